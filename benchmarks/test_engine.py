@@ -28,7 +28,7 @@ from benchmarks.inputs import (
     texts_of,
 )
 
-SHAPES = {shared_texts_of: "texts shared", texts_of: "a text a row"}
+SHAPES = {shared_texts_of: "strings shared", texts_of: "a string a row"}
 
 
 def mapped(column) -> np.ndarray:

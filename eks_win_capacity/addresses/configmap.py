@@ -44,7 +44,7 @@ def read_configmap(source: object) -> ConfigMap:
     ``configurationValues`` of the vpc-cni add-on, alone or in the answer of ``aws eks
     describe-addon``, stand for what the add-on writes, its defaults included.
 
-    Raises ConfigMapError if the text cannot be parsed, a key stands twice, a value is not a text
+    Raises ConfigMapError if the text cannot be parsed, a key stands twice, a value is not a string
     (Kubernetes refuses such a ConfigMap), or the source is something else, which the message names;
     UnsupportedInputError if the source is of another kind, such as a path.
 
@@ -146,7 +146,7 @@ def _quoted(value: object, name: str) -> str:
     if isinstance(value, Unquoted):
         return value.text
     raise ConfigMapError(
-        f"{name} of the add-on must be a text, a number or a boolean; got {value!r}", place=name
+        f"{name} of the add-on must be a string, a number or a boolean; got {value!r}", place=name
     )
 
 
@@ -159,7 +159,7 @@ def _whole(source: Mapping[Any, Any]) -> ConfigMap:
         raise _foreign(source)
     name, namespace = _names(source)
     if data is not None and not isinstance(data, Mapping):
-        raise ConfigMapError(f"data must be a mapping of texts; got {data!r}", place="data")
+        raise ConfigMapError(f"data must be a mapping of strings; got {data!r}", place="data")
     return ConfigMap(
         data=None if data is None else pairs_of(data, "data."), name=name, namespace=namespace
     )
@@ -209,7 +209,7 @@ def _parsed(text: str) -> object:
         raise ConfigMapError("the text is nested too deeply for a ConfigMap") from None
     found = None if values in ([], [None]) else _single(values)
     if not isinstance(found, Mapping):
-        what = f"the text {text.strip()[:60]!r}" if text.strip() else "an empty text"
+        what = f"the text {text.strip()[:60]!r}" if text.strip() else "an empty string"
         raise ConfigMapError(
             f"expected the YAML or JSON of a ConfigMap; got {what}; of a file, give its text"
         )
@@ -235,7 +235,7 @@ def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key, value in pairs:
         if isinstance(key, (dict, list)):
-            raise ConfigMapError("a key of a ConfigMap is a text; got a collection")
+            raise ConfigMapError("a key of a ConfigMap is a string; got a collection")
         if key in found:
             raise ConfigMapError(f"the key {key!r} stands twice in one mapping", place=str(key))
         found[key] = value
@@ -258,7 +258,7 @@ def _from_yaml(text: str) -> list[Any]:
 
 
 def _plain(node: yaml.Node, budget: list[int]) -> object:
-    """Turn parsed YAML into mappings, lists and texts; nothing else is constructed."""
+    """Turn parsed YAML into mappings, lists and strings; nothing else is constructed."""
     import yaml
 
     budget[0] -= 1

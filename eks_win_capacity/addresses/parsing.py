@@ -1,4 +1,4 @@
-"""Which addresses of a subnet a text, a list or an EC2 answer names, as used or as reserved."""
+"""Which addresses of a subnet a string, a list or an EC2 answer names, as used or as reserved."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spa
     answer to DescribeNetworkInterfaces, of which interfaces of other subnets than `subnet_id` are
     left aside.
 
-    Raises AddressError if a text is not an address, range or prefix; InputError if an EC2 answer is
+    Raises AddressError if a string is not an address, range or prefix; InputError if an EC2 answer is
     not complete, or mixes subnets and none is named; UnsupportedInputError if an item is of a kind
     that names no address.
     """
@@ -348,7 +348,7 @@ def network_of(cidr: object) -> ipaddress.IPv4Network:
     """Read the CIDR of a subnet."""
     if not isinstance(cidr, (str, ipaddress.IPv4Network, ipaddress.IPv6Network)):
         raise UnsupportedInputError(
-            f"the CIDR of a subnet is a text like '10.0.0.0/24'; got {cidr!r}"
+            f"the CIDR of a subnet is a string like '10.0.0.0/24'; got {cidr!r}"
         )
     text = str(cidr).strip()
     if ":" in text:

@@ -574,7 +574,7 @@ def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
     for position, item in enumerate(subnets):
         if not isinstance(item, (Subnet, str)):
             raise UnsupportedInputError(
-                f"subnets must hold Subnet or CIDR texts; got {item!r} at position {position}"
+                f"subnets must hold Subnet or CIDR strings; got {item!r} at position {position}"
             )
         places.append(Subnet(item) if isinstance(item, str) else item)
     if not places:

@@ -159,7 +159,7 @@ class ConfigMap:
 
 @dataclass(frozen=True)
 class Unquoted:
-    """A YAML value that is not a text: its spelling, and what YAML takes it for."""
+    """A YAML value that is not a string: its spelling, and what YAML takes it for."""
 
     text: str
     kind: str
@@ -172,12 +172,12 @@ def pairs_of(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
     """
     The pairs of a ConfigMap's ``data``.
 
-    Raises ConfigMapError if a key or a value is not a text; it stands at `place` and the key.
+    Raises ConfigMapError if a key or a value is not a string; it stands at `place` and the key.
     """
     for key, value in data.items():
         if not isinstance(key, str):
             raise ConfigMapError(
-                f"a key of a ConfigMap is a text; got {key!r}", place=f"{place}{key!r}"
+                f"a key of a ConfigMap is a string; got {key!r}", place=f"{place}{key!r}"
             )
         if not isinstance(value, str):
             spelled = (
@@ -190,7 +190,7 @@ def pairs_of(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
                 else "..."
             )
             raise ConfigMapError(
-                f"the value of {key} is {value!r}, not a text; Kubernetes refuses a ConfigMap "
+                f"the value of {key} is {value!r}, not a string; Kubernetes refuses a ConfigMap "
                 f'with such a value: quote it, as in {key}: "{spelled}"',
                 place=f"{place}{key}",
             )

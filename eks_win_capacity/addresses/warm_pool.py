@@ -144,7 +144,7 @@ class WarmPool(Shown):
         Raises
         ------
         ConfigMapError
-            If the source is not a ConfigMap, or holds values that are no texts.
+            If the source is not a ConfigMap, or holds values that are not strings.
         InvalidCountError
             If `slots` is not a whole number from 1.
         WarmTargetError

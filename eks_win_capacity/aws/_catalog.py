@@ -113,14 +113,14 @@ def _unknown(
 
 
 def _texts(value: str | Iterable[str] | None, name: str) -> list[str] | None:
-    """Read one text or several; none at all would quietly ask for everything."""
+    """Read one string or several; none at all would quietly ask for everything."""
     if value is None:
         return None
     texts = [value] if isinstance(value, str) else list(dict.fromkeys(value))
     if not all(isinstance(text, str) for text in texts):
-        raise UnsupportedInputError(f"{name} must be texts; got {texts!r}")
+        raise UnsupportedInputError(f"{name} must be strings; got {texts!r}")
     if not texts or not all(text.strip() == text != "" for text in texts):
-        raise InputError(f"{name} must be one text or more, none empty; got {texts!r}")
+        raise InputError(f"{name} must be one string or more, none empty; got {texts!r}")
     return texts
 
 

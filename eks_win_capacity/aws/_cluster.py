@@ -400,7 +400,7 @@ def _which(
         ask.part("autoscaling_tags", lambda: _ask_scaling(ask, cluster), "AutoScalingGroups")
         subnet_ids = _subnet_ids_of(ask, found)
     if not isinstance(subnet_ids, Iterable):
-        raise UnsupportedInputError(f"subnet_ids must be texts; got {subnet_ids!r}")
+        raise UnsupportedInputError(f"subnet_ids must be strings; got {subnet_ids!r}")
     wanted = [subnet_ids] if isinstance(subnet_ids, str) else list(subnet_ids)
     if not wanted:
         raise InputError("no subnet is named")

@@ -338,7 +338,7 @@ class Catalog(Mapping[str, InstanceType]):
         elif close:
             message += f" Did you mean {' or '.join(map(repr, close))}?"
         elif not isinstance(names[0], str):
-            message += f" Instance types are named by texts, not {type(names[0]).__name__}."
+            message += f" Instance types are named by strings, not {type(names[0]).__name__}."
         else:
             message += (
                 " A newer or a filtered-out type? `eks-win-capacity catalog list` tells all; see "
@@ -444,7 +444,7 @@ class Catalog(Mapping[str, InstanceType]):
         DataFrame
             Index ``instance_type``. Columns: the fields of `InstanceType`, its
             family and whether it is Nitro; ``windows`` is the status and
-            ``windows_reasons`` the codes. Fields of several texts are tuples.
+            ``windows_reasons`` the codes. Fields of several strings are tuples.
             ``attrs`` hold ``as_of`` and ``source``.
         """
         from eks_win_capacity.catalog._instance_type import frame

@@ -66,7 +66,7 @@ _HAS: Final[dict[str, Callable[[set[str], InstanceType], bool]]] = {
     "usage_class": lambda texts, row: not texts.isdisjoint(row.usage_classes),
     "windows": lambda texts, row: row.windows.status in texts,
 }
-"""The conditions on texts, and when a type meets one of some texts."""
+"""The conditions on strings, and when a type meets one of some strings."""
 
 
 def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
@@ -86,10 +86,10 @@ def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
 
 
 def _text_test(name: str, value: str | Iterable[str], catalog: InstanceTable) -> Test:
-    """A condition on a text; words that nobody knows are refused."""
+    """A condition on a string; words that nobody knows are refused."""
     texts = {value} if isinstance(value, str) else set(value)
     if not all(isinstance(text, str) for text in texts):
-        raise UnsupportedInputError(f"{name} must be texts; got {value!r}")
+        raise UnsupportedInputError(f"{name} must be strings; got {value!r}")
     rows = catalog.values()
     known: dict[str, Callable[[], Iterable[str]]] = {
         "region": lambda: catalog.regions,

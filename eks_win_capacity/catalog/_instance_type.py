@@ -282,10 +282,10 @@ class InstanceType(Shown):
             raise FieldError("windows", "a WindowsVerdict", windows)
 
     def _sort(self, field: str) -> None:
-        """Sort a field of several texts, so that equal facts make equal rows."""
+        """Sort a field of several strings, so that equal facts make equal rows."""
         texts: Any = getattr(self, field)
         if not isinstance(texts, (tuple, list)) or not all(type(x) is str and x for x in texts):
-            raise FieldError(field, "several texts", texts)
+            raise FieldError(field, "several strings", texts)
         object.__setattr__(self, field, tuple(sorted(set(texts))))
 
     @cached_property

@@ -76,7 +76,7 @@ def _shape_error(value: Any, *, key: str, source: str, place: str) -> CatalogFil
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     if value is None:
         return "null"
     return kinds.get(type(value), "a number" if isinstance(value, (int, float)) else str(value))

@@ -207,4 +207,4 @@ def _member(value: Any, key: str, kind: type, name: str, place: str) -> Any:
     return value[key]
 
 
-_KINDS: Final[dict[type, str]] = {str: "a text", list: "a list"}
+_KINDS: Final[dict[type, str]] = {str: "a string", list: "a list"}

@@ -618,7 +618,7 @@ def _print_rows(sized: pd.DataFrame, output: str) -> None:
 
 
 def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose texts, and the names of columns, no spreadsheet takes for a formula."""
+    """Rows whose strings, and the names of columns, no spreadsheet takes for a formula."""
     import pandas as pd
 
     texts = [name for name in sized.columns if not pd.api.types.is_numeric_dtype(sized[name])]

@@ -249,7 +249,7 @@ def refuse_unknown(found: Counted, catalog: Catalog) -> None:
 
 
 def cell(text: str) -> str:
-    """SQL of a text as :func:`eks_win_capacity.core.spreadsheet.csv_cell` spells it."""
+    """SQL of a string as :func:`eks_win_capacity.core.spreadsheet.csv_cell` spells it."""
     spelled = text
     for code, name in CONTROLS.items():
         spelled = f"replace({spelled}, chr({code}), '{name}')"

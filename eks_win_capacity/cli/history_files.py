@@ -79,7 +79,7 @@ def _json(text: str, name: str) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Column of texts as numbers where it holds nothing else."""
+    """Column of strings as numbers where it holds nothing else."""
     import pandas as pd
 
     if column.name == "time":
@@ -161,7 +161,7 @@ _UNEVEN: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:
     """
-    Column of texts as numbers, where all of it is written as numbers are with a decimal sign.
+    Column of strings as numbers, where all of it is written as numbers are with a decimal sign.
 
     Points of a table with semicolons that may part thousands or be decimal ones are refused.
     """

@@ -31,7 +31,7 @@ def text_of(file: IO[bytes]) -> str:
     """
     Text of a file; the byte-order marks that PowerShell writes are obeyed.
 
-    Raises DocumentError if it is not a text, or without an end.
+    Raises DocumentError if it is not a string, or without an end.
     """
     return whole.text_of(whole.file_bytes(file), source_name(file))
 
@@ -50,7 +50,7 @@ def filled_text_of(file: IO[bytes]) -> str:
 
 
 class _TypeName(click.types.StringParamType):
-    """A text that shells complete with the instance types of the bundled table."""
+    """A string that shells complete with the instance types of the bundled table."""
 
     name = "type"
 

@@ -333,7 +333,7 @@ def _print_plainly(
 
 
 def _width(text: str) -> int:
-    """Count the columns of a terminal that a text takes."""
+    """Count the columns of a terminal that a string takes."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -431,7 +431,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 _NAME = 20
-"""A text keeps so much where it is shortened; a shorter one stays on one line. [characters]"""
+"""A string keeps so much where it is shortened; a shorter one stays on one line. [characters]"""
 
 
 def _fitting(
@@ -461,7 +461,7 @@ def _least(columns: Sequence[Sequence[str]]) -> int:
 
 def _shortened(texts: Sequence[str]) -> Sequence[str]:
     """
-    Texts with a mark in the middle in place of what is too long; different ones stay different.
+    Strings with a mark in the middle in place of what is too long; different ones stay different.
 
     Examples
     --------

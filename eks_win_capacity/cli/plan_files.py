@@ -90,7 +90,7 @@ def name_of(item: dict[str, Any]) -> str:
 
 
 def _looks_like_csv(text: str) -> bool:
-    """Whether a text is a table, or a header of CSV alone, and neither YAML nor JSON."""
+    """Whether text is a table, or a header of CSV alone, and neither YAML nor JSON."""
     first = text.lstrip().partition("\n")[0]
     return bool(whole.table_columns(text)) or (
         whole.separator_of(first) in first

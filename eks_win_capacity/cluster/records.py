@@ -238,7 +238,7 @@ class WorkloadManifest(Shown):
 
     @property
     def full_name(self) -> str:
-        """Kind, namespace and name in one text."""
+        """Kind, namespace and name in one string."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
 

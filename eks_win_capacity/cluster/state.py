@@ -424,7 +424,7 @@ def needs_state(state: object) -> ClusterState:
 
 
 _PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")
-"""The parts that are tuples of texts and not of records."""
+"""The parts that are tuples of strings and not of records."""
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "pods": ("namespace", "name"),
@@ -504,7 +504,7 @@ def _read(value: Any, kind: Any, place: str) -> Any:
     """
     What `_written` wrote as the kind that a field has; an error names the place.
 
-    A record, a text, a number, a tuple or mapping, or a union of these.
+    A record, a string, a number, a tuple or mapping, or a union of these.
     """
     origin = get_origin(kind)
     if origin in {Union, UnionType}:

@@ -193,7 +193,7 @@ def _count_error(
 
 def flag(value: object, *, name: str) -> bool:
     """
-    One truth value; numbers and texts are refused, for ``"false"`` is true.
+    One truth value; numbers and strings are refused, for ``"false"`` is true.
 
     Raises InputError if it is not one.
 
@@ -210,7 +210,7 @@ def flag(value: object, *, name: str) -> bool:
 
 
 def flags(value: object, *, name: str) -> NDArray[np.bool_]:
-    """Read booleans; numbers and texts are refused, for `"false"` is true."""
+    """Read booleans; numbers and strings are refused, for `"false"` is true."""
     array = plain(value, name)
     if array.dtype.kind != "b":
         for position, item in enumerate(array.flat):

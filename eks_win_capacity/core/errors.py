@@ -52,7 +52,7 @@ class InvalidCountError(InputError):
 
 
 class InvalidQuantityError(InputError):
-    """A text is not a Kubernetes quantity."""
+    """A string is not a Kubernetes quantity."""
 
 
 class ShapeMismatchError(InputError):
@@ -65,7 +65,7 @@ class IndexMismatchError(InputError):
 
 class ConfigMapError(InputError):
     """
-    A text or mapping is not a ConfigMap that Kubernetes would store.
+    A string or mapping is not a ConfigMap that Kubernetes would store.
 
     Attributes
     ----------

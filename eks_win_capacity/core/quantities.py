@@ -36,7 +36,7 @@ def parse_quantity(value: str | float | Decimal) -> Decimal:
     Read a quantity as Kubernetes reads it.
 
     Values finer than a billionth are rounded up to one, away from zero, and
-    binary ones above 2^63 - 1 are cut there, as the API server does. Texts
+    binary ones above 2^63 - 1 are cut there, as the API server does. Strings
     without a digit, which its parser lets pass as zero against its own
     grammar, are refused.
 

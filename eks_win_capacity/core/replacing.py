@@ -12,7 +12,7 @@ def replace_file(path: str | os.PathLike[str], content: str | bytes) -> None:
     """
     Replace one file, whole or not at all; a full disk or Ctrl-C leaves the old one.
 
-    The new content, a text in UTF-8, is written beside it under a name that nobody can foresee,
+    The new content, text in UTF-8, is written beside it under a name that nobody can foresee,
     and takes the old one's permissions. A link is replaced, not followed. A device or a pipe,
     such as ``/dev/stdout``, cannot be replaced and is written to.
 

@@ -119,7 +119,7 @@ def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
         for value in row:
             cell = WriteOnlyCell(sheet, _in_sheet(value))
             if isinstance(cell.value, str):
-                cell.data_type = "s"  # a text that begins with = stays a text
+                cell.data_type = "s"  # a string that begins with = stays a string
             cells.append(cell)
         sheet.append(cells)
     buffer = io.BytesIO()
@@ -128,7 +128,7 @@ def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _in_sheet(value: Any) -> Any:
-    """Value as Excel holds it: a number, a date without a zone, a text, or nothing."""
+    """Value as Excel holds it: a number, a date without a zone, a string, or nothing."""
     if is_missing(value):
         return None
     plain = value.item() if hasattr(value, "item") else value
@@ -145,7 +145,7 @@ def to_excel(answer: Any, path: str | os.PathLike[str]) -> None:
     An Excel file of an answer, in which no text is run as a formula.
 
     pandas writes a name such as ``=HYPERLINK(...)``, which others may have chosen, as a
-    formula; here it stays a text. The file is replaced whole or not at all.
+    formula; here it stays a string. The file is replaced whole or not at all.
 
     Parameters
     ----------

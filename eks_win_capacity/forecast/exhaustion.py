@@ -203,8 +203,8 @@ def forecast_exhaustion(
     less than seven periods,   `TooLittleHistoryError`, or the status
     or nothing but missing     ``no forecast`` with ``unusable="report"``
     negative, infinite         `InvalidCountError`
-    texts with several         days are those of UTC (``mixed-offsets``), or of
-    offsets                    ``timezone``; texts with and without: InputError
+    strings with several       days are those of UTC (``mixed-offsets``), or of
+    offsets                    ``timezone``; strings with and without: InputError
     columns of which nothing   used addresses (``assumed-used``)
     says what they count
     counts that are not whole  as they are (``perhaps-percent``); up to 1: InputError

@@ -253,7 +253,7 @@ def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex,
     Parameters
     ----------
     column : Series
-        Timestamps, dates, periods, ISO 8601 texts, or seconds, milli-, micro- or
+        Timestamps, dates, periods, ISO 8601 strings, or seconds, milli-, micro- or
         nanoseconds since 1970.
     timezone : str, tzinfo or None
         The zone that days shall be days of.
@@ -486,7 +486,7 @@ def _of_column(
 
 
 def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:
-    """A capacity for each name; a wide history names its subnets by texts."""
+    """A capacity for each name; a wide history names its subnets by strings."""
     if isinstance(capacity, pd.DataFrame):
         capacity = {name: capacity[name] for name in capacity.columns}
     if isinstance(capacity, (list, tuple, set)) and all(isinstance(x, Subnet) for x in capacity):

@@ -147,7 +147,7 @@ def find_roles(
     ----------
     frame : DataFrame
     capacity : object
-        A text that is not a CIDR names a column.
+        A string that is not a CIDR names a column.
     unit : str or None
         Where columns of addresses and of prefixes stand side by side.
     **given
@@ -214,7 +214,7 @@ def _time_column(frame: pd.DataFrame, free: list[Any]) -> Any:
 
 
 def is_text(column: pd.Series[Any]) -> bool:
-    """Whether a column holds texts, or categories of them."""
+    """Whether a column holds strings, or categories of them."""
     return not (
         pd.api.types.is_numeric_dtype(column)
         or pd.api.types.is_datetime64_any_dtype(column)
@@ -445,7 +445,7 @@ def _with_index(
         return frame.reset_index(), given
     elif isinstance(index, pd.MultiIndex) or not is_text(index.to_series()):
         return frame, given
-    # Texts without a name are times as a file gave them, if no column has any.
+    # Strings without a name are times as a file gave them, if no column has any.
     moved = frame.set_axis(range(len(frame)), axis=0)
     moved.insert(0, INDEX, index)
     return moved, given

@@ -530,7 +530,7 @@ class ExhaustionForecast:
         """
         All that is told of each subnet in plain values, the most urgent first.
 
-        Dates are ISO 8601 texts; what is missing or never comes is None, and
+        Dates are ISO 8601 strings; what is missing or never comes is None, and
         ``status`` and ``answer`` say which of the two.
         """
         model = dict(zip(self.subnets, self.model.to_dict("records"), strict=True))

@@ -189,7 +189,7 @@ class NodeFiles:
         partition_by : sequence of str
             Columns whose values name folders of Parquet files.
         cell : callable, optional
-            From SQL of a text to SQL of the cell of a CSV.
+            From SQL of a string to SQL of the cell of a CSV.
         keep_order : bool
             Whether the rows stay in their order, for which DuckDB holds many of them.
 
@@ -235,7 +235,7 @@ class NodeFiles:
         return f"SELECT *, {', '.join(added)} FROM node_rows{where}"  # noqa: S608
 
     def _celled(self, query: str, cell: Callable[[str], str]) -> str:
-        """The query with its texts as the cells of a CSV."""
+        """The query with its strings as the cells of a CSV."""
         found = self._connection.sql(query)
         cells = [
             f"{cell(quoted(name)) if str(kind) == 'VARCHAR' else quoted(name)} AS {quoted(name)}"
@@ -293,7 +293,7 @@ class NodeFiles:
             said = f"nullif(nullif({said}, '__HIVE_DEFAULT_PARTITION__'), '')"
             value = quoted(name)
             own = f"nullif(CAST({value} AS VARCHAR), '')"
-            # 01 is 1, in columns of numbers and in those of a CSV, which are texts here.
+            # 01 is 1, in columns of numbers and in those of a CSV, which are strings here.
             like = "DOUBLE" if str(kind) == "VARCHAR" else str(kind)
             same = f"TRY_CAST({said} AS {like}) = TRY_CAST({value} AS {like})"
             other = f"{own} IS DISTINCT FROM {said} AND ({same}) IS DISTINCT FROM true"

@@ -1,4 +1,4 @@
-"""What a page is made of: one style, one script, tables that sort, texts to copy."""
+"""What a page is made of: one style, one script, tables that sort, strings to copy."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def stacked(*parts: str) -> str:
 
 
 def listed(texts: Sequence[str]) -> str:
-    """Texts as a list; nothing where there are none."""
+    """Strings as a list; nothing where there are none."""
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return f"<ul>{items}</ul>" if items else ""
 

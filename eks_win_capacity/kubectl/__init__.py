@@ -38,7 +38,7 @@ def load(
     """
     Read saved answers of kubectl as the state of one cluster.
 
-    Sources are paths, texts, files or parsed mappings, in JSON or YAML, with
+    Sources are paths, strings, files or parsed mappings, in JSON or YAML, with
     single objects, ``List`` objects or several documents; each object is taken
     by its kind, wherever it stands. A part that no source tells stays unknown.
     Naming a source for its part also says that it is whole: an empty list then
@@ -428,7 +428,7 @@ class Reading:
         if not isinstance(data, Mapping) or not all(isinstance(v, str) for v in data.values()):
             wrong = "data" if not isinstance(data, Mapping) else _first_wrong(data)
             raise DocumentError(
-                f"ConfigMap {name}: {wrong}; every value of a ConfigMap is a text, so quote it",
+                f"ConfigMap {name}: {wrong}; every value of a ConfigMap is a string, so quote it",
                 source=source,
                 place="data",
             )

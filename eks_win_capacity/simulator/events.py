@@ -129,7 +129,7 @@ def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
     except (TypeError, ValueError) as error:
         raise InputError(f"seconds must be numbers: {error}") from None
     column = arrays.unmasked(source["kind"], "kind")
-    # A pandas column counts its own texts several times faster than as objects.
+    # A pandas column counts its own strings several times faster than as objects.
     codes, names = pd.factorize(column if isinstance(column, pd.Series) else np.asarray(column))
     _refuse(codes < 0, lambda _: "has no kind")
     table = [_kind(name, int((codes == code).argmax())) for code, name in enumerate(names)]

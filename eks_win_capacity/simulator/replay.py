@@ -244,7 +244,7 @@ def _frame(
     counted: Any,
     initial: dict[str, int],
 ) -> pd.DataFrame:
-    """Put the columns side by side; texts stay objects, so that None stays None."""
+    """Put the columns side by side; strings stay objects, so that None stays None."""
     import pandas as pd
 
     counts = dict(zip(_COLUMNS, counted, strict=True))

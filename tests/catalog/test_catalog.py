@@ -559,7 +559,7 @@ def test_a_folder_without_a_capture_holds_an_empty_catalog():
 def test_a_text_is_no_list_of_pages():
     from eks_win_capacity.catalog import responses
 
-    with pytest.raises(CatalogFileError, match="a text"):
+    with pytest.raises(CatalogFileError, match="a string"):
         responses.pages_of("x", key="InstanceTypes", source="here")
 
 

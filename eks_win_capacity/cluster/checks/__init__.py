@@ -119,7 +119,7 @@ def remedies(
     dict of str to str
         File name and text: ConfigMap amazon-vpc-cni with all that it held, entries for
         aws-auth, bootstrap arguments and node-template tags, as far as they are needed.
-        Two texts of one name are numbered.
+        Two files of one name are numbered.
 
     Raises
     ------

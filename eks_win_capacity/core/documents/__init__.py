@@ -35,7 +35,7 @@ def members(
     Parameters
     ----------
     source : path, str, bytes, file or mapping
-        JSON (one document or several, or a list of them), or YAML. A text with a newline or a
+        JSON (one document or several, or a list of them), or YAML. A string with a newline or a
         leading bracket is the text itself; any other text is a path.
     name : str, optional
         What errors call the source.
@@ -87,7 +87,7 @@ def members(
                         yield from _walk(number, one, name)
                         number += 1
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{name} is not a text: {error}", source=name) from error
+        raise DocumentError(f"{name} is not text: {error}", source=name) from error
 
 
 def _walk(number: int, document: Any, name: str) -> Iterator[tuple[int, str, int | None, Any]]:
@@ -106,7 +106,7 @@ def _walk(number: int, document: Any, name: str) -> Iterator[tuple[int, str, int
 
 
 def _kind(value: object) -> str:
-    names: dict[type, str] = {list: "a list", str: "a text", type(None): "nothing"}
+    names: dict[type, str] = {list: "a list", str: "a string", type(None): "nothing"}
     return names.get(type(value), type(value).__name__)
 
 
@@ -203,7 +203,7 @@ class _JsonText:
         return True
 
     def peek(self) -> str:
-        """The next character that is not a space, or an empty text at the end."""
+        """The next character that is not a space, or an empty string at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._at)
             self._at = match.end() if match else self._at
@@ -246,7 +246,7 @@ class _JsonText:
             return value
 
     def fail(self, what: str, place: str) -> None:
-        """Raise, naming the place; a text that just ends was cut off."""
+        """Raise, naming the place; a string that just ends was cut off."""
         ended = not self._buffer[self._at :].strip()
         what = "the text ends too early, as if it was cut off" if ended else what
         offset = self._read - len(self._buffer) + self._at

@@ -1,4 +1,4 @@
-"""A path, a text, a file, a pipe or a folder, opened as texts; and how large and deep a text may be."""
+"""A path, a string, a file, a pipe or a folder, opened as text; and how large and deep it may be."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ GZIP: Final = b"\x1f\x8b"
 """How gzip files begin, which are unpacked within these limits."""
 
 Source = Any
-"""A path, a text, a binary or text file, or the parsed mapping itself."""
+"""A path, a string, a binary or text file, or the parsed mapping itself."""
 
 
 def source_name(source: Source) -> str:
@@ -109,7 +109,7 @@ def opened(source: Source) -> Iterator[IO[str]]:
         yield source if text else _decoded(source, source_name(source))
     else:
         raise UnsupportedInputError(
-            f"a saved answer must be a path, a text, a file or a mapping; "
+            f"a saved answer must be a path, a string, a file or a mapping; "
             f"got {type(source).__name__}"
         )
 
@@ -169,7 +169,7 @@ _ZEROS: Final = (
 
 def encoding_of(beginning: bytes) -> str:
     """
-    Encoding of a text by its first four bytes.
+    Encoding of text by its first four bytes.
 
     Examples
     --------
@@ -280,6 +280,6 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def _is_path(source: str | os.PathLike[str]) -> bool:
-    """Whether a text is a path, and not the answer itself."""
+    """Whether a string is a path, and not the answer itself."""
     text = os.fspath(source)
     return len(text) < 4096 and "\0" not in text and not _is_text(text)

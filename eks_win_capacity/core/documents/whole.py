@@ -89,7 +89,7 @@ def text_of(content: bytes, name: str) -> str:
 
     Gzip is undone up to the limit.
 
-    Raises DocumentError if they are not such a text, or packed in another way; ``place`` names the
+    Raises DocumentError if they are not such text, or packed in another way; ``place`` names the
     byte.
     """
     content = unpacked(content, name)
@@ -101,7 +101,7 @@ def text_of(content: bytes, name: str) -> str:
         place = f"byte {error.start}"
         spelled = encoding.upper().removesuffix("-SIG")
         raise DocumentError(
-            f"{name} is not a text: {spelled} can't decode it, {error.reason} at {place}; save it as "
+            f"{name} is not text: {spelled} can't decode it, {error.reason} at {place}; save it as "
             "UTF-8",
             source=name,
             place=place,
@@ -145,7 +145,7 @@ _DESCRIBED: Final = re.compile(r"Name: {2,}\S.*\r?\n(?:Namespace|Roles|Labels|Pr
 
 def values_in(text: str, name: str) -> list[Any]:
     r"""
-    Every value that a text holds: JSON, one a line or one after the other, or YAML documents.
+    Every value in a text: JSON, one a line or one after the other, or YAML documents.
 
     Raises DocumentError if it is neither, too large, too deep, or empty.
 
@@ -371,7 +371,7 @@ _FRAME: Final = re.compile(r"[\s+|:=-]{4,}")
 
 def table_columns(text: str) -> list[str]:
     r"""
-    The first line's columns where a text is a table; empty where it is none.
+    The first line's columns where the text is a table; empty where it is none.
 
     Examples
     --------
@@ -395,7 +395,7 @@ def table_columns(text: str) -> list[str]:
 
 
 def looks_like_yaml(text: str) -> bool:
-    """Whether a text begins as YAML does, below comments: with a marker, an item or a key."""
+    """Whether text begins as YAML does, below comments: with a marker, an item or a key."""
     lines = (line for line in io.StringIO(text.lstrip("\ufeff")) if line.strip())
     first = next((line for line in lines if not line.lstrip().startswith("#")), "")
     return bool(_YAML.match(first.lstrip()))
@@ -440,7 +440,7 @@ def what_it_is(value: Any) -> str:
 
 
 def yaml_documents(stream: IO[str], head: str, name: str) -> Iterator[Any]:
-    """Documents of a text whose first characters, one or more, are `head`."""
+    """Documents of text whose first characters, one or more, are `head`."""
     import yaml
 
     text = head + stream.read(_open.MAX_YAML_CHARS)
