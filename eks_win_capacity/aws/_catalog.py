@@ -222,8 +222,8 @@ def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, Ins
                 continue
             rows[name] = responses.joined(rows[name], row)
             conflicts += [
-                f"{told} ({first[name]}, {region})"
-                for told in responses.conflicts(rows[name], responses.joined(row, rows[name]))
+                f"{conflict} ({first[name]}, {region})"
+                for conflict in responses.conflicts(rows[name], responses.joined(row, rows[name]))
             ]
     if conflicts:
         raise CatalogConflictError(

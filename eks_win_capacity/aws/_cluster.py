@@ -213,13 +213,13 @@ def _templates(ask: Asking) -> None:
 def _ask_scaling(ask: Asking, cluster: str) -> None:
     """Ask for the Auto Scaling groups tagged with the cluster, then for EKS' others by name."""
     keys = [f"{prefix}{cluster}" for prefix in saved_answers.CLUSTER_TAGS]
-    found = ask.pages(
+    tagged = ask.pages(
         "autoscaling",
         "describe_auto_scaling_groups",
         "AutoScalingGroups",
         Filters=[{"Name": "tag-key", "Values": keys}],
     )
-    known = {group["AutoScalingGroupName"] for group in found}
+    known = {group["AutoScalingGroupName"] for group in tagged}
     names = [
         group["name"]
         for managed in ask.answers.get("nodegroup", ())
@@ -282,32 +282,32 @@ class UsedSubnet(Subnet):
     unknown: Mapping[str, str]
 
     @classmethod
-    def of(cls, held: SubnetState, unknown: Mapping[str, str]) -> UsedSubnet:
+    def of(cls, state: SubnetState, unknown: Mapping[str, str]) -> UsedSubnet:
         """Make one from the state of a subnet."""
-        base = held.subnet
+        base = state.subnet
         if base is None:
             why = unknown.get("subnet_interfaces", "no count of free addresses was given")
             raise AwsError(
-                f"what is in use of {held.subnet_id} cannot be told: {why}",
+                f"what is in use of {state.subnet_id} cannot be told: {why}",
                 operation="DescribeNetworkInterfaces",
                 code="Unknown",
             )
-        used: object = held.used if held.used is not None else base.used
-        made = cls(
-            held.cidr,
+        used: object = state.used if state.used is not None else base.used
+        subnet = cls(
+            state.cidr,
             used=used,
-            reservations=held.reservations or (),
-            subnet_id=held.subnet_id,
-            zone=held.zone or None,
-            vpc_id=held.vpc_id or None,
+            reservations=state.reservations or (),
+            subnet_id=state.subnet_id,
+            zone=state.zone or None,
+            vpc_id=state.vpc_id or None,
         )
         for name, value in (
-            ("users", held.users),
-            ("available", held.available),
+            ("users", state.users),
+            ("available", state.available),
             ("unknown", dict(unknown)),
         ):
-            object.__setattr__(made, name, value)
-        return made
+            object.__setattr__(subnet, name, value)
+        return subnet
 
 
 @checked_call
@@ -365,13 +365,13 @@ def load_subnets(
         ask = Asking(None, None, None, None)
         ask.answers = answers
     else:
-        made = {**(clients or {}), **({"ec2": client} if client is not None else {})}
-        ask = Asking(session, region, endpoint_url, made)
+        by_service = {**(clients or {}), **({"ec2": client} if client is not None else {})}
+        ask = Asking(session, region, endpoint_url, by_service)
         ask.pages("ec2", "describe_subnets", "Subnets", **_which(ask, subnet_ids, vpc_id, cluster))
         _ask_occupants(ask)
     with saved_answers.shaped():
-        found = subnets(ask.answers, ask.unknown, saved=files is not None)
-    if not found:
+        states = subnets(ask.answers, ask.unknown, saved=files is not None)
+    if not states:
         what = "the saved answers" if files is not None else vpc_id or cluster or str(subnet_ids)
         cure = (
             "check that DescribeSubnets is among them"
@@ -379,7 +379,7 @@ def load_subnets(
             else "check the name and the region"
         )
         raise InputError(f"{what:.80}: no subnet with IPv4 addresses is described; {cure}")
-    return Listed(UsedSubnet.of(held, ask.unknown) for held in found)
+    return Listed(UsedSubnet.of(state, ask.unknown) for state in states)
 
 
 def _which(
@@ -390,7 +390,7 @@ def _which(
         return {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
     if cluster is not None:
         cluster = _named(cluster, "cluster")
-        found = ask.one("eks", "describe_cluster", "cluster", name=cluster)
+        described_cluster = ask.one("eks", "describe_cluster", "cluster", name=cluster)
         ask.part(
             "subnets_of_node_groups",
             lambda: _ask_node_groups(ask, cluster),
@@ -398,7 +398,7 @@ def _which(
             "nodegroup",
         )
         ask.part("autoscaling_tags", lambda: _ask_scaling(ask, cluster), "AutoScalingGroups")
-        subnet_ids = _subnet_ids_of(ask, found)
+        subnet_ids = _subnet_ids_of(ask, described_cluster)
     if not isinstance(subnet_ids, Iterable):
         raise UnsupportedInputError(f"subnet_ids must be strings; got {subnet_ids!r}")
     wanted = [subnet_ids] if isinstance(subnet_ids, str) else list(subnet_ids)

@@ -201,19 +201,19 @@ def _live(
     """Ask for the values of every subnet that is published, by its id."""
     where = _published(watch, metric)
     asked = [str(s.subnet_id) for s in chosen if str(s.subnet_id) in where]
-    found: dict[str, dict[int, float]] = {}
+    by_subnet: dict[str, dict[int, float]] = {}
     for begin in range(0, len(asked), _QUERIES):
         part = asked[begin : begin + _QUERIES]
         values = _values(watch, metric, [where[n] for n in part], window, period_s=period_s)
-        found |= dict(zip(part, values, strict=True))
-    return found
+        by_subnet |= dict(zip(part, values, strict=True))
+    return by_subnet
 
 
 def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
     """The dimensions under which each subnet is published, spelled as they are."""
     names = {_plain(metric.dimension)} | _SPELLINGS
     wanted = {(_plain(name), value) for name, value in metric.dimensions.items()}
-    found: dict[str, list[dict[str, str]]] = {}
+    dimensions: dict[str, list[dict[str, str]]] = {}
     pages = all_pages(
         watch,
         "list_metrics",
@@ -227,13 +227,13 @@ def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
         if not wanted <= given.items() or given.get("addressfamily", "ipv4").lower() != "ipv4":
             continue
         for value in {given[name] for name in names if name in given}:
-            earlier = found.setdefault(value, item["Dimensions"])
+            earlier = dimensions.setdefault(value, item["Dimensions"])
             if {_plain(d["Name"]): d["Value"] for d in earlier} != given:
                 raise InputError(
                     f"{metric.metric} is published several times for {value}; name the "
                     "dimensions that tell which one is meant"
                 )
-    return found
+    return dimensions
 
 
 def _values(
@@ -251,7 +251,7 @@ def _values(
         for one in where
     )
     queries = [{"Id": f"q{at}", "MetricStat": stat} for at, stat in enumerate(stats)]
-    found: list[dict[int, float]] = [{} for _ in where]
+    points: list[dict[int, float]] = [{} for _ in where]
     last: dict[str, str] = {}
     pages = all_pages(
         watch,
@@ -265,7 +265,7 @@ def _values(
     for page in pages:
         for result in page["MetricDataResults"]:
             last[result["Id"]] = result.get("StatusCode", "Complete")
-            found[int(result["Id"][1:])] |= _points(result, period_s)
+            points[int(result["Id"][1:])] |= _points(result, period_s)
     # A query goes on over several pages: what its last one says is true of the whole.
     wrong = sorted({code for code in last.values() if code != "Complete"})
     if wrong or len(last) != len(queries):
@@ -275,7 +275,7 @@ def _values(
             "PartialData",
             f"{', '.join(wrong) or 'a subnet has no result'}",
         )
-    return found
+    return points
 
 
 def _points(result: Mapping[str, Any], period_s: int) -> dict[int, float]:
@@ -295,23 +295,23 @@ def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict
     calls = {"MetricDataResults": "GetMetricData"}
     with shaped():
         results = [row for page in saved(files, calls) for row in page["MetricDataResults"]]
-    found: dict[str, dict[int, float]] = {}
+    by_subnet: dict[str, dict[int, float]] = {}
     with shaped():
         for result in results:
-            told = f"{result.get('Label', '')} {str(result.get('Id', '')).replace('_', '-')}"
-            own = [name for name in names if name in told]
-            if not own and len(names) == len(results) == 1:
-                own = names
+            label = f"{result.get('Label', '')} {str(result.get('Id', '')).replace('_', '-')}"
+            matches = [name for name in names if name in label]
+            if not matches and len(names) == len(results) == 1:
+                matches = names
             if result.get("StatusCode", "Complete") != "Complete":
                 raise DocumentError(
-                    f"the answer of GetMetricData is only a part for {told.strip()}: "
+                    f"the answer of GetMetricData is only a part for {label.strip()}: "
                     f"{result['StatusCode']}",
                     source="the answer",
                     place="StatusCode",
                 )
-            for name in own:
-                found.setdefault(name, {}).update(_points(result, period_s))
-    return found
+            for name in matches:
+                by_subnet.setdefault(name, {}).update(_points(result, period_s))
+    return by_subnet
 
 
 Kind = Literal["available", "used", "percent"]

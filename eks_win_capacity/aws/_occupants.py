@@ -57,16 +57,16 @@ def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
     """
     if key not in answers:
         return None
-    found: dict[tuple[str, ...], Any] = {}
+    by_identity: dict[tuple[str, ...], Any] = {}
     for row in each(answers, key):
         where = tuple(str(row[name]) for name in identity)
-        if found.setdefault(where, row) != row:
+        if by_identity.setdefault(where, row) != row:
             raise StateConflictError(
                 f"two answers say different things about {'/'.join(where)}: save them again at "
                 "one time",
                 part=key,
             )
-    return list(found.values())
+    return list(by_identity.values())
 
 
 def count(item: Mapping[str, Any], key: str) -> int | None:
@@ -103,17 +103,17 @@ def subnets(
     systems = _systems(answers)
     if interfaces is None:
         why.setdefault("subnet_interfaces", "DescribeNetworkInterfaces is missing")
-    made, left_out = [], []
+    states, left_out = [], []
     for item in described:
         name = str(item["SubnetId"])
         if not item.get("CidrBlock"):
             left_out.append(name)
             continue
-        own = None if interfaces is None else interfaces.get(name, [])
+        in_subnet = None if interfaces is None else interfaces.get(name, [])
         kept = None if reserved is None else reserved.get(name)
-        hidden = 0 if own is None else _hidden(item, own, kept)
-        if hidden > 0 and saved and not own and interfaces:
-            own = None
+        hidden = 0 if in_subnet is None else _hidden(item, in_subnet, kept)
+        if hidden > 0 and saved and not in_subnet and interfaces:
+            in_subnet = None
             why["subnet_interfaces"] = (
                 f"the answer of DescribeNetworkInterfaces names none in {name}, yet addresses of "
                 "it are in use: was it asked for other subnets?"
@@ -124,14 +124,14 @@ def subnets(
                 "could be seen hold: those of other accounts that share the subnet are hidden"
                 f"{'' if kept is not None else _OR_RESERVED}"
             )
-        made.append(_state(item, own, kept, systems))
+        states.append(_state(item, in_subnet, kept, systems))
     if left_out:
         why["subnet_left_out"] = (
             f"{', '.join(left_out[:5])}: no IPv4 addresses, so no Windows node can be there"
         )
-    if any(subnet.users is None and subnet.used is not None for subnet in made):
+    if any(subnet.users is None and subnet.used is not None for subnet in states):
         why.setdefault("subnet_users", "DescribeInstances is missing")
-    return tuple(made)
+    return tuple(states)
 
 
 _OR_RESERVED: Final = (
@@ -141,7 +141,7 @@ _OR_RESERVED: Final = (
 
 def _state(
     item: Mapping[str, Any],
-    own: list[Mapping[str, Any]] | None,
+    interfaces: list[Mapping[str, Any]] | None,
     reserved: list[tuple[str, str]] | None,
     systems: Mapping[str, str] | None,
 ) -> SubnetState:
@@ -152,10 +152,12 @@ def _state(
         zone=item.get("AvailabilityZone") or "",
         zone_id=item.get("AvailabilityZoneId") or "",
         available=count(item, "AvailableIpAddressCount"),
-        used=None if own is None else tuple(a for i in own for a in _held(i)),
+        used=None if interfaces is None else tuple(a for i in interfaces for a in _held(i)),
         reservations=None if reserved is None else tuple(reserved),
-        users=None if own is None else _users(own, systems),
-        interfaces=None if own is None else tuple(map(_interface, filter(_instance, own))),
+        users=None if interfaces is None else _users(interfaces, systems),
+        interfaces=None
+        if interfaces is None
+        else tuple(map(_interface, filter(_instance, interfaces))),
     )
 
 
@@ -175,11 +177,11 @@ def _interface(item: Mapping[str, Any]) -> InterfaceState:
     )
 
 
-def _by_subnet(found: Iterable[Any] | None) -> dict[str, list[Any]] | None:
-    if found is None:
+def _by_subnet(interfaces: Iterable[Any] | None) -> dict[str, list[Any]] | None:
+    if interfaces is None:
         return None
     sorted_: dict[str, list[Any]] = defaultdict(list)
-    for item in found:
+    for item in interfaces:
         sorted_[str(item["SubnetId"])].append(item)
     return sorted_
 
@@ -193,15 +195,15 @@ def _reservations(
     An answer without a reservation does not name its subnet. So a subnet is known
     to have none only where there are as many answers as subnets.
     """
-    found = rows(answers, RESERVATIONS, "SubnetId", "Cidr")
-    if found is None:
+    reservations = rows(answers, RESERVATIONS, "SubnetId", "Cidr")
+    if reservations is None:
         why.setdefault("subnet_reservations", "GetSubnetCidrReservations is missing")
         return None
-    told = {str(item["SubnetId"]) for item in found}
+    answered = {str(item["SubnetId"]) for item in reservations}
     silent = sum(not page for page in answers[RESERVATIONS])
-    whole = len(told) + silent >= len(names)
+    whole = len(answered) + silent >= len(names)
     by_subnet: dict[str, list[tuple[str, str]]] = {name: [] for name in names} if whole else {}
-    for item in found:
+    for item in reservations:
         kept = by_subnet.setdefault(str(item["SubnetId"]), [])
         kept.append((item["Cidr"], item["ReservationType"]))
     lacking = [name for name in names if name not in by_subnet]
@@ -214,7 +216,9 @@ def _reservations(
 
 
 def _hidden(
-    item: Mapping[str, Any], own: list[Mapping[str, Any]], reserved: list[tuple[str, str]] | None
+    item: Mapping[str, Any],
+    interfaces: list[Mapping[str, Any]],
+    reserved: list[tuple[str, str]] | None,
 ) -> int:
     """
     Count what EC2's own number has in use beyond what the interfaces hold.
@@ -228,7 +232,7 @@ def _hidden(
     size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
     kept = sum(ipaddress.ip_network(cidr).num_addresses for cidr, _ in reserved or ())
     used = size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST - free - kept
-    return used - sum(map(_size, own))
+    return used - sum(map(_size, interfaces))
 
 
 def _held(interface: Mapping[str, Any]) -> list[str]:
@@ -245,12 +249,12 @@ def described(answers: Mapping[str, list[Any]]) -> Iterator[Mapping[str, Any]]:
 
 def instance_systems(answers: _Answers) -> dict[str, str]:
     """``windows`` or ``linux`` for each instance that DescribeInstances names."""
-    found = {}
+    systems = {}
     for instance in described(answers):
-        told = instance.get("Platform") or instance.get("PlatformDetails") or ""
-        windows = str(told).lower().startswith("windows")
-        found[instance["InstanceId"]] = "windows" if windows else "linux"
-    return found
+        platform = instance.get("Platform") or instance.get("PlatformDetails") or ""
+        windows = str(platform).lower().startswith("windows")
+        systems[instance["InstanceId"]] = "windows" if windows else "linux"
+    return systems
 
 
 def _systems(answers: _Answers) -> dict[str, str] | None:
@@ -258,13 +262,13 @@ def _systems(answers: _Answers) -> dict[str, str] | None:
     if "Reservations" not in answers:
         return None
     systems = instance_systems(answers)
-    found = {}
+    holders = {}
     for instance in described(answers):
         keys = [tag["Key"] for tag in instance.get("Tags") or ()]
         node = any(k.startswith("kubernetes.io/cluster/") or k in _NODE_TAGS for k in keys)
-        own = instance["InstanceId"]
-        found[own] = f"{systems[own]} nodes" if node else "other"
-    return found
+        instance_id = instance["InstanceId"]
+        holders[instance_id] = f"{systems[instance_id]} nodes" if node else "other"
+    return holders
 
 
 def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instance, ...] | None:
@@ -276,30 +280,30 @@ def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instanc
         for profile in answers.get("InstanceProfile", ())
         for role in profile.get("Roles") or ()
     }
-    found = {}
+    by_id = {}
     for item in described(answers):
         arn = str((item.get("IamInstanceProfile") or {}).get("Arn") or "")
         profile = arn.rpartition("/")[2]
-        found[item["InstanceId"]] = Instance(
+        by_id[item["InstanceId"]] = Instance(
             instance_id=item["InstanceId"], profile=profile, role=roles.get(profile, "")
         )
-    lacking = sorted({i.profile for i in found.values() if i.profile and not i.role})
+    lacking = sorted({i.profile for i in by_id.values() if i.profile and not i.role})
     if lacking:
         why.setdefault("instances", f"GetInstanceProfile is missing for {', '.join(lacking[:5])}")
-    return tuple(found.values())
+    return tuple(by_id.values())
 
 
 def _users(
     interfaces: list[Mapping[str, Any]], systems: Mapping[str, str] | None
 ) -> dict[str, int] | None:
     """Count the addresses of each kind of user; None where instances are not known."""
-    held: Counter[str] = Counter(dict.fromkeys(USERS, 0))
+    by_user: Counter[str] = Counter(dict.fromkeys(USERS, 0))
     for interface in interfaces:
         user = _user(interface, systems)
         if user is None:
             return None
-        held[user] += _size(interface)
-    return dict(held)
+        by_user[user] += _size(interface)
+    return dict(by_user)
 
 
 def _size(interface: Mapping[str, Any]) -> int:
@@ -311,16 +315,16 @@ def _size(interface: Mapping[str, Any]) -> int:
 def _user(interface: Mapping[str, Any], systems: Mapping[str, str] | None) -> str | None:
     """Who holds an interface, by what its maker wrote on it, else by its instance."""
     kind = str(interface.get("InterfaceType") or "").lower()
-    told = str(interface.get("Description") or "").lower()
+    description = str(interface.get("Description") or "").lower()
     instance = (interface.get("Attachment") or {}).get("InstanceId")
-    if told.startswith("amazon eks "):
+    if description.startswith("amazon eks "):
         return "control plane"
-    if "endpoint" in kind or told.startswith("vpc endpoint interface"):
+    if "endpoint" in kind or description.startswith("vpc endpoint interface"):
         return "endpoints"
-    if "load_balancer" in kind or told.startswith("elb "):
+    if "load_balancer" in kind or description.startswith("elb "):
         return "load balancers"
     # The VPC CNI and its branch interfaces of security groups for pods: Linux alone.
-    if told.startswith("aws-k8s-") or kind in {"trunk", "branch"}:
+    if description.startswith("aws-k8s-") or kind in {"trunk", "branch"}:
         return "linux nodes"
     if instance:
         return None if systems is None else systems.get(instance, "other")

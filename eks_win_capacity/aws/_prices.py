@@ -183,14 +183,14 @@ def _home(region: str, given: str | None) -> str:
 
 def _products(ask: Asking, region: str, wanted: list[str] | None) -> list[Any]:
     """The on-demand products of all types, or of each that is wanted."""
-    found: list[Any] = []
+    products: list[Any] = []
     for name in wanted or (None,):
         fields = {**_FILTERS, "regionCode": region} | ({"instanceType": name} if name else {})
         filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in fields.items()]
-        found += ask.pages(
+        products += ask.pages(
             "pricing", "get_products", "PriceList", ServiceCode="AmazonEC2", Filters=filters
         )
-    return found
+    return products
 
 
 def _spots(ask: Asking, wanted: list[str] | None, at: dt.datetime) -> list[Any]:
@@ -201,12 +201,12 @@ def _spots(ask: Asking, wanted: list[str] | None, at: dt.datetime) -> list[Any]:
 
 
 def _on_demand(texts: list[Any], region: str, left_out: list[str]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    by_type: dict[str, dict[str, Any]] = {}
     for text in texts:
         row = _product(text, region, left_out)
         if row is None:
             continue
-        earlier = found.setdefault(row["instance_type"], row)
+        earlier = by_type.setdefault(row["instance_type"], row)
         if (earlier["price"], earlier["currency"]) != (row["price"], row["currency"]):
             raise incomplete(
                 "GetProducts",
@@ -214,14 +214,14 @@ def _on_demand(texts: list[Any], region: str, left_out: list[str]) -> list[dict[
                 "ConflictingPrices",
                 f"{row['instance_type']} has two prices, {earlier['price']} and {row['price']}",
             )
-    return list(found.values())
+    return list(by_type.values())
 
 
 def _product(text: Any, region: str, left_out: list[str]) -> dict[str, Any] | None:
     try:
         product = json.loads(text) if isinstance(text, str) else text
-        told = product["product"]["attributes"]
-        name = str(told["instanceType"])
+        attributes = product["product"]["attributes"]
+        name = str(attributes["instanceType"])
         prices = [
             (float(price), str(currency), str(term.get("effectiveDate", "")))
             for term in (product["terms"].get("OnDemand") or {}).values()
@@ -233,8 +233,8 @@ def _product(text: Any, region: str, left_out: list[str]) -> dict[str, Any] | No
         raise incomplete(
             "GetProducts", region, "MissingField", f"a product without a price: {error!r:.80}"
         ) from error
-    other = _other(told, region)
-    charged = [found for found in prices if found[0] > 0 and math.isfinite(found[0])]
+    other = _other(attributes, region)
+    charged = [charge for charge in prices if charge[0] > 0 and math.isfinite(charge[0])]
     if other or len(charged) != 1:
         left_out.append(f"{name}: {other or f'{len(charged)} hourly prices above zero'}")
         return None
@@ -250,11 +250,11 @@ def _row(
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _other(told: Mapping[str, Any], region: str) -> str:
+def _other(attributes: Mapping[str, Any], region: str) -> str:
     """Attribute by which a product is another one than was asked for."""
     for key, value in {**_FILTERS, "regionCode": region}.items():
-        if key in told and str(told[key]).lower() != value.lower():
-            return f"a product with {key} {told[key]}"
+        if key in attributes and str(attributes[key]).lower() != value.lower():
+            return f"a product with {key} {attributes[key]}"
     return ""
 
 

@@ -82,7 +82,7 @@ def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
     Raises DocumentError if a source is damaged, holds no such answer, or only a part of one.
     """
-    some = False
+    answered = False
     for source, in_folder in each_source(files):
         name = source_name(source)
         if in_folder and not calls.keys() & beginning(source, name=name).keys():
@@ -98,9 +98,9 @@ def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
             whole_only(document, calls[known[0]], name)
             for key in known:
                 _check_shape(document[key], key, calls[key], name)
-            some = True
+            answered = True
             yield document
-    if not some:
+    if not answered:
         raise DocumentError(
             f"nothing that was given is an answer of {' or '.join(list(calls.values())[:3])}",
             source="the files",
@@ -117,12 +117,12 @@ def _check_shape(value: Any, key: str, call: str, name: str) -> None:
             place=key,
         )
     needed = _NEEDED.get(key, ())
-    for place, item in _items(value, key):
+    for position, item in _items(value, key):
         if isinstance(item, dict) and (lacking := [one for one in needed if one not in item]):
             raise DocumentError(
-                f"{name}: {place} of {call} lacks {lacking[0]!r}; save whole answers, without --query",
+                f"{name}: {position} of {call} lacks {lacking[0]!r}; save whole answers, without --query",
                 source=name,
-                place=place,
+                place=position,
             )
 
 
@@ -132,11 +132,11 @@ def _items(value: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield key, value
         return
     for at, item in enumerate(value):
-        place = f"{key}[{at}]"
+        position = f"{key}[{at}]"
         if key != "Reservations":
-            yield place, item
-        elif isinstance(item, dict) and isinstance(made := item.get("Instances"), list):
-            yield from ((f"{place}.Instances[{n}]", one) for n, one in enumerate(made))
+            yield position, item
+        elif isinstance(item, dict) and isinstance(instances := item.get("Instances"), list):
+            yield from ((f"{position}.Instances[{n}]", one) for n, one in enumerate(instances))
 
 
 def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:

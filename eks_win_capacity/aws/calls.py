@@ -190,9 +190,9 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
         yield
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         if isinstance(error, ClientError):
-            told = error.response.get("Error", {})
-            code = str(told.get("Code") or "Unknown")
-            said = str(told.get("Message") or "AWS gave no message")
+            details = error.response.get("Error", {})
+            code = str(details.get("Code") or "Unknown")
+            said = str(details.get("Message") or "AWS gave no message")
             known = [code]
         else:
             code, said = type(error).__name__, str(error)
@@ -343,9 +343,9 @@ class Asking:
 
     def _asked(self, service: str, method: str) -> Any:
         """The client, and tell what it is asked."""
-        found = self.client(service)
-        self._tell(api_name(found, method))
-        return found
+        service_client = self.client(service)
+        self._tell(api_name(service_client, method))
+        return service_client
 
     def part(self, name: str, ask: Any, *keys: str) -> None:
         """Ask for one part; if refused, not served or gone, say so and drop what came."""

@@ -73,8 +73,8 @@ def refresh(
     new = dict(kept)
     if _same(capture, old):
         new |= old
-        told = saved.parse_json(old[generate.MANIFEST], generate.MANIFEST)
-        day, source, version = told["captured"], told["source"], told["source_version"]
+        manifest = saved.parse_json(old[generate.MANIFEST], generate.MANIFEST)
+        day, source, version = manifest["captured"], manifest["source"], manifest["source_version"]
     else:
         new |= {name: _packed(name, part, old) for name, part in capture.items()}
     # Also without news of EC2: a hand-kept row may have come or gone.
@@ -128,10 +128,13 @@ def _same(capture: dict[str, Any], old: dict[str, bytes]) -> bool:
     if len(old) != len(capture) + 1:
         return False
     try:
-        held = generate.read_capture(old)
+        old_capture = generate.read_capture(old)
     except CatalogFileError:
         return False  # damaged or half-replaced: rewriting it is the cure
-    return all(generate.canonical(held[name]) == generate.canonical(capture[name]) for name in held)
+    return all(
+        generate.canonical(old_capture[name]) == generate.canonical(capture[name])
+        for name in old_capture
+    )
 
 
 def _packed(name: str, part: Any, old: dict[str, bytes]) -> bytes:
@@ -171,8 +174,8 @@ def fetched(
         if not lacking:
             continue
         pages = _catalog.describe(clients[region], lacking if rows else None)
-        found = responses.instance_types(pages, source=f"DescribeInstanceTypes in {region}")
-        if missing := [name for name in lacking if name not in found]:
+        described = responses.instance_types(pages, source=f"DescribeInstanceTypes in {region}")
+        if missing := [name for name in lacking if name not in described]:
             raise calls.incomplete(
                 "DescribeInstanceTypes", region, "MissingType", f"it lacks {missing[0]}"
             )
@@ -199,6 +202,6 @@ def _clients(
     names: Sequence[str] | None = None if regions is None else list(regions)
     if names is None:
         home = calls.client("ec2", session=session, endpoint_url=endpoint_url)
-        told = calls.one_answer(home, "describe_regions", key="Regions")["Regions"]
-        names = sorted(region["RegionName"] for region in told)
+        enabled = calls.one_answer(home, "describe_regions", key="Regions")["Regions"]
+        names = sorted(region["RegionName"] for region in enabled)
     return _catalog.region_clients(session, names, endpoint_url)

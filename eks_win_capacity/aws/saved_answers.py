@@ -105,42 +105,42 @@ def role_name(arn: str) -> str:
 def _cluster(answers: Answers) -> dict[str, Any]:
     if not answers.get("cluster"):
         return {}
-    found, *others = answers["cluster"]
-    if any(other != found for other in others):
+    cluster, *others = answers["cluster"]
+    if any(other != cluster for other in others):
         raise StateConflictError(
-            f"two answers of DescribeCluster differ, of {found['name']} and "
+            f"two answers of DescribeCluster differ, of {cluster['name']} and "
             f"{others[-1].get('name')}; give one cluster's",
             part="name",
         )
-    network = found.get("kubernetesNetworkConfig") or {}
-    vpc = found.get("resourcesVpcConfig") or {}
-    compute = found.get("computeConfig")
-    arn = str(found.get("arn") or "")
-    access = found.get("accessConfig") or {}
-    _check_strings(found, "cluster", "name", "version", "platformVersion")
+    network = cluster.get("kubernetesNetworkConfig") or {}
+    vpc = cluster.get("resourcesVpcConfig") or {}
+    compute = cluster.get("computeConfig")
+    arn = str(cluster.get("arn") or "")
+    access = cluster.get("accessConfig") or {}
+    _check_strings(cluster, "cluster", "name", "version", "platformVersion")
     _check_strings(network, "cluster", "ipFamily", "serviceIpv4Cidr")
     _check_strings(access, "cluster", "authenticationMode")
     return {
-        "name": found["name"],
+        "name": cluster["name"],
         "region": arn.split(":")[3] if arn.count(":") >= 5 else None,
-        "version": found.get("version"),
-        "platform_version": found.get("platformVersion"),
+        "version": cluster.get("version"),
+        "platform_version": cluster.get("platformVersion"),
         "ip_family": network.get("ipFamily"),
         "authentication_mode": access.get("authenticationMode"),
         "auto_mode": bool((compute or {}).get("enabled")),
-        "hybrid_nodes": bool(found.get("remoteNetworkConfig")),
-        "cluster_role": role_name(found["roleArn"]) if found.get("roleArn") else None,
+        "hybrid_nodes": bool(cluster.get("remoteNetworkConfig")),
+        "cluster_role": role_name(cluster["roleArn"]) if cluster.get("roleArn") else None,
         "vpc_id": vpc.get("vpcId"),
         "subnet_ids": tuple(map(str, vpc["subnetIds"])) if "subnetIds" in vpc else None,
         "service_cidr": network.get("serviceIpv4Cidr"),
-        "local_cluster": bool(found.get("outpostConfig")),
+        "local_cluster": bool(cluster.get("outpostConfig")),
     }
 
 
-def _check_strings(found: Mapping[str, Any], of: str, *keys: str) -> None:
+def _check_strings(answer: Mapping[str, Any], of: str, *keys: str) -> None:
     """Refuse members that are not strings: YAML reads 1.30 without quotes as 1.3, another version."""
     for key in keys:
-        given = found.get(key) or ""
+        given = answer.get(key) or ""
         if not isinstance(given, str):
             raise DocumentError(
                 f"{key} of {KEYS[of]} must be a string, and is {without_accounts(repr(given)):.80}: "
@@ -173,30 +173,30 @@ def _complete(  # noqa: PLR0917
     """Read the descriptions of a part, unless the list names more of them."""
     if part in why or (one not in answers and listed not in answers):
         return None
-    made = _once(map(read, answers.get(one, ())), part)
+    records = _once(map(read, answers.get(one, ())), part)
     names = {role_name(str(name)) for name in each(answers, listed)}
-    lacking = names - {identity(part, item)[0] for item in made}
+    lacking = names - {identity(part, item)[0] for item in records}
     if listed in answers and lacking:
         why[part] = f"{KEYS[one]} is missing for {', '.join(sorted(lacking)[:5])}"
         return None
     if listed in answers:
-        return made
+        return records
     # Descriptions without the list: there may be more of them.
     why.setdefault(part, f"{KEYS[listed]} is missing: there may be more than were described")
-    return made
+    return records
 
 
 def _once(records: Iterable[Any], part: str) -> tuple[Any, ...]:
     """Keep each record once; the same answer may have been saved twice."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for record in records:
         (name,) = identity(part, record)
-        if found.setdefault(name, record) != record:
+        if by_name.setdefault(name, record) != record:
             raise StateConflictError(
                 f"two answers differ about {name} in {part.replace('_', ' ')}: save them again",
                 part=part,
             )
-    return tuple(found.values())
+    return tuple(by_name.values())
 
 
 def _fargate(item: Mapping[str, Any]) -> FargateProfile:
@@ -221,7 +221,7 @@ def _entry(item: Mapping[str, Any]) -> AccessEntry:
 def _addons(answers: Answers, why: dict[str, str]) -> tuple[Addon, ...] | None:
     if "addon" not in answers and "addons" not in answers:
         return None
-    made = _once(
+    addons = _once(
         (
             Addon(
                 name=item["addonName"],
@@ -233,11 +233,11 @@ def _addons(answers: Answers, why: dict[str, str]) -> tuple[Addon, ...] | None:
         ),
         "addons",
     )
-    have = {addon.name for addon in made}
+    have = {addon.name for addon in addons}
     if "vpc-cni" in {*each(answers, "addons")} - have:
         why.setdefault("addons", "DescribeAddon is missing for vpc-cni")
         return None
-    return made
+    return addons
 
 
 def _configuration(text: str) -> dict[str, Any]:
@@ -262,34 +262,34 @@ def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...]
 
     managed = _complete(answers, "nodegroup", "nodegroups", read, why, "node_groups")
     cluster = str(answers["cluster"][0]["name"]) if answers.get("cluster") else ""
-    own = [
+    self_managed = [
         _self_managed(group, templates, systems)
         for group in scaling.values()
         if is_self_managed(group, cluster)
     ]
     if "nodegroup" not in answers and not scaling:
-        own += _from_templates(answers)
-    if not own:
+        self_managed += _from_templates(answers)
+    if not self_managed:
         return managed
     if managed is None:
         why.setdefault("node_groups", "ListNodegroups is missing: there may be managed groups")
-    return (*(managed or ()), *own)
+    return (*(managed or ()), *self_managed)
 
 
 def _templates(answers: Answers) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Data of launch templates by id and version, the two versions with names too."""
-    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    by_version: dict[tuple[str, str], Mapping[str, Any]] = {}
     latest: dict[str, int] = {}
     for version in each(answers, "LaunchTemplateVersions"):
         template, number = version["LaunchTemplateId"], int(version["VersionNumber"])
         data = version.get("LaunchTemplateData") or {}
-        found[template, str(number)] = data
+        by_version[template, str(number)] = data
         if version.get("DefaultVersion"):
-            found[template, "$Default"] = data
+            by_version[template, "$Default"] = data
         if number >= latest.get(template, 0):
             latest[template] = number
-            found[template, "$Latest"] = data
-    return found
+            by_version[template, "$Latest"] = data
+    return by_version
 
 
 def _tags(group: Mapping[str, Any]) -> dict[str, str]:
@@ -340,11 +340,11 @@ def _self_managed(
     data = templates.get((template, version))
     tags = _tags(group)
     over = [str(o["InstanceType"]) for o in mixed.get("Overrides") or () if o.get("InstanceType")]
-    own = (data or {}).get("InstanceType")
+    template_type = (data or {}).get("InstanceType")
     label = "k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/os"
     return NodeGroup(
         name=group["AutoScalingGroupName"],
-        instance_types=tuple(over or ([own] if own else [])),
+        instance_types=tuple(over or ([template_type] if template_type else [])),
         min_size=count(group, "MinSize"),
         desired_size=count(group, "DesiredCapacity"),
         max_size=count(group, "MaxSize"),
@@ -456,15 +456,15 @@ def _script(text: str | None) -> str:
 
 def _from_templates(answers: Answers) -> list[NodeGroup]:
     """Groups of nodes that launch templates alone tell of, before any of them runs."""
-    made = []
+    groups = []
     for version in each(answers, "LaunchTemplateVersions"):
         data = version.get("LaunchTemplateData") or {}
-        own = data.get("InstanceType")
+        template_type = data.get("InstanceType")
         if _for_windows(data):
-            made.append(
+            groups.append(
                 NodeGroup(
                     name=str(version.get("LaunchTemplateName") or version["LaunchTemplateId"]),
-                    instance_types=(own,) if own else (),
+                    instance_types=(template_type,) if template_type else (),
                     launch_template=_template_name(
                         version["LaunchTemplateId"], str(version["VersionNumber"])
                     ),
@@ -475,7 +475,7 @@ def _from_templates(answers: Answers) -> list[NodeGroup]:
                     **_settings(data),
                 )
             )
-    return made
+    return groups
 
 
 def _node_group(
@@ -489,7 +489,7 @@ def _node_group(
     template = item.get("launchTemplate") or {}
     version = str(template.get("version") or "$Default")
     data = templates.get((template.get("id", ""), version))
-    own = (data or {}).get("InstanceType")
+    template_type = (data or {}).get("InstanceType")
     sizes = item.get("scalingConfig") or {}
     groups = [g["name"] for g in (item.get("resources") or {}).get("autoScalingGroups") or ()]
     known = [scaling[name] for name in groups if name in scaling]
@@ -503,7 +503,9 @@ def _node_group(
         status=item.get("status") or "",
         version=item.get("version") or "",
         release_version=item.get("releaseVersion") or "",
-        instance_types=tuple(map(str, item.get("instanceTypes") or ([own] if own else []))),
+        instance_types=tuple(
+            map(str, item.get("instanceTypes") or ([template_type] if template_type else []))
+        ),
         min_size=count(sizes, "minSize"),
         desired_size=count(sizes, "desiredSize"),
         max_size=count(sizes, "maxSize"),

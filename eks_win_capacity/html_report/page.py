@@ -85,7 +85,7 @@ class ClusterPart(Shown):
     @property
     def subnet_ids(self) -> frozenset[str]:
         """Names by which a history may call the subnets."""
-        return frozenset(held.subnet_id for held in self.state.subnets or ())
+        return frozenset(subnet.subnet_id for subnet in self.state.subnets or ())
 
 
 MOST_FANS = 12
@@ -191,7 +191,7 @@ def subnets(part: ClusterPart) -> str:
         return paragraph(part.missing["capacity"])
     if part.state.subnets is None:
         return paragraph(f"Subnets are not known: {part.state.unknown['subnets']}")
-    models = [(held, held.subnet) for held in part.state.subnets]
+    models = [(subnet, subnet.subnet) for subnet in part.state.subnets]
     drawn = sorted(
         (model for _, model in models if model is not None and model.placement_known),
         key=lambda model: (model.free_prefixes, model.cidr),
@@ -220,8 +220,8 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
     """Dates on which the named subnets run dry, and the fans of the most urgent."""
     if forecast is None:
         return paragraph("No history of use was given, so nothing is forecast.")
-    made = forecast.to_pandas()
-    rows = made[made["subnet"].astype(str).isin(names)].to_dict("records")
+    frame = forecast.to_pandas()
+    rows = frame[frame["subnet"].astype(str).isin(names)].to_dict("records")
     if not rows:
         return paragraph("The history of use names none of these subnets.")
     share = f"{100 * forecast.levels[0]:g}"

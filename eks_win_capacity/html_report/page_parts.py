@@ -189,9 +189,11 @@ def _is_word(value: Any) -> bool:
 
 
 def _numeric(values: Iterable[Any]) -> bool:
-    found = [v for v in values if not (v is None or v is pd.NA or v != v)]  # noqa: PLR0124
-    found = [v for v in found if v != "later"]
-    return bool(found) and all(pd.api.types.is_number(v) and not isinstance(v, bool) for v in found)
+    present = [v for v in values if not (v is None or v is pd.NA or v != v)]  # noqa: PLR0124
+    present = [v for v in present if v != "later"]
+    return bool(present) and all(
+        pd.api.types.is_number(v) and not isinstance(v, bool) for v in present
+    )
 
 
 def paragraph(text: str, kind: str = "") -> str:

@@ -139,8 +139,8 @@ def fan(forecast: ExhaustionForecast, row: dict[Any, Any]) -> str:
     ahead = path["time"].iloc[::path_step]
     scale = _Scale(pd.DatetimeIndex([past["time"].iloc[0], path["time"].iloc[-1]]), top)
     bands = "".join(
-        f'<path class="band" d="{_area(scale, ahead, lower[::path_step, place], upper[::path_step, place])}"/>'
-        for place in reversed(range(len(forecast.levels)))
+        f'<path class="band" d="{_area(scale, ahead, lower[::path_step, level], upper[::path_step, level])}"/>'
+        for level in reversed(range(len(forecast.levels)))
     )
     limit = scale.y([row["capacity"]])[0]
     sentence = forecast.sentence(row)

@@ -277,11 +277,11 @@ def _forecast(
     if not given:
         # The subnet itself where it is known which of its addresses are in use, else its CIDR.
         known = {
-            held.subnet_id: held.subnet
-            if held.subnet is not None and held.subnet.placement_known
-            else held.cidr
+            subnet.subnet_id: subnet.subnet
+            if subnet.subnet is not None and subnet.subnet.placement_known
+            else subnet.cidr
             for part in parts
-            for held in part.state.subnets or ()
+            for subnet in part.state.subnets or ()
         }
         capacity = known if known.keys() & _names_in(history) else None
     try:
@@ -295,7 +295,7 @@ def _forecast(
                 f"the history has {count_of(len(error.subnets), 'subnet')} that no cluster has: "
                 f"{few}; leave them out, or give the capacity of each in a column"
             ) from error
-        ids = [held.subnet_id for part in parts for held in part.state.subnets or ()]
+        ids = [subnet.subnet_id for part in parts for subnet in part.state.subnets or ()]
         raise InputError(
             "the history names no subnet of the clusters by its id"
             f"{f', such as {ids[0]}' if ids else ''}: name them so, or give the capacity of each "
@@ -321,15 +321,15 @@ def _sources(
     from eks_win_capacity import __version__
     from eks_win_capacity.core.constants import KUBERNETES_SUPPORT_AS_OF
 
-    made = f"eks-win-capacity {__version__}"
-    found = [
-        ("Report", f"{made}, of {now.isoformat()}" if now else f"{made}; no day was given"),
+    version = f"eks-win-capacity {__version__}"
+    sources = [
+        ("Report", f"{version}, of {now.isoformat()}" if now else f"{version}; no day was given"),
         ("Instance types", f"{catalog.source}, of {catalog.as_of}"),
         ("Ends of Kubernetes support", f"table of {KUBERNETES_SUPPORT_AS_OF}"),
     ]
     if forecast is not None and len(history := forecast.history):
         first, last = history["time"].min(), history["time"].max()
-        found.append(
+        sources.append(
             (
                 "History of use",
                 f"{count_of(len(forecast.subnets), 'subnet')}, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
@@ -337,8 +337,8 @@ def _sources(
         )
     if prices is not None:
         as_of = getattr(prices, "as_of", "a day that was not given")
-        found.append(("Prices", f"as given, of {as_of}"))
-    return found
+        sources.append(("Prices", f"as given, of {as_of}"))
+    return sources
 
 
 def _answers_of(

@@ -175,15 +175,15 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
             yield from _single(single, name)
             single, seen = {}, number
         if key == "items" and index is not None:
-            place = f"items[{index}]"
+            position = f"items[{index}]"
             if not isinstance(value, Mapping):
                 raise DocumentError(
-                    f"{name}: {place} is not an object but {without_accounts(repr(value)):.80}",
+                    f"{name}: {position} is not an object but {without_accounts(repr(value)):.80}",
                     source=name,
-                    place=place,
+                    place=position,
                 )
-            refuse_page(value, name, place)
-            yield from _flat(place, item_of(str(single.get("kind", "")), value))
+            refuse_page(value, name, position)
+            yield from _flat(position, item_of(str(single.get("kind", "")), value))
             single.setdefault("items", None)
         elif index is None:
             single[key] = value
@@ -194,19 +194,19 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
     yield from _single(single, name)
 
 
-def _flat(place: str, item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _flat(position: str, item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """An object, or the objects of a list that stands in a list: jq -s joins answers so."""
     kind, inner = str(item.get("kind", "")), item.get("items")
     if not kind.endswith("List") or not isinstance(inner, list):
-        yield place, item
+        yield position, item
         return
     if not inner:
         yield "items", item
     for number, one in enumerate(inner):
         if isinstance(one, Mapping):
-            yield from _flat(f"{place}.items[{number}]", item_of(kind, one))
+            yield from _flat(f"{position}.items[{number}]", item_of(kind, one))
         else:
-            yield f"{place}.items[{number}]", {}
+            yield f"{position}.items[{number}]", {}
 
 
 def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -249,9 +249,9 @@ class Reading:
         """Read every object of a source."""
         name, count, empty = source_name(source), 0, False
         self._taken += 1
-        for place, item in objects(source, name=name):
+        for position, item in objects(source, name=name):
             kind = item.get("kind", "")
-            if place == "items":
+            if position == "items":
                 empty = True
                 if isinstance(kind, str) and kind in _LISTS:
                     self._named.add(_LISTS[kind])
@@ -259,12 +259,12 @@ class Reading:
                 continue
             if not isinstance(kind, str) or (not kind and "serverVersion" not in item):
                 raise DocumentError(
-                    f"{name}: {place or 'the object'} has no kind", source=name, place=place
+                    f"{name}: {position or 'the object'} has no kind", source=name, place=position
                 )
             try:
                 count += self._object(kind, item, manifest=part == "workloads")
             except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-                raise _misshapen(error, kind, item, name, place) from error
+                raise _misshapen(error, kind, item, name, position) from error
         if part:
             self._named.add(part)
         if not count and not named:
@@ -284,11 +284,11 @@ class Reading:
         foreign = [name for name, empty in self._idle if not empty]
         if foreign or len(self._idle) == self._taken:
             name = foreign[0] if foreign else self._idle[0][0]
-            held = ", ".join(
+            kinds = ", ".join(
                 f"{kind} ({said})" if said else kind for kind, said in self._foreign.items()
             )
             raise DocumentError(
-                f"{name} holds nothing of use{f' but {held:.300}' if held else ''}: expected objects "
+                f"{name} holds nothing of use{f' but {kinds:.300}' if kinds else ''}: expected objects "
                 f"such as {', '.join(sorted(KINDS)[:7])} ...",
                 source=name,
             )
@@ -297,7 +297,7 @@ class Reading:
         """Read one ConfigMap, which may be given as its data alone."""
         called = source_name(source)
         others: list[str] = []
-        found = False
+        kept = False
         for document in wholes(source, name=called):
             if not {"kind", "metadata", "items"} & document.keys():
                 written = of_addon(document) if name == "amazon-vpc-cni" else None
@@ -309,19 +309,19 @@ class Reading:
                         source=called,
                     )
                 self._keep_data(name, written or document.get("data", document), called)
-                found = True
+                kept = True
                 continue
             for item in document.get("items") or [document]:
                 try:
-                    namespace, own, _ = read.metadata(item)
+                    namespace, item_name, _ = read.metadata(item)
                 except (KeyError, TypeError, AttributeError) as error:
                     raise _misshapen(error, "ConfigMap", {}, called, "") from error
-                if own == name and namespace in {"kube-system", "default"}:
+                if item_name == name and namespace in {"kube-system", "default"}:
                     self._keep_data(name, item.get("data") or {}, called)
-                    found = True
+                    kept = True
                 elif item.get("kind") != "List":
-                    others.append(f"{namespace}/{own}")
-        if found:
+                    others.append(f"{namespace}/{item_name}")
+        if kept:
             return
         if others and "kube-system/kube-root-ca.crt" not in others:
             raise DocumentError(
@@ -389,9 +389,9 @@ class Reading:
     def _keep_workload(
         self, item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]
     ) -> None:
-        made = read.workload(item, runtimes)
-        self._keep("workloads", made)
-        self._volumes.mount(made, item)
+        workload = read.workload(item, runtimes)
+        self._keep("workloads", workload)
+        self._volumes.mount(workload, item)
 
     def _endpoints(self, item: Mapping[str, Any]) -> None:
         self._has_endpoints = True
@@ -486,8 +486,8 @@ class Reading:
         )
 
     def _part(self, part: str) -> tuple[Any, ...] | None:
-        found = self._found.get(part, {})
-        return tuple(found.values()) if found or part in self._named else None
+        records = self._found.get(part, {})
+        return tuple(records.values()) if records or part in self._named else None
 
     def state(self) -> ClusterState:
         """Put together what was read."""
@@ -526,8 +526,8 @@ class _Volumes:
         if kind == "StorageClass":
             self._classes[name] = str(item.get("provisioner") or "")
         elif kind == "PersistentVolume":
-            own = "ebs.csi.aws.com" if spec.get("awsElasticBlockStore") else ""
-            self._volumes[name] = str((spec.get("csi") or {}).get("driver") or own)
+            in_tree = "ebs.csi.aws.com" if spec.get("awsElasticBlockStore") else ""
+            self._volumes[name] = str((spec.get("csi") or {}).get("driver") or in_tree)
         else:
             self._claims[namespace, name] = (
                 str(spec.get("volumeName") or ""),
@@ -536,9 +536,9 @@ class _Volumes:
 
     def mount(self, record: Any, item: Mapping[str, Any]) -> None:
         """Note what a pod or a manifest mounts: drivers, claims and classes by their names."""
-        found = tuple(_mounted(read.pod_template(item).get("spec") or {}, item.get("spec") or {}))
-        if found:
-            self._mounts[_key(record)] = found
+        mounts = tuple(_mounted(read.pod_template(item).get("spec") or {}, item.get("spec") or {}))
+        if mounts:
+            self._mounts[_key(record)] = mounts
 
     def served(self, records: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         """Pods or manifests with their drivers; an empty one stands for one that is not known."""
@@ -559,23 +559,23 @@ class _Volumes:
         namespace, kind, name = mounted
         if kind == "claim":
             volume, of_class = self._claims.get((namespace, name), ("", ""))
-            found = self._volumes.get(volume) or self._classes.get(of_class, "")
+            driver = self._volumes.get(volume) or self._classes.get(of_class, "")
         else:
-            found = name if kind == "driver" else self._classes.get(name, "")
-        return _IN_TREE.get(found, found)
+            driver = name if kind == "driver" else self._classes.get(name, "")
+        return _IN_TREE.get(driver, driver)
 
 
 def _key(record: Any) -> tuple[str, str, str]:
     return (getattr(record, "kind", ""), record.namespace, record.name)
 
 
-def _mounted(spec: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _mounted(spec: Mapping[str, Any], item_spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for volume in spec.get("volumes") or ():
         if driver := (volume.get("csi") or {}).get("driver"):
             yield "driver", str(driver)
         elif claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
             yield "claim", str(claim)
-    for claim in own.get("volumeClaimTemplates") or ():
+    for claim in item_spec.get("volumeClaimTemplates") or ():
         yield "class", str((claim.get("spec") or {}).get("storageClassName") or "")
 
 
@@ -585,7 +585,7 @@ def _first_wrong(data: Mapping[str, Any]) -> str:
 
 
 def _misshapen(
-    error: Exception, kind: str, item: Mapping[str, Any], name: str, place: str
+    error: Exception, kind: str, item: Mapping[str, Any], name: str, position: str
 ) -> Exception:
     if isinstance(error, DocumentError):
         return error
@@ -594,6 +594,6 @@ def _misshapen(
     what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
     if not isinstance(error, (KeyError, CapacityError)):
         what = f"is not shaped as kubectl prints it: {error}"
-    where = f" ({place})" if place else ""
-    told = without_accounts(f"{kind} {called!r}{where} {what}")
-    return DocumentError(f"{name}: {told}", source=name, place=place)
+    where = f" ({position})" if position else ""
+    message = without_accounts(f"{kind} {called!r}{where} {what}")
+    return DocumentError(f"{name}: {message}", source=name, place=position)

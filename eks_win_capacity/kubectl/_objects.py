@@ -226,7 +226,7 @@ def cluster_autoscaler(spec: Mapping[str, Any]) -> bool:
     >>> cluster_autoscaler({"containers": [{"image": "cluster-proportional-autoscaler:1"}]})
     False
     """
-    told = [
+    words = [
         str(text)
         for container in spec.get("containers") or ()
         for text in (
@@ -235,7 +235,7 @@ def cluster_autoscaler(spec: Mapping[str, Any]) -> bool:
             *(container.get("args") or ()),
         )
     ]
-    return any("cluster-autoscaler" in t or "--node-group-auto-discovery" in t for t in told)
+    return any("cluster-autoscaler" in t or "--node-group-auto-discovery" in t for t in words)
 
 
 def requests_address(spec: Mapping[str, Any]) -> bool:
@@ -304,9 +304,9 @@ def requests(spec: Mapping[str, Any]) -> tuple[int, int]:
         c, m = _request(container)
         cpu, memory = cpu + c, memory + m
     cpu, memory = max(cpu, init_cpu), max(memory, init_memory)
-    own = (spec.get("resources") or {}).get("requests") or {}
-    cpu = _cpu(str(own["cpu"])) if "cpu" in own else cpu
-    memory = _memory(str(own["memory"])) if "memory" in own else memory
+    pod_level = (spec.get("resources") or {}).get("requests") or {}
+    cpu = _cpu(str(pod_level["cpu"])) if "cpu" in pod_level else cpu
+    memory = _memory(str(pod_level["memory"])) if "memory" in pod_level else memory
     over = spec.get("overhead") or {}
     return cpu + _cpu(str(over.get("cpu", 0))), memory + _memory(str(over.get("memory", 0)))
 
@@ -366,8 +366,8 @@ def required_terms(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _demanded(terms: list[Mapping[str, Any]], keys: tuple[str, ...]) -> str:
-    found = {_term_value(term, keys) for term in terms}
-    return found.pop() if len(found) == 1 else ""
+    values = {_term_value(term, keys) for term in terms}
+    return values.pop() if len(values) == 1 else ""
 
 
 def _term_value(term: Mapping[str, Any], keys: tuple[str, ...]) -> str:
@@ -450,21 +450,21 @@ def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | N
     """
     namespace, name, labels = metadata(item)
     if item["kind"] == "EndpointSlice":
-        found = [
+        addresses = [
             str(address)
             for endpoint in item.get("endpoints") or ()
             for address in (endpoint.get("addresses") or ())[:1]
         ]
-        return namespace, str(labels.get("kubernetes.io/service-name") or name), found
+        return namespace, str(labels.get("kubernetes.io/service-name") or name), addresses
     if "endpoints.kubernetes.io/over-capacity" in (item["metadata"].get("annotations") or {}):
         return namespace, name, None
-    found = [
+    addresses = [
         str(address["ip"])
         for subset in item.get("subsets") or ()
         for kind in ("addresses", "notReadyAddresses")
         for address in subset.get(kind) or ()
     ]
-    return namespace, name, found
+    return namespace, name, addresses
 
 
 def disruption_budget(item: Mapping[str, Any]) -> DisruptionBudget:
@@ -515,27 +515,27 @@ def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
     Raises DocumentError if mapRoles is not a YAML list of mappings.
     """
     listed = yaml_value(data.get("mapRoles", ""), name="mapRoles of aws-auth") or []
-    made = []
+    mappings = []
     for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
-        told = {str(k).lower(): v for k, v in entry.items()} if isinstance(entry, Mapping) else {}
-        if not isinstance(told.get("rolearn"), str):
+        fields = {str(k).lower(): v for k, v in entry.items()} if isinstance(entry, Mapping) else {}
+        if not isinstance(fields.get("rolearn"), str):
             raise DocumentError(
                 f"mapRoles of aws-auth: entry {index} has no rolearn",
                 source="aws-auth",
                 place=f"mapRoles[{index}]",
             )
-        arn = told["rolearn"].strip()
+        arn = fields["rolearn"].strip()
         path = arn.partition(":role/")[2] or arn
-        groups = told.get("groups") or []
-        made.append(
+        groups = fields.get("groups") or []
+        mappings.append(
             RoleMapping(
                 role=path.rpartition("/")[2].rpartition(":")[2],
                 groups=tuple(map(str, groups if isinstance(groups, list) else [groups])),
-                username=without_accounts(str(told.get("username") or "")),
+                username=without_accounts(str(fields.get("username") or "")),
                 has_path="/" in path,
             )
         )
-    return tuple(made)
+    return tuple(mappings)
 
 
 POOL_KINDS: Final = ("NodePool", "Provisioner")
@@ -616,7 +616,7 @@ def node_claim(item: Mapping[str, Any]) -> NodeClaim:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     wanted = spec.get("requirements") or []
     types = _values(wanted, TYPE_LABELS)
-    held = {one["type"]: one for one in status.get("conditions") or ()}
+    conditions = {one["type"]: one for one in status.get("conditions") or ()}
     system = _first(labels, OS_LABELS)
     return NodeClaim(
         name=name,
@@ -627,7 +627,7 @@ def node_claim(item: Mapping[str, Any]) -> NodeClaim:
         open=tuple(
             (step, str(one.get("reason") or ""), without_accounts(str(one.get("message") or "")))
             for step in _STEPS
-            for one in (held.get(step, {}),)
+            for one in (conditions.get(step, {}),)
             if one.get("status") != "True"
         ),
     )

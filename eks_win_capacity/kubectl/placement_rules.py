@@ -63,11 +63,11 @@ def _affinities(
 ) -> Iterator[str]:
     affinity = spec.get("affinity") or {}
     for term in (affinity.get("podAntiAffinity") or {}).get(objects.REQUIRED) or ():
-        own = _matches(term.get("labelSelector"), labels)
-        if own and term["topologyKey"] == _HOST:
+        own_pods = _matches(term.get("labelSelector"), labels)
+        if own_pods and term["topologyKey"] == _HOST:
             fields["anti_affinity"] = True
         else:
-            yield f"anti-affinity {'of its own pods' if own else 'to other pods'} by {term['topologyKey']}"
+            yield f"anti-affinity {'of its own pods' if own_pods else 'to other pods'} by {term['topologyKey']}"
     for term in (affinity.get("podAffinity") or {}).get(objects.REQUIRED) or ():
         yield f"pod affinity by {term['topologyKey']}"
 

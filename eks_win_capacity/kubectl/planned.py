@@ -75,13 +75,13 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
                 notes.setdefault(rule, []).append(alone)
     # A host port is a matter of two workloads; the pods of one are kept apart.
     notes = {why: at for why, at in notes.items() if len(at) > 1 or not why.startswith(_ONE_PORT)}
-    found = [f"{why}: {', '.join(names)}" for why, names in notes.items()]
+    sentences = [f"{why}: {', '.join(names)}" for why, names in notes.items()]
     if not rows:
         raise InputError(
             "no manifest asks for Windows pods by replicas and a nodeSelector of "
-            f"kubernetes.io/os: windows; {'; '.join(found)}"
+            f"kubernetes.io/os: windows; {'; '.join(sentences)}"
         )
-    return rows, found
+    return rows, sentences
 
 
 def _asked(manifest: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any], list[str]]:
@@ -122,13 +122,13 @@ def _name(manifest: Mapping[str, Any]) -> str:
 
 def _lent(manifests: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Pods of each Deployment whose template a Rollout borrows, which scales it down itself."""
-    found = {}
+    replicas = {}
     for one in manifests:
         lender = one["spec"].get("workloadRef")
         if one["kind"] == "Rollout" and isinstance(lender, Mapping):
             namespace = _name(one).partition("/")[0]
-            found[f"{lender.get('kind')} {namespace}/{lender.get('name')}"] = _replicas(one)
-    return found
+            replicas[f"{lender.get('kind')} {namespace}/{lender.get('name')}"] = _replicas(one)
+    return replicas
 
 
 def _replicas(manifest: Mapping[str, Any]) -> Any:
