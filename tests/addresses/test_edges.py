@@ -123,22 +123,22 @@ def test_an_address_in_a_prefix_of_the_same_interface_counts_once(at):
 
 
 def test_a_plan_of_reservations_wants_what_all_nodes_need():
-    place = Subnet("10.0.0.0/24", used=["10.0.0.4"])
-    one = reservation_plan(place, nodes=1, instance_type="m5.large", pods_per_node=20, pool=PREFIX)
+    subnet = Subnet("10.0.0.0/24", used=["10.0.0.4"])
+    one = reservation_plan(subnet, nodes=1, instance_type="m5.large", pods_per_node=20, pool=PREFIX)
     three = reservation_plan(
-        place, nodes=3, instance_type="m5.large", pods_per_node=20, pool=PREFIX
+        subnet, nodes=3, instance_type="m5.large", pods_per_node=20, pool=PREFIX
     )
     assert (one.wanted, three.wanted) == (2, 6)
     kept = reservation_plan(
-        place, nodes=3, instance_type="m5.large", pods_per_node=20, pool=PREFIX, keep_free=0
+        subnet, nodes=3, instance_type="m5.large", pods_per_node=20, pool=PREFIX, keep_free=0
     )
     assert kept == three
 
 
 def test_what_stops_the_next_node_counts_what_is_left():
     # 14 whole blocks, 4 of them reserved; each node takes 3 prefixes and an address of its own.
-    place = Subnet("10.0.0.0/24", used=["10.0.0.4"], reservations=[("10.0.0.64/26", "prefix")])
-    fit = nodes_that_fit(place, "m5.large", pods_per_node=40, pool=PREFIX)
+    subnet = Subnet("10.0.0.0/24", used=["10.0.0.4"], reservations=[("10.0.0.64/26", "prefix")])
+    fit = nodes_that_fit(subnet, "m5.large", pods_per_node=40, pool=PREFIX)
     assert fit.best == 4
     assert re.search(r"needs 3 whole /28 prefixes and 2 are left", fit.why)
     assert (fit.addresses_left, fit.prefixes_left) == (250 - 64 - 4 - 16 * 8, 2)
@@ -150,10 +150,10 @@ def test_what_stops_the_next_node_counts_what_is_left():
 
 @pytest.mark.parametrize("pods", [0, 1, 9, 40, 144])
 def test_the_best_that_a_node_can_attach_counts_the_slots_that_can_be_freed(pods):
-    told = migration("m5.large", pods, direction="to-secondary")
+    change = migration("m5.large", pods, direction="to-secondary")
     fewest = -(-pods // 16)
-    assert told.attachable_best == 9 - fewest
-    assert told.attachable <= told.attachable_best <= 9
+    assert change.attachable_best == 9 - fewest
+    assert change.attachable <= change.attachable_best <= 9
 
 
 @pytest.mark.parametrize(("direction", "flag"), [("to-prefix", "true"), ("to-secondary", "false")])
@@ -235,9 +235,9 @@ def test_what_is_read_of_others_ends_where_it_is_said_to():
 def test_a_target_is_above_the_capacity_from_one_beyond_it_on(mode, key, most):
     for value, above in ((1, False), (most, False), (most + 1, True)):
         data = {"enable-windows-ipam": "true", **mode, key: str(value)}
-        found = WarmPool.from_configmap(data, slots=9).findings
-        assert ("target-above-capacity" in {f.code for f in found}) is above, value
-        assert any(f"holds {most} " in str(f) for f in found) is above
+        findings = WarmPool.from_configmap(data, slots=9).findings
+        assert ("target-above-capacity" in {f.code for f in findings}) is above, value
+        assert any(f"holds {most} " in str(f) for f in findings) is above
     # Targets that nobody gave are the controller's own.
     alone = WarmPool.from_configmap({"enable-windows-ipam": "true", **mode}, slots=1)
     assert "target-above-capacity" not in {f.code for f in alone.findings}

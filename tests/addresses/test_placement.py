@@ -90,13 +90,13 @@ def subnets(draw, lengths=(24, 28), reserved=True):
     usable = list(network)[4:-1]
     most = draw(st.sampled_from([0, 2, 8, 40]))
     used = draw(st.lists(st.sampled_from(usable), unique=True, max_size=most))
-    held = []
+    reservations = []
     for _ in range(draw(st.integers(0, 3)) if reserved else 0):
-        own = draw(st.integers(length, 30))
-        place = draw(st.sampled_from(list(network.subnets(new_prefix=own))))
-        if not any(place.overlaps(other) for other, _ in held):
-            held.append((place, draw(st.sampled_from(["prefix", "explicit"]))))
-    return Subnet(str(network), used=used, reservations=held)
+        prefix_length = draw(st.integers(length, 30))
+        cidr = draw(st.sampled_from(list(network.subnets(new_prefix=prefix_length))))
+        if not any(cidr.overlaps(other) for other, _ in reservations):
+            reservations.append((cidr, draw(st.sampled_from(["prefix", "explicit"]))))
+    return Subnet(str(network), used=used, reservations=reservations)
 
 
 @settings(deadline=None, max_examples=200)
@@ -159,8 +159,8 @@ def test_the_mean_is_exact(whole, loose, reserved, prefixes, keep_free):
 
     room = SubnetRoom(16 * whole + loose, reserved, whole)
     start = np.eye(whole + 1)[-1]
-    told = expected_nodes(room, start, prefixes=prefixes, keep_free=keep_free)
-    assert told == pytest.approx(float(mean(whole, loose, reserved)), rel=1e-12, abs=1e-12)
+    expected = expected_nodes(room, start, prefixes=prefixes, keep_free=keep_free)
+    assert expected == pytest.approx(float(mean(whole, loose, reserved)), rel=1e-12, abs=1e-12)
 
 
 def test_the_mean_agrees_with_nodes_that_fall_at_random():
@@ -217,10 +217,10 @@ def test_a_count_is_enough_in_secondary_mode_and_never_beside_reservations():
     counted = Subnet("10.0.0.0/24", used=51)
     fit = nodes_that_fit(counted, "m5.large", pods_per_node=9, pool=SECONDARY)
     assert (fit.best, fit.prefixes_left) == (20, None)
-    held = Subnet("10.0.0.0/24", used=51, reservations=["10.0.0.64/26:prefix"])
+    with_reservation = Subnet("10.0.0.0/24", used=51, reservations=["10.0.0.64/26:prefix"])
     for pool in (SECONDARY, PREFIX):
         with pytest.raises(PlacementUnknownError):
-            nodes_that_fit(held, "m5.large", pods_per_node=9, pool=pool)
+            nodes_that_fit(with_reservation, "m5.large", pods_per_node=9, pool=pool)
 
 
 @FEW
@@ -371,7 +371,9 @@ def test_a_plan_makes_sure_of_the_nodes_it_was_made_for(subnet, nodes, pods, kee
 def test_a_plan_takes_only_free_blocks_in_as_few_ranges_as_there_can_be(subnet, prefixes):
     plan = reservation_plan(subnet, prefixes=prefixes)
     _, reserved, whole = opened(subnet)
-    taken = [b for held in plan.reservations for b in held.network.subnets(new_prefix=28)]
+    taken = [
+        b for reservation in plan.reservations for b in reservation.network.subnets(new_prefix=28)
+    ]
     assert all(set(block) in whole for block in taken)
     assert len(taken) == plan.reserved == min(max(0, prefixes - len(reserved)), len(whole))
     assert plan.shortfall == max(0, prefixes - len(reserved) - len(whole))
@@ -535,22 +537,22 @@ def test_a_size_for_pods_that_no_mode_serves_is_an_error():
 )
 def test_many_subnets_at_once_equal_one_after_the_other(places):
     frame = subnet_census(places)
-    for place, (_, row) in zip(places, frame.iterrows(), strict=True):
-        for name, value in place.to_dict().items():
-            told = row[name]
+    for subnet, (_, row) in zip(places, frame.iterrows(), strict=True):
+        for name, value in subnet.to_dict().items():
+            cell = row[name]
             if value is None:
-                assert pd.isna(told), name
+                assert pd.isna(cell), name
             elif isinstance(value, float):
-                assert told == pytest.approx(value, rel=1e-12), name
+                assert cell == pytest.approx(value, rel=1e-12), name
             else:
-                assert told == value, name
+                assert cell == value, name
     assert list(frame) == list(places[0].to_dict())
 
 
 def test_counts_beside_reservations_stay_unknown_in_the_table():
-    held = Subnet("10.0.0.0/24", used=5, reservations=["10.0.0.64/26:explicit"])
-    frame = subnet_census({"x": held})
+    subnet = Subnet("10.0.0.0/24", used=5, reservations=["10.0.0.64/26:explicit"])
+    frame = subnet_census({"x": subnet})
     assert list(frame.index) == ["x"]
-    assert frame.loc["x", "free_prefixes_best"] == held.prefix_estimate.best
+    assert frame.loc["x", "free_prefixes_best"] == subnet.prefix_estimate.best
     assert pd.isna(frame.loc["x", "free_outside_reservations"])
-    assert held.to_dict()["free_outside_reservations"] is None
+    assert subnet.to_dict()["free_outside_reservations"] is None

@@ -86,30 +86,33 @@ def reserved_subnets(draw):
     length = draw(st.integers(23, 28))
     network = ipaddress.IPv4Network(f"10.0.0.0/{length}")
     used = draw(st.lists(st.sampled_from(list(network)[4:-1]), unique=True, max_size=30))
-    held = []
+    reservations = []
     for _ in range(draw(st.integers(0, 4))):
-        place = draw(
+        cidr = draw(
             st.sampled_from(list(network.subnets(new_prefix=draw(st.integers(length, 31)))))
         )
-        if not any(place.overlaps(one.network) for one in held):
-            held.append(Reservation(str(place), draw(st.sampled_from(["prefix", "explicit"]))))
-    return Subnet(network, used=used, reservations=held), set(used), held
+        if not any(cidr.overlaps(one.network) for one in reservations):
+            reservations.append(
+                Reservation(str(cidr), draw(st.sampled_from(["prefix", "explicit"])))
+            )
+    return Subnet(network, used=used, reservations=reservations), set(used), reservations
 
 
 @settings(deadline=None, max_examples=80)
 @given(reserved_subnets())
 def test_the_census_of_reservations_agrees_with_a_look_at_every_address(case):
-    subnet, used, held = case
+    subnet, used, reservations = case
     every = list(subnet.network)
     kept = {*every[:4], every[-1]}
-    inside = {a: one for one in held for a in one.network}
+    inside = {a: one for one in reservations for a in one.network}
     free = [a for a in every if a not in used | kept]
     assert subnet.free_outside_reservations == sum(a not in inside for a in free)
     assert subnet.available_ip_address_count == subnet.free_outside_reservations
     blocks = [set(block) for block in subnet.network.subnets(new_prefix=28)]
     whole = [block for block in blocks if not block & (used | kept)]
     reserved = sum(
-        any(block <= set(one.network) for one in held if one.type == "prefix") for block in whole
+        any(block <= set(one.network) for one in reservations if one.type == "prefix")
+        for block in whole
     )
     plain = [not block & set(inside) for block in whole]
     census = subnet.census
@@ -124,17 +127,17 @@ def test_the_census_of_reservations_agrees_with_a_look_at_every_address(case):
     states = census.whole_free + census.partly_used + census.fully_used + census.kept
     assert states == census.blocks == len(blocks)
     assert 0 <= subnet.fragmentation <= 1
-    for told, one in zip(census.reservations, subnet.reservations, strict=True):
-        own = set(one.network)
-        assert (told.used, told.free) == (len(own & used), len(own - used - kept))
-        inner = [block for block in blocks if block <= own]
+    for counts, one in zip(census.reservations, subnet.reservations, strict=True):
+        addresses = set(one.network)
+        assert (counts.used, counts.free) == (len(addresses & used), len(addresses - used - kept))
+        inner = [block for block in blocks if block <= addresses]
         kept_blocks = [block for block in inner if block & kept]
         serving = [block for block in inner if not block & kept]
-        assert (told.blocks, told.kept) == (len(inner), len(kept_blocks))
-        assert told.whole_free == sum(not block & used for block in serving)
-        assert told.fully_used == sum(block <= used for block in serving)
-        assert told.partly_used == len(serving) - told.whole_free - told.fully_used
-        assert told.free_prefixes == (one.type == "prefix") * sum(b <= own for b in whole)
+        assert (counts.blocks, counts.kept) == (len(inner), len(kept_blocks))
+        assert counts.whole_free == sum(not block & used for block in serving)
+        assert counts.fully_used == sum(block <= used for block in serving)
+        assert counts.partly_used == len(serving) - counts.whole_free - counts.fully_used
+        assert counts.free_prefixes == (one.type == "prefix") * sum(b <= addresses for b in whole)
     frame = subnet.blocks()
     assert frame["serves"].sum() == census.free_prefixes
     assert frame["used"].sum() == subnet.used
@@ -482,17 +485,17 @@ def test_a_full_and_an_empty_count_leave_no_doubt():
 def test_a_subnet_shows_and_changes_as_a_value():
     subnet = Subnet("10.0.0.0/24", used=5, subnet_id="subnet-1")
     assert repr(subnet) == "<Subnet 10.0.0.0/24: 5 of 251 used somewhere, subnet_id='subnet-1'>"
-    held = subnet.with_used(["10.0.0.20"]).with_reservations(["10.0.0.64/26:prefix"])
-    assert (held.used, held.subnet_id, len(held.reservations)) == (1, "subnet-1", 1)
-    assert ">251</td>" in held._repr_html_()
+    changed = subnet.with_used(["10.0.0.20"]).with_reservations(["10.0.0.64/26:prefix"])
+    assert (changed.used, changed.subnet_id, len(changed.reservations)) == (1, "subnet-1", 1)
+    assert ">251</td>" in changed._repr_html_()
     assert "free prefixes worst" in subnet._repr_html_()
     assert subnet.with_reservations(["10.0.0.64/26:prefix"]).used == 5
     for wanted in ("free_outside_reservations", "census", "fragmentation", "used_mask"):
         with pytest.raises(PlacementUnknownError):
             getattr(subnet.with_reservations(["10.0.0.64/26:prefix"]), wanted)
-    assert held == held.with_used(["10.0.0.20"])
+    assert changed == changed.with_used(["10.0.0.20"])
     with pytest.raises(ValueError, match="read-only"):
-        held.used_mask[9] = True
+        changed.used_mask[9] = True
 
 
 @settings(deadline=None)
@@ -516,25 +519,25 @@ def test_interfaces_read_in_bulk_hold_what_each_of_them_holds(drawn):
         for name, singles, blocks in drawn
     ]
     expected: dict[str, set[tuple[int, int]]] = {}
-    for place, interface in enumerate(interfaces):
-        own = expected.setdefault(interface["NetworkInterfaceId"], set())
-        own.update(parsing._held(interface, place))
+    for position, interface in enumerate(interfaces):
+        merged = expected.setdefault(interface["NetworkInterfaceId"], set())
+        merged.update(parsing._held(interface, position))
     blocks = {
         name: [span for span in spans if span[0] < span[1]] for name, spans in expected.items()
     }
     # Seen on one page as a prefix and on another as an address of it: once.
-    told = sorted(
+    in_bulk = sorted(
         (first, last)
         for name, spans in expected.items()
         for first, last in spans
         if last > first or not any(low <= first <= high for low, high in blocks[name])
     )
     starts, ends = parsing.spans([{"NetworkInterfaces": interfaces}])
-    assert sorted(zip(starts.tolist(), ends.tolist(), strict=True)) == told
+    assert sorted(zip(starts.tolist(), ends.tolist(), strict=True)) == in_bulk
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         ({"PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.300"}]}, "10.0.0.300"),
         ({"PrivateIpAddresses": [{"PrivateIpAddress": None}]}, "None"),
@@ -542,8 +545,8 @@ def test_interfaces_read_in_bulk_hold_what_each_of_them_holds(drawn):
         ({"PrivateIpAddresses": [], "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.0.1/28"}]}, "host bits"),
     ],
 )
-def test_an_interface_that_cannot_be_read_is_told(entry, told):
-    with pytest.raises(CapacityError, match=re.escape(told)):
+def test_an_interface_that_cannot_be_read_is_told(entry, message):
+    with pytest.raises(CapacityError, match=re.escape(message)):
         Subnet("10.0.0.0/24", used=[{"NetworkInterfaceId": "eni-1", **entry}])
 
 
@@ -559,9 +562,9 @@ def test_whole_numbers_of_numpy_in_a_list_are_addresses():
 
 
 def test_a_census_names_its_reservations():
-    held = Subnet("10.0.0.0/24", used=["10.0.0.9"], reservations=["10.0.0.64/26:prefix"])
-    assert "10.0.0.64/26" in held.census._repr_html_()
-    assert held.census.to_pandas()["free_prefixes_reserved"].tolist() == [4]
+    subnet = Subnet("10.0.0.0/24", used=["10.0.0.9"], reservations=["10.0.0.64/26:prefix"])
+    assert "10.0.0.64/26" in subnet.census._repr_html_()
+    assert subnet.census.to_pandas()["free_prefixes_reserved"].tolist() == [4]
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,8 @@ def _codes(data, **options):
 )
 def test_every_trap_is_a_finding(data, code):
     assert code in _codes(data)
-    found = [x for x in WarmPool.from_configmap(data).findings if x.code == code]
-    assert all(x.severity and x.why and x.remedy and x.seen for x in found)
+    findings = [x for x in WarmPool.from_configmap(data).findings if x.code == code]
+    assert all(x.severity and x.why and x.remedy and x.seen for x in findings)
     assert code in {"windows-ipam-off", "configmap-missing"} or code not in _codes(_PREFIX)
 
 
@@ -393,7 +393,7 @@ def test_a_migration_of_columns_is_that_of_each_row():
 
 
 @pytest.mark.parametrize(
-    ("node", "pods", "error", "told"),
+    ("node", "pods", "error", "message"),
     [
         (["m5.large", "m5.larg"], 3, InputError, "row 1: no row for 'm5.larg'"),
         (["m5.large"], [100], InputError, "row 0: pods_running .* from 0 to 9"),
@@ -402,8 +402,8 @@ def test_a_migration_of_columns_is_that_of_each_row():
         (np.ma.array(["m5.large"], mask=[True]), [1], MissingValueError, "position 0"),
     ],
 )
-def test_a_migration_of_wrong_columns_names_the_row(node, pods, error, told):
-    with pytest.raises(error, match=told):
+def test_a_migration_of_wrong_columns_names_the_row(node, pods, error, message):
+    with pytest.raises(error, match=message):
         migration(node, pods, "to-prefix")
 
 

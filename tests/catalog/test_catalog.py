@@ -366,10 +366,10 @@ def test_an_answer_is_read_from_every_kind_of_source(tmp_path):
         gzip.compress(text.encode()),
     ):  # fmt: skip
         path.write_bytes(content)
-        found = Catalog.from_describe_instance_types(path)
-        assert dict(found) == expected
-        assert found.source == str(path)
-        assert found.as_of == "unknown"
+        catalog = Catalog.from_describe_instance_types(path)
+        assert dict(catalog) == expected
+        assert catalog.source == str(path)
+        assert catalog.as_of == "unknown"
     for source in (str(path), io.StringIO(text), io.BytesIO(text.encode()), [answer()]):
         assert dict(Catalog.from_describe_instance_types(source)) == expected
 
@@ -403,8 +403,8 @@ def test_the_default_card_counts_and_not_all_cards():
         {"NetworkCardIndex": 1, "MaximumNetworkInterfaces": 5},
     ]
     network = ec2_row()["NetworkInfo"] | {"NetworkCards": cards, "DefaultNetworkCardIndex": 1}
-    found = Catalog.from_describe_instance_types(answer(ec2_row(NetworkInfo=network)))
-    assert found["m5.large"].network_interfaces == 5
+    catalog = Catalog.from_describe_instance_types(answer(ec2_row(NetworkInfo=network)))
+    assert catalog["m5.large"].network_interfaces == 5
     for bad in ([], "x", [{"NetworkCardIndex": 7}], ["x"]):
         with pytest.raises(CatalogFileError, match="NetworkCards"):
             Catalog.from_describe_instance_types(
@@ -419,7 +419,7 @@ def test_bare_metal_needs_no_hypervisor():
 
 
 @pytest.mark.parametrize(
-    ("document", "place"),
+    ("document", "where"),
     [
         ([], ""), ({}, ""), ({"Instances": []}, ""), ({"InstanceTypes": {}}, ""),
         ({"InstanceTypes": None}, ""), (ec2_row(), ""), ([5], "[0]"), ([ec2_row()], "[0]"),
@@ -437,10 +437,10 @@ def test_bare_metal_needs_no_hypervisor():
         (answer(ec2_row(Hypervisor=None)), "InstanceTypes[0].Hypervisor"),
     ],
 )  # fmt: skip
-def test_a_wrong_answer_is_an_error_with_its_place(document, place):
+def test_a_wrong_answer_is_an_error_with_its_place(document, where):
     with pytest.raises(CatalogFileError) as caught:
         Catalog.from_describe_instance_types(document)
-    assert caught.value.place == place
+    assert caught.value.place == where
 
 
 def test_rows_that_disagree_are_a_conflict():
@@ -504,7 +504,7 @@ SAVED = _saved()
 
 
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "where"),
     [
         (lambda d: d.update(format="x"), "format"),
         (lambda d: d.update(version=2), "version"),
@@ -523,12 +523,12 @@ SAVED = _saved()
         ),
     ],
 )
-def test_a_damaged_saved_catalog_is_an_error_with_its_place(tmp_path, change, place):
+def test_a_damaged_saved_catalog_is_an_error_with_its_place(tmp_path, change, where):
     path = tmp_path / "saved.json"
     path.write_text(json.dumps(_edited(change)))
     with pytest.raises(CatalogFileError) as caught:
         Catalog.load(path)
-    assert caught.value.place == place
+    assert caught.value.place == where
 
 
 def test_loading_ec2s_answer_as_a_saved_catalog_tells_the_right_way():

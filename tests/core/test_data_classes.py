@@ -20,11 +20,11 @@ NOT_SHOWN = {"SmallestSubnet": ["_columns"], "WarmPool": ["findings"]}
 def data_classes():
     for room in ROOMS:
         package = importlib.import_module(f"eks_win_capacity.{room}")
-        for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            module = importlib.import_module(found.name)
+        for module_info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            module = importlib.import_module(module_info.name)
             for name, one in vars(module).items():
-                own = isinstance(one, type) and one.__module__ == found.name
-                if own and dataclasses.is_dataclass(one):
+                defined_here = isinstance(one, type) and one.__module__ == module_info.name
+                if defined_here and dataclasses.is_dataclass(one):
                     yield name, one, dataclasses.fields(one)
 
 
@@ -38,9 +38,9 @@ def test_every_data_class_is_frozen_and_those_given_by_name_compare():
 
 
 def test_which_fields_are_given_by_name_compared_and_shown():
-    found = {name: (one, fields) for name, one, fields in data_classes()}
-    assert {n for n, (_, fields) in found.items() if all(f.kw_only for f in fields)} >= BY_NAME
-    assert {n for n, (one, _) in found.items() if "__slots__" in vars(one)} >= SLOTTED
+    classes = {name: (one, fields) for name, one, fields in data_classes()}
+    assert {n for n, (_, fields) in classes.items() if all(f.kw_only for f in fields)} >= BY_NAME
+    assert {n for n, (one, _) in classes.items() if "__slots__" in vars(one)} >= SLOTTED
     for hidden, flag in ((NOT_COMPARED, "compare"), (NOT_SHOWN, "repr")):
         for name, names in hidden.items():
-            assert [f.name for f in found[name][1] if not getattr(f, flag)] == names, name
+            assert [f.name for f in classes[name][1] if not getattr(f, flag)] == names, name

@@ -82,14 +82,14 @@ def of_ours(value):
 def parts(value):
     """What attributes of a value hold, and what its methods without arguments answer."""
     for name in {*dir(type(value)), *getattr(value, "__dict__", ())}:
-        found = inspect.getattr_static(type(value), name, None)
-        if name.startswith("_") or isinstance(found, (classmethod, staticmethod)):
+        attribute = inspect.getattr_static(type(value), name, None)
+        if name.startswith("_") or isinstance(attribute, (classmethod, staticmethod)):
             continue
-        if not inspect.isfunction(found):
+        if not inspect.isfunction(attribute):
             with contextlib.suppress(ewc.CapacityError):
                 yield name, getattr(value, name)
         elif name not in {"save", "to_pandas", "plot", "figure", "pairs"}:
-            needed = [*inspect.signature(found).parameters.values()][1:]
+            needed = [*inspect.signature(attribute).parameters.values()][1:]
             if all(each.default is not each.empty for each in needed):
                 with contextlib.suppress(ewc.CapacityError):
                     yield name, getattr(value, name)()

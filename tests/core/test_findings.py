@@ -22,7 +22,7 @@ def test_a_finding_turns_into_a_plain_mapping():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "remedy", "told"),
+    ("outcome", "remedy", "shown"),
     [
         ("fail", "z", "<Finding a-b: fail (error): x; z>"),
         ("unknown", "z", "<Finding a-b: unknown (error): x; z>"),
@@ -30,18 +30,20 @@ def test_a_finding_turns_into_a_plain_mapping():
         ("fail", "", "<Finding a-b: fail (error): x>"),
     ],
 )
-def test_a_finding_that_asks_for_something_says_what(outcome, remedy, told):
-    found = Finding(code="a-b", severity="error", seen="x", why="y", remedy=remedy, outcome=outcome)
-    assert repr(found) == told
+def test_a_finding_that_asks_for_something_says_what(outcome, remedy, shown):
+    finding = Finding(
+        code="a-b", severity="error", seen="x", why="y", remedy=remedy, outcome=outcome
+    )
+    assert repr(finding) == shown
 
 
 @pytest.mark.parametrize(
-    ("number", "words", "told"),
+    ("number", "words", "phrase"),
     [
         (0, ("node",), "0 nodes"),
         (1, ("node is", "nodes are"), "1 node is"),
         (2_000, ("prefix", "prefixes"), "2,000 prefixes"),
     ],
 )
-def test_one_is_said_otherwise_than_many(number, words, told):
-    assert count_of(number, *words) == told
+def test_one_is_said_otherwise_than_many(number, words, phrase):
+    assert count_of(number, *words) == phrase

@@ -118,7 +118,7 @@ def test_the_input_is_not_modified_and_not_shared():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [
         (-1, "-1"),
         (1.5, "1.5"),
@@ -138,8 +138,8 @@ def test_the_input_is_not_modified_and_not_shared():
         (np.array([], dtype=bool), "array"),
     ],
 )
-def test_what_is_no_count_is_refused_with_value_and_place(value, told):
-    with pytest.raises(InvalidCountError, match=f"^pods must be a whole number .*got {told}"):
+def test_what_is_no_count_is_refused_with_value_and_place(value, shown):
+    with pytest.raises(InvalidCountError, match=f"^pods must be a whole number .*got {shown}"):
         arrays.counts(value, name="pods")
 
 

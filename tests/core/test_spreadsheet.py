@@ -35,9 +35,9 @@ def cells(path):
 )
 def test_a_text_that_looks_like_a_formula_stays_a_text(tmp_path, table):
     ewc.to_excel(table, tmp_path / "x.xlsx")
-    found = [cell for row in cells(tmp_path / "x.xlsx") for cell in row]
-    assert ATTACK in [cell.value for cell in found]
-    assert not [cell for cell in found if cell.data_type == "f"]
+    written = [cell for row in cells(tmp_path / "x.xlsx") for cell in row]
+    assert ATTACK in [cell.value for cell in written]
+    assert not [cell for cell in written if cell.data_type == "f"]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_numbers_dates_and_gaps_stay_what_they_are(tmp_path):
     row = [1, 2.5, True, when, date(2026, 1, 2), None, float("nan"), pd.NaT, float("inf"),
            np.int64(7), ("a", "b"), pd.Timestamp("2026-01-02", tz="UTC"), "0012"]  # fmt: skip
     (tmp_path / "x.xlsx").write_bytes(workbook(list(map(str, range(len(row)))), [row]))
-    found = [cell.value for cell in cells(tmp_path / "x.xlsx")[1]]
+    values = [cell.value for cell in cells(tmp_path / "x.xlsx")[1]]
     midnight = pd.Timestamp("2026-01-02")
-    assert found == [1, 2.5, True, when, midnight, None, None, None, "inf", 7, "a b",
+    assert values == [1, 2.5, True, when, midnight, None, None, None, "inf", 7, "a b",
                      "2026-01-02 00:00:00+00:00", "0012"]  # fmt: skip
 
 

@@ -46,9 +46,9 @@ def test_a_prefix_serves_sixteen_pods(n):
 
 @given(st.lists(limits, max_size=40), modes)
 def test_an_array_gives_what_its_numbers_give(numbers, mode):
-    told = ewc.ip_capacity(np.array(numbers, dtype=np.int64), prefix_delegation=mode)
-    assert told.tolist() == [ewc.ip_capacity(n, prefix_delegation=mode) for n in numbers]
-    assert ewc.ip_capacity(numbers, prefix_delegation=mode).tolist() == told.tolist()
+    capacity = ewc.ip_capacity(np.array(numbers, dtype=np.int64), prefix_delegation=mode)
+    assert capacity.tolist() == [ewc.ip_capacity(n, prefix_delegation=mode) for n in numbers]
+    assert ewc.ip_capacity(numbers, prefix_delegation=mode).tolist() == capacity.tolist()
 
 
 @given(limits, limits, modes)
@@ -62,9 +62,9 @@ def test_more_addresses_never_give_fewer_pods(a, b, mode):
 @given(st.lists(st.tuples(names, modes, st.integers(0, 2000)), min_size=1, max_size=30))
 def test_one_meaning_for_a_node_and_for_many(rows):
     types, prefixes, kubelet = (list(column) for column in zip(*rows, strict=True))
-    told = ewc.max_pods(types, prefix_delegation=prefixes, kubelet_max_pods=kubelet)
+    together = ewc.max_pods(types, prefix_delegation=prefixes, kubelet_max_pods=kubelet)
     alone = [ewc.max_pods(t, prefix_delegation=p, kubelet_max_pods=k) for t, p, k in rows]
-    assert told.tolist() == alone
+    assert together.tolist() == alone
 
 
 @given(names, modes, st.integers(0, 1_000_000))
@@ -90,8 +90,8 @@ def test_every_type_has_its_addresses_less_one():
 @pytest.mark.parametrize("mode", [False, True])
 def test_blocks_leave_no_seam(rows, mode):
     numbers = np.random.default_rng(1).integers(1, 65, rows)
-    told = ewc.ip_capacity(numbers, prefix_delegation=mode)
-    assert (told == (numbers - 1) * (16 if mode else 1)).all()
+    capacity = ewc.ip_capacity(numbers, prefix_delegation=mode)
+    assert (capacity == (numbers - 1) * (16 if mode else 1)).all()
     numbers[-1] = 0
     with pytest.raises(InvalidCountError, match=f"got 0 at position {rows - 1}$"):
         ewc.ip_capacity(numbers, prefix_delegation=mode)
@@ -100,9 +100,9 @@ def test_blocks_leave_no_seam(rows, mode):
 # -- reference values ---------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "told"), GUIDE.items(), ids=GUIDE)
-def test_the_guides_examples(name, told):
-    addresses, secondary, prefix = told
+@pytest.mark.parametrize(("name", "figures"), GUIDE.items(), ids=GUIDE)
+def test_the_guides_examples(name, figures):
+    addresses, secondary, prefix = figures
     assert ewc.max_pods(name) == ewc.ip_capacity(addresses) == secondary
     assert ewc.max_pods(name, prefix_delegation=True) == prefix
     assert ewc.ip_capacity(addresses, prefix_delegation=True) == prefix
@@ -122,9 +122,11 @@ def test_a_type_without_nitro_stays_in_secondary_mode():
 def test_no_dtype_wraps(dtype, mode):
     column = np.array([1, 10, 64, 127], dtype=dtype)
     column.setflags(write=False)
-    told = ewc.ip_capacity(column, prefix_delegation=mode)
-    assert told.dtype == np.int64
-    assert told.tolist() == [ewc.ip_capacity(n, prefix_delegation=mode) for n in (1, 10, 64, 127)]
+    capacity = ewc.ip_capacity(column, prefix_delegation=mode)
+    assert capacity.dtype == np.int64
+    assert capacity.tolist() == [
+        ewc.ip_capacity(n, prefix_delegation=mode) for n in (1, 10, 64, 127)
+    ]
     assert column.tolist() == [1, 10, 64, 127]
 
 
@@ -132,9 +134,9 @@ def test_no_dtype_wraps(dtype, mode):
 @pytest.mark.parametrize("mode", [False, True])
 def test_a_series_gives_a_series_with_its_index(dtype, mode):
     column = pd.Series([10, 15], index=["a", "b"], dtype=dtype, name="ips")
-    told = ewc.ip_capacity(column, prefix_delegation=mode)
+    capacity = ewc.ip_capacity(column, prefix_delegation=mode)
     wanted = pd.Series([9, 14], index=["a", "b"], name="ip_capacity") * (16 if mode else 1)
-    pd.testing.assert_series_equal(told, wanted)
+    pd.testing.assert_series_equal(capacity, wanted)
 
 
 @pytest.mark.parametrize(
@@ -159,15 +161,15 @@ def test_the_shape_stays(column):
 
 @pytest.mark.parametrize("empty", [[], np.array([], "i4"), np.array([]), pd.Series([], dtype=int)])
 def test_nothing_gives_nothing(empty):
-    told = ewc.ip_capacity(empty)
-    assert told.dtype == np.int64
-    assert told.shape == (0,)
+    capacity = ewc.ip_capacity(empty)
+    assert capacity.dtype == np.int64
+    assert capacity.shape == (0,)
 
 
 def test_an_array_without_dimensions_stays_an_array():
-    told = ewc.ip_capacity(np.array(10))
-    assert isinstance(told, np.ndarray)
-    assert told.shape == ()
+    capacity = ewc.ip_capacity(np.array(10))
+    assert isinstance(capacity, np.ndarray)
+    assert capacity.shape == ()
     assert ewc.ip_capacity(np.int8(10)) == ewc.ip_capacity(10.0) == 9
     assert type(ewc.ip_capacity(np.int8(10), prefix_delegation=np.True_)) is int
 
@@ -310,8 +312,8 @@ def test_series_with_different_indexes_are_not_aligned():
 
 
 def test_lengths_that_do_not_go_together_are_named():
-    told = r"instance_type \(2,\), prefix_delegation \(3,\)"
-    with pytest.raises(ShapeMismatchError, match=told):
+    lengths = r"instance_type \(2,\), prefix_delegation \(3,\)"
+    with pytest.raises(ShapeMismatchError, match=lengths):
         ewc.max_pods(pd.Series(["m5.large"] * 2), prefix_delegation=[True] * 3)
     with pytest.raises(ShapeMismatchError):
         ewc.max_pods(["m5.large"] * 2, kubelet_max_pods=[1, 2, 3])
@@ -329,8 +331,8 @@ def test_a_series_does_not_go_with_a_wider_column():
 
 def test_one_type_broadcasts_over_columns():
     assert ewc.max_pods("m5.large", prefix_delegation=[True, False]).tolist() == [144, 9]
-    told = ewc.max_pods("m5.large", kubelet_max_pods=pd.Series([5, 50], index=["a", "b"]))
-    assert told.to_dict() == {"a": 5, "b": 9}
+    pods = ewc.max_pods("m5.large", kubelet_max_pods=pd.Series([5, 50], index=["a", "b"]))
+    assert pods.to_dict() == {"a": 5, "b": 9}
     assert ewc.ip_capacity(10, prefix_delegation=pd.Series([True], index=["z"])).to_dict() == {
         "z": 144
     }
@@ -395,10 +397,10 @@ def test_a_policy_is_raise_or_null():
 
 
 def test_a_catalog_of_ones_own_answers_alone():
-    own = ewc.Catalog.bundled().filter(family="t2")
-    assert ewc.max_pods("t2.large", catalog=own) == 11
+    catalog = ewc.Catalog.bundled().filter(family="t2")
+    assert ewc.max_pods("t2.large", catalog=catalog) == 11
     with pytest.raises(UnknownInstanceTypeError):
-        ewc.max_pods("m5.large", catalog=own)
+        ewc.max_pods("m5.large", catalog=catalog)
     with pytest.raises(InputError, match="catalog must be a Catalog or None; got 3"):
         ewc.max_pods("m5.large", catalog=3)
 
@@ -408,9 +410,9 @@ def test_a_catalog_of_ones_own_answers_alone():
 
 @pytest.mark.parametrize("dtype", ["i2", "u2", "i4", "u8", ">i4", np.int16])
 def test_dtype_chooses_the_integer(dtype):
-    told = ewc.max_pods(["m5.large"], prefix_delegation=True, dtype=dtype)
-    assert told.dtype == np.dtype(dtype)
-    assert told.tolist() == [144]
+    pods = ewc.max_pods(["m5.large"], prefix_delegation=True, dtype=dtype)
+    assert pods.dtype == np.dtype(dtype)
+    assert pods.tolist() == [144]
     out = np.zeros(1, dtype)
     assert ewc.max_pods(["m5.large"], out=out, dtype=dtype) is out
     assert out.tolist() == [9]
@@ -430,9 +432,9 @@ def test_a_dtype_too_narrow_is_refused_and_never_wraps():
         ewc.Fleet.encode(nodes[:1]).max_pods(prefix_delegation=True, dtype=np.int8)
     assert ewc.max_pods(nodes[:1], prefix_delegation=True, dtype="u1").tolist() == [144]
     for limit in (110, [110, 110]):
-        told = ewc.max_pods(nodes, prefix_delegation=True, kubelet_max_pods=limit, dtype="u1")
-        assert told.tolist() == [110, 110]
-        assert told.dtype == np.uint8
+        pods = ewc.max_pods(nodes, prefix_delegation=True, kubelet_max_pods=limit, dtype="u1")
+        assert pods.tolist() == [110, 110]
+        assert pods.dtype == np.uint8
     assert ewc.max_pods([], dtype=np.int8).tolist() == []
 
 
@@ -489,6 +491,6 @@ def test_a_strided_out_is_written_in_its_places():
 def test_a_column_of_limits_is_not_written_to():
     kubelet = np.array([5, 50])
     kubelet.setflags(write=False)
-    told = ewc.max_pods(["m5.large", "t2.large"], kubelet_max_pods=kubelet, dtype="i2")
-    assert told.tolist() == [5, 11]
-    assert not np.shares_memory(told, kubelet)
+    pods = ewc.max_pods(["m5.large", "t2.large"], kubelet_max_pods=kubelet, dtype="i2")
+    assert pods.tolist() == [5, 11]
+    assert not np.shares_memory(pods, kubelet)

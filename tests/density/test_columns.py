@@ -115,45 +115,45 @@ def listed(column):
     return [None if value is pd.NA else value for value in column.tolist()]
 
 
-def assert_in_kind(told, column):
+def assert_in_kind(answer, column):
     for kind in (pd.Series, pd.Index, pa.ChunkedArray, pl.Series):
-        assert isinstance(told, kind) == isinstance(column, kind)
+        assert isinstance(answer, kind) == isinstance(column, kind)
     if isinstance(column, pd.Series):
-        pd.testing.assert_index_equal(told.index, column.index)
+        pd.testing.assert_index_equal(answer.index, column.index)
     if isinstance(column, (pd.Series, pd.Index, pl.Series)):
-        assert told.name == "max_pods"
+        assert answer.name == "max_pods"
     if isinstance(column, pa.Array):
-        assert isinstance(told, pa.Array)
-        assert told.type == pa.int64()
+        assert isinstance(answer, pa.Array)
+        assert answer.type == pa.int64()
 
 
 @every_kind
 def test_every_kind_of_column_is_answered_in_kind(make):
     column = make(THREE)
-    told = ewc.max_pods(column)
-    assert listed(told) == PODS
+    pods = ewc.max_pods(column)
+    assert listed(pods) == PODS
     assert listed(ewc.max_pods(column, prefix_delegation=True)) == PREFIX_PODS
     assert listed(ewc.max_pods(column, prefix_delegation=[True, True, False])) == [144, 11, 9]
     assert listed(ewc.max_pods(column, kubelet_max_pods=[1, 20, 8])) == [1, 11, 8]
-    assert_in_kind(told, column)
+    assert_in_kind(pods, column)
 
 
 @every_kind
 def test_encoding_once_equals_asking_directly(make):
     column = make(THREE)
     fleet = ewc.Fleet.encode(column)
-    told = fleet.max_pods(prefix_delegation=True)
-    assert listed(told) == PREFIX_PODS
-    assert_in_kind(told, column)
+    pods = fleet.max_pods(prefix_delegation=True)
+    assert listed(pods) == PREFIX_PODS
+    assert_in_kind(pods, column)
     assert fleet.total() == sum(PODS)
     assert listed(fleet.nodes_needed(100)) == [12, 10, 12]
 
 
 @every_kind
 def test_no_rows_give_no_rows(make):
-    told = ewc.max_pods(make([]))
-    assert listed(told) == []
-    assert_in_kind(told, make([]))
+    pods = ewc.max_pods(make([]))
+    assert listed(pods) == []
+    assert_in_kind(pods, make([]))
     assert ewc.Fleet.encode(make([])).total() == 0
 
 
@@ -182,9 +182,9 @@ def test_an_unknown_name_is_an_error_with_its_place(make):
 @pytest.mark.parametrize("names", [HOLED, STRANGE], ids=["missing", "unknown"])
 def test_null_gives_nullable_answers_in_kind(make, names):
     column = make(names)
-    told = ewc.max_pods(column, on_unknown="null")
-    assert listed(told) == [9, None, 11]
-    assert_in_kind(told, column)
+    pods = ewc.max_pods(column, on_unknown="null")
+    assert listed(pods) == [9, None, 11]
+    assert_in_kind(pods, column)
     fleet = ewc.Fleet.encode(column, on_unknown="null")
     assert fleet.unknown == 1
     assert listed(fleet.max_pods()) == [9, None, 11]
@@ -225,17 +225,17 @@ def test_any_shape_stays(dtype):
     assert ewc.max_pods(names.T).tolist() == np.array([PODS, PODS[::-1]]).T.tolist()
     assert ewc.max_pods(names[:, ::2]).tolist() == [[9, 9], [9, 9]]
     assert ewc.max_pods(names, prefix_delegation=[[True], [False]]).tolist() == [PREFIX_PODS, PODS]
-    told = ewc.max_pods(np.array("m5.large", dtype=dtype))
-    assert (told.shape, told.item()) == ((), 9)
+    pods = ewc.max_pods(np.array("m5.large", dtype=dtype))
+    assert (pods.shape, pods.item()) == ((), 9)
 
 
 @pytest.mark.parametrize(
     "nested", [[THREE, THREE], (tuple(THREE),) * 2, [np.array(THREE)] * 2, [[[*THREE]], [[*THREE]]]]
 )
 def test_nested_sequences_are_arrays(nested):
-    told = ewc.max_pods(nested)
-    assert told.ravel().tolist() == PODS * 2
-    assert told.shape == np.shape(nested)
+    pods = ewc.max_pods(nested)
+    assert pods.ravel().tolist() == PODS * 2
+    assert pods.shape == np.shape(nested)
 
 
 @pytest.mark.parametrize(
@@ -253,9 +253,9 @@ def test_nested_sequences_are_arrays(nested):
     ],
 )
 def test_an_empty_column_has_no_wrong_dtype(empty):
-    told = ewc.max_pods(empty)
-    assert np.shape(told) == np.shape(empty)
-    assert_in_kind(told, empty)
+    pods = ewc.max_pods(empty)
+    assert np.shape(pods) == np.shape(empty)
+    assert_in_kind(pods, empty)
 
 
 @pytest.mark.parametrize(
@@ -279,8 +279,8 @@ def test_nullable_answers_have_one_dimension(names):
 
 
 def test_null_keeps_the_answers_of_a_broadcast():
-    told = ewc.max_pods("nope", prefix_delegation=[True, False], on_unknown="null")
-    assert told.isna().tolist() == [True, True]
+    pods = ewc.max_pods("nope", prefix_delegation=[True, False], on_unknown="null")
+    assert pods.isna().tolist() == [True, True]
     fleet = ewc.Fleet.encode("nope", on_unknown="null")
     assert fleet.nodes_needed([1, 2]).isna().tolist() == [True, True]
     assert fleet.max_pods() is None
@@ -291,7 +291,7 @@ def test_null_keeps_the_answers_of_a_broadcast():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "kind"),
     [
         (5, "an int"), (1.5, "a float"), (b"m5.large", "a bytes"), ({"m5.large"}, "a set"), ({"m5.large": 1}, "a dict"),
         (iter(THREE), "iterator"), (range(3), "a range"), ([b"m5.large"], "a sequence of bytes; decode it first"),
@@ -302,8 +302,8 @@ def test_null_keeps_the_answers_of_a_broadcast():
         (pa.array([1]).dictionary_encode(), "an Arrow dictionary of int64"), (pa.table({"a": THREE}), "an Arrow column of struct"),
     ],
 )  # fmt: skip
-def test_what_is_no_column_of_names_is_refused(wrong, told):
-    with pytest.raises(UnsupportedInputError, match=f"got .*{told}"):
+def test_what_is_no_column_of_names_is_refused(wrong, kind):
+    with pytest.raises(UnsupportedInputError, match=f"got .*{kind}"):
         ewc.max_pods(wrong)
 
 
@@ -390,9 +390,9 @@ class Stream:
 
 
 def test_any_arrow_stream_is_a_column():
-    told = ewc.max_pods(Stream(THREE))
-    assert isinstance(told, pa.ChunkedArray)
-    assert told.to_pylist() == PODS
+    pods = ewc.max_pods(Stream(THREE))
+    assert isinstance(pods, pa.ChunkedArray)
+    assert pods.to_pylist() == PODS
 
 
 def test_an_arrow_stream_without_pyarrow_names_the_extra(monkeypatch):
@@ -406,8 +406,8 @@ def test_an_arrow_stream_without_pyarrow_names_the_extra(monkeypatch):
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, ENUM])
 def test_polars_needs_no_pyarrow(dtype, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    told = ewc.max_pods(pl.Series(THREE, dtype=dtype))
-    assert told.to_list() == PODS
+    pods = ewc.max_pods(pl.Series(THREE, dtype=dtype))
+    assert pods.to_list() == PODS
 
 
 # -- many rows ----------------------------------------------------------------
@@ -424,8 +424,8 @@ def test_blocks_leave_no_seam(rows, label):
     modes = codes % 2 == 0
     secondary, prefix = ewc.max_pods(NAMES), ewc.max_pods(NAMES, prefix_delegation=True)
     assert (np.asarray(ewc.max_pods(column)) == secondary[codes]).all()
-    told = ewc.max_pods(column, prefix_delegation=modes)
-    assert (np.asarray(told) == np.where(modes, prefix[codes], secondary[codes])).all()
+    pods = ewc.max_pods(column, prefix_delegation=modes)
+    assert (np.asarray(pods) == np.where(modes, prefix[codes], secondary[codes])).all()
     fleet = ewc.Fleet.encode(column)
     assert fleet.total() == int(secondary[codes].sum())
     assert (fleet.histogram[:-1] == np.bincount(codes, minlength=len(NAMES))).all()
@@ -450,11 +450,11 @@ def test_peak_memory_stays_near_the_output(columns):
     ewc.max_pods(column[:10])
     tracemalloc.start()
     try:
-        told = ewc.max_pods(column, **columns)
+        pods = ewc.max_pods(column, **columns)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak <= told.nbytes + 8 * 2**20
+    assert peak <= pods.nbytes + 8 * 2**20
 
 
 def test_a_short_list_walks_through_few_modules():

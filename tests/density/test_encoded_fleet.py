@@ -37,11 +37,11 @@ THREE = ["m5.large", "t2.large", "m5.large"]
 def test_the_total_is_the_sum_over_the_nodes(names, mode, kubelet):
     fleet = ewc.Fleet.encode(names)
     question = {"prefix_delegation": mode, "kubelet_max_pods": kubelet}
-    told = fleet.max_pods(**question)
-    assert told.tolist() == ewc.max_pods(names, **question).tolist()
-    assert fleet.total(**question) == told.sum()
+    pods = fleet.max_pods(**question)
+    assert pods.tolist() == ewc.max_pods(names, **question).tolist()
+    assert fleet.total(**question) == pods.sum()
     modes = np.full(len(names), mode)
-    assert fleet.total(prefix_delegation=modes, kubelet_max_pods=kubelet) == told.sum()
+    assert fleet.total(prefix_delegation=modes, kubelet_max_pods=kubelet) == pods.sum()
 
 
 @given(some_names)
@@ -129,12 +129,12 @@ def test_the_column_may_change_after_it_was_encoded():
 
 
 def test_the_catalog_of_a_fleet_is_its_own():
-    own = ewc.Catalog.bundled().filter(family="t2")
-    fleet = ewc.Fleet.encode(["t2.large"], catalog=own)
+    catalog = ewc.Catalog.bundled().filter(family="t2")
+    fleet = ewc.Fleet.encode(["t2.large"], catalog=catalog)
     assert fleet.total() == 11
-    assert set(fleet.instance_types) == set(own)
+    assert set(fleet.instance_types) == set(catalog)
     with pytest.raises(UnknownInstanceTypeError):
-        ewc.Fleet.encode(["m5.large"], catalog=own)
+        ewc.Fleet.encode(["m5.large"], catalog=catalog)
 
 
 # -- codes that exist already -------------------------------------------------
@@ -143,8 +143,8 @@ def test_the_catalog_of_a_fleet_is_its_own():
 @pytest.mark.parametrize("dtype", ["i1", "u1", ">i4", "u8", "f8", object])
 def test_codes_of_any_dtype_are_taken(dtype):
     codes = np.array([[0, 1], [1, 1]]).astype(dtype)
-    told = ewc.Fleet.from_codes(codes, ["m5.large", "t2.large"]).max_pods()
-    assert told.tolist() == [[9, 11], [11, 11]]
+    pods = ewc.Fleet.from_codes(codes, ["m5.large", "t2.large"]).max_pods()
+    assert pods.tolist() == [[9, 11], [11, 11]]
 
 
 def test_minus_one_is_a_missing_value_and_never_the_first_type():
@@ -179,9 +179,9 @@ def test_series_must_share_the_index_of_the_fleet():
     fleet = ewc.Fleet.encode(pd.Series(THREE, index=list("abc")))
     same = pd.Series([True, True, False], index=list("abc"))
     other = same.set_axis([1, 2, 3])
-    told = fleet.max_pods(prefix_delegation=same)
+    pods = fleet.max_pods(prefix_delegation=same)
     pd.testing.assert_series_equal(
-        told, pd.Series([144, 11, 9], index=list("abc"), name="max_pods")
+        pods, pd.Series([144, 11, 9], index=list("abc"), name="max_pods")
     )
     assert fleet.total(prefix_delegation=same) == 164
     needed = fleet.nodes_needed(same.astype(int) * 10)
@@ -220,8 +220,8 @@ def test_no_number_of_nodes_is_enough_where_a_node_takes_none(limit):
 def test_a_table_keeps_few_answers():
     table = LimitTable(["a.b"], [10], [True], as_of="2026-01-01", source="test")
     for limit in range(200):
-        told = table.answers(prefix_delegation=True, kubelet_max_pods=limit, dtype=np.dtype("i8"))
-        assert told.tolist() == [min(144, limit), 0]
+        pods = table.answers(prefix_delegation=True, kubelet_max_pods=limit, dtype=np.dtype("i8"))
+        assert pods.tolist() == [min(144, limit), 0]
     assert bundled_table() is bundled_table()
 
 
@@ -298,8 +298,8 @@ def test_a_column_that_gets_the_place_of_a_dead_one_is_another(make):
         column = make([name, None])
         expected = [ewc.max_pods(name), None]
         for _ in range(2):
-            told = ewc.max_pods(column, on_unknown="null")
-            assert pa.array(told).to_pylist() == expected
+            pods = ewc.max_pods(column, on_unknown="null")
+            assert pa.array(pods).to_pylist() == expected
             assert np.asarray(ewc.max_pods(column[:1])).tolist() == expected[:1]
 
 
@@ -368,8 +368,8 @@ def test_spans_are_worked_on_at_once_where_pyarrow_has_two_threads(threads):
 @pytest.mark.parametrize("mode", [False, True])
 def test_long_numbers_are_counted_in_threads(mode, threads):
     numbers = np.random.default_rng(5).integers(1, 51, LONG)
-    told = ewc.ip_capacity(numbers, prefix_delegation=mode)
-    assert (told == (numbers - 1) * (16 if mode else 1)).all()
+    capacity = ewc.ip_capacity(numbers, prefix_delegation=mode)
+    assert (capacity == (numbers - 1) * (16 if mode else 1)).all()
     for wrong in (0, -(10**15), 10**6 + 1):
         numbers[-1] = wrong
         with pytest.raises(InvalidCountError, match=f"at position {LONG - 1}"):
@@ -385,9 +385,9 @@ def test_a_column_may_change_while_its_objects_are_looked_up(monkeypatch):
     factorize = pd.factorize
 
     def meanwhile(addresses):
-        found = factorize(addresses)
+        factorized = factorize(addresses)
         column[:] = "t3.xlarge"  # what another thread may do while no lock is held
-        return found
+        return factorized
 
     monkeypatch.setattr(pd, "factorize", meanwhile)
     rows = 1 << 16

@@ -56,8 +56,8 @@ def test_a_frame_says_what_its_nodes_say(rows):
     frame = node_capacity(types, **columns)
     for row, (name, question) in zip(frame.to_dict("records"), rows, strict=True):
         alone = node_capacity(name, **question).to_dict()
-        told = {key: None if pd.isna(value) else value for key, value in row.items()}
-        assert told == {key: alone[key] for key in told}
+        cells = {key: None if pd.isna(value) else value for key, value in row.items()}
+        assert cells == {key: alone[key] for key in cells}
 
 
 @given(names, questions)
@@ -207,9 +207,9 @@ def test_an_encoded_fleet_is_a_column():
 
 
 def test_a_fleet_answers_from_its_own_catalog():
-    own = CATALOG.filter(family="t2")
-    fleet = ewc.Fleet.encode(["t2.large"], catalog=own)
-    assert node_capacity(fleet, catalog=own)["pods"].tolist() == [11]
+    catalog = CATALOG.filter(family="t2")
+    fleet = ewc.Fleet.encode(["t2.large"], catalog=catalog)
+    assert node_capacity(fleet, catalog=catalog)["pods"].tolist() == [11]
     with pytest.raises(InputError, match="give node_capacity the same catalog"):
         node_capacity(fleet)
 

@@ -14,8 +14,8 @@ TYPES = sorted(ewc.Catalog.bundled())
 
 @pytest.fixture(scope="module")
 def page(browser, tmp_path_factory):  # noqa: F811
-    made = runpy.run_path(str(ROOT / "docs" / "_ext" / "made_pages.py"))["catalogue"]()
-    inside = made.partition("```{raw} html\n")[2].partition("\n```")[0]
+    catalogue = runpy.run_path(str(ROOT / "docs" / "_ext" / "made_pages.py"))["catalogue"]()
+    inside = catalogue.partition("```{raw} html\n")[2].partition("\n```")[0]
     path = tmp_path_factory.mktemp("site") / "catalogue.html"
     path.write_text(
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Types</title><main>"

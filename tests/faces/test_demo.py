@@ -65,9 +65,9 @@ def test_some_nodes_cannot_use_prefixes():
 
 def test_the_cluster_is_known_in_full_and_fails_where_it_is_meant_to():
     state = ewc.load_files(FOLDER / "cluster")
-    found = ewc.check_cluster(state)
-    assert not [finding.code for finding in found if finding.outcome == "unknown"]
-    failed = {finding.code for finding in found if finding.outcome == "fail"}
+    findings = ewc.check_cluster(state)
+    assert not [finding.code for finding in findings if finding.outcome == "unknown"]
+    failed = {finding.code for finding in findings if finding.outcome == "fail"}
     assert {"aws-auth-mapping", "os-selector", "coredns-redundancy"} <= failed
     assert [(pod.pod[-2:], pod.cause) for pod in ewc.explain_pending(state)] == [
         ("27", "addresses"),

@@ -68,14 +68,14 @@ def lab(tmp_path_factory):
 
 def _address(runtime: Path, server: subprocess.Popen, log: Path) -> str:
     for _ in range(600):
-        if found := list(runtime.glob("jpserver-*.json")):
-            told = json.loads(found[0].read_text("utf-8"))
+        if servers := list(runtime.glob("jpserver-*.json")):
+            server_info = json.loads(servers[0].read_text("utf-8"))
             # The file is there before somebody listens.
             with (
                 contextlib.suppress(OSError),
-                socket.create_connection(("localhost", told["port"])),
+                socket.create_connection(("localhost", server_info["port"])),
             ):
-                return told["url"]
+                return server_info["url"]
         assert server.poll() is None, log.read_text("utf-8")[-2000:]
         time.sleep(0.1)
     raise AssertionError(log.read_text("utf-8")[-2000:])

@@ -180,9 +180,9 @@ def test_nodes_printed_without_their_types_are_refused_with_the_command_that_pri
 
 @pytest.mark.parametrize("count", ["1,200", "3/3", "12 nodes"])
 def test_numbers_that_cannot_be_read_are_not_passed_over(count):
-    told = str(fleet(f"instance_type\tcount\nm5.large\t{count}\n").exception)
-    assert count in told
-    assert "none" in told
+    message = str(fleet(f"instance_type\tcount\nm5.large\t{count}\n").exception)
+    assert count in message
+    assert "none" in message
 
 
 @pytest.mark.parametrize("count", ["-1", "1.5", "two"])

@@ -112,17 +112,17 @@ def test_a_rollout_asks_for_its_own_pods_or_for_those_of_a_deployment(tmp_path):
     path = tmp_path / "rollouts.json"
     reference = {"kind": "Deployment", "name": "web"}
     borrows = {"kind": "Rollout", "metadata": {"name": "r"}, "spec": {"workloadRef": reference}}
-    own = {**WEB, "kind": "Rollout", "metadata": {"name": "own"}}
+    owns = {**WEB, "kind": "Rollout", "metadata": {"name": "own"}}
     stopped = {**WEB, "spec": {**WEB["spec"], "replicas": 0}}
     borrows["spec"]["replicas"] = 5
-    path.write_text(json.dumps([borrows, own, stopped]))
-    told = run("plan", path).stdout
-    assert "web=5" in told
-    assert "own=3" in told
+    path.write_text(json.dumps([borrows, owns, stopped]))
+    printed = run("plan", path).stdout
+    assert "web=5" in printed
+    assert "own=3" in printed
     path.write_text(json.dumps([borrows]))
     assert "borrow is not given: Rollout default/r" in str(run("plan", path).exception)
     # As a state, one tells of its pods and the other of nothing.
-    assert [one.kind for one in load_files(json.dumps([borrows, own])).workloads] == ["Rollout"]
+    assert [one.kind for one in load_files(json.dumps([borrows, owns])).workloads] == ["Rollout"]
 
 
 COUNTED = {
@@ -270,9 +270,9 @@ READ = {
 
 @pytest.mark.parametrize("words", FOREIGN)
 def test_python_is_told_as_well_what_was_given_for_the_configmap(words):
-    held = FOREIGN[words]
-    forms = [held if isinstance(held, str) else json.dumps(held)]
-    forms += [held] if isinstance(held, dict) else [held.encode("utf-16")]
+    document = FOREIGN[words]
+    forms = [document if isinstance(document, str) else json.dumps(document)]
+    forms += [document] if isinstance(document, dict) else [document.encode("utf-16")]
     for form in forms:
         with pytest.raises(ConfigMapError, match=words) as caught:
             WarmPool.from_configmap(form)
@@ -398,13 +398,13 @@ def test_prices_are_read_from_a_mapping_and_other_documents_are_named(tmp_path):
     # A first line with a type is no head.
     prices.write_text("m5.large,$0.2\nc5.large,0.1\n")
     assert "line 1" in str(run("plan", workloads, "--prices", prices).exception)
-    for held, said in (
+    for document, said in (
         ([{"instance_type": "m5.large", "price": 1}] * 2, "second time"),
         ({"PriceList": ["{}"]}, "load_prices"),
         (["m5.large"], "is a list"),
         ({}, "nothing"),
     ):
-        prices.write_text(json.dumps(held))
+        prices.write_text(json.dumps(document))
         assert said in str(run("plan", workloads, "--prices", prices).exception)
 
 
@@ -451,9 +451,9 @@ def test_commas_in_comments_do_not_make_a_table():
 def test_what_a_command_cannot_read_is_called_what_it_is(tmp_path, command, words):
     if any(word in words for word in READ[command]):
         return
-    held = FOREIGN[words]
+    document = FOREIGN[words]
     path = tmp_path / "given.txt"
-    path.write_text(held if isinstance(held, str) else json.dumps(held), "utf-8")
+    path.write_text(document if isinstance(document, str) else json.dumps(document), "utf-8")
     answer = run(*command.split(), path)
     assert answer.exit_code, answer.output
     assert words in str(answer.exception), str(answer.exception)

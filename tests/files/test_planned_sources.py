@@ -43,12 +43,12 @@ def test_a_cluster_config_of_eksctl_says_what_the_cluster_will_be(tmp_path):
     assert (state.name, state.region, state.version) == ("shop", "us-gov-west-1", "1.34")
     assert (state.authentication_mode, state.service_cidr) == ("API", "10.99.0.0/16")
     assert (state.auto_mode, state.local_cluster, state.ip_family) == (False, False, "ipv4")
-    win, own, linux, rocket = state.node_groups
+    win, custom, linux, rocket = state.node_groups
     assert (win.windows, win.managed, win.ami_type) == (True, False, "WINDOWS_CORE_2025_x86_64")
     assert win.instance_types == ("m5.large", "m5a.large")
     assert (win.kubelet_max_pods, win.reserved_memory_mib, win.role) == (60, 2048, "win")
     assert (win.min_size, win.desired_size, win.taints) == (2, 2, ("os=windows:NoSchedule",))
-    assert (own.custom_ami, own.user_data_known) == (True, False)
+    assert (custom.custom_ami, custom.user_data_known) == (True, False)
     assert (linux.windows, linux.managed, linux.desired_size) == (False, True, 3)
     assert (linux.taints, rocket.ami_type) == (("a:NoExecute",), "BOTTLEROCKET_x86_64")
     assert state.fargate_profiles[0].selectors == (("kube-system", (("k8s-app", "kube-dns"),)),)
@@ -75,23 +75,23 @@ def test_a_managed_windows_group_of_eksctl_takes_no_bootstrap_arguments():
     assert (templated.user_data_known, templated.custom_ami) == (False, None)
 
 
-def together(kind, made):
+def together(kind, documents):
     """A file that holds what several tools wrote, one document after the other."""
     if kind == "JSON":
-        return "\n".join(map(json.dumps, made))
-    return json.dumps(made) if kind == "array" else yaml.safe_dump_all(made)
+        return "\n".join(map(json.dumps, documents))
+    return json.dumps(documents) if kind == "array" else yaml.safe_dump_all(documents)
 
 
 @pytest.mark.parametrize("kind", ["JSON", "array", "documents"])
 @pytest.mark.parametrize("turn", range(3))
 def test_one_file_may_hold_what_several_tools_wrote(kind, turn, tmp_path):
     documents = three.managed()
-    made = [documents["windows"], documents["cluster"], yaml.safe_load(CONFIG)]
-    made = [*made[turn:], *made[:turn], documents["subnets"], documents["cni"]]
+    written = [documents["windows"], documents["cluster"], yaml.safe_load(CONFIG)]
+    written = [*written[turn:], *written[:turn], documents["subnets"], documents["cni"]]
     path = tmp_path / "all"
-    path.write_text(together(kind, made), "utf-8")
+    path.write_text(together(kind, written), "utf-8")
     state = load_files(path)
-    assert state == load_files(*made)
+    assert state == load_files(*written)
     assert (len(state.nodes), state.version, len(state.subnets)) == (2, "1.34", 1)
     assert [group.name for group in state.node_groups] == ["win", "own", "lin", "rocket"]
 
@@ -162,11 +162,15 @@ def test_karpenters_older_kinds_are_read_as_well():
             "spec": {"amiFamily": "Windows2019", "instanceProfile": "p"},
         },
     )
-    (pool,), (made,) = state.node_pools, state.node_classes
+    (pool,), (node_class,) = state.node_pools, state.node_classes
     assert (pool.systems, pool.limits, pool.node_class) == (("windows",), (("cpu", "4"),), "t")
-    assert (pool.taints, made.windows, made.profile) == (("os=windows:NoSchedule",), True, "p")
-    found = {f.code: f.outcome for f in check_cluster(state)}
-    assert found["karpenter-ami-family"] == "pass"
+    assert (pool.taints, node_class.windows, node_class.profile) == (
+        ("os=windows:NoSchedule",),
+        True,
+        "p",
+    )
+    outcomes = {f.code: f.outcome for f in check_cluster(state)}
+    assert outcomes["karpenter-ami-family"] == "pass"
 
 
 @pytest.mark.parametrize("make", [three.managed, three.karpenter, three.self_managed])
@@ -186,8 +190,8 @@ def test_a_state_with_the_new_parts_is_saved_and_loaded(make, tmp_path):
     ],
 )
 def test_the_cluster_autoscaler_is_known_by_what_it_runs(image, args, runs):
-    made = three.maker("Deployment", "scaler", "linux", image=image, args=args)
-    (workload,) = load_files(made).workloads
+    deployment = three.maker("Deployment", "scaler", "linux", image=image, args=args)
+    (workload,) = load_files(deployment).workloads
     assert workload.autoscaler is runs
 
 
@@ -199,26 +203,26 @@ ROLE = "arn:aws:iam::111122223333:role/cni"
 @pytest.mark.parametrize("source", [VALUES, DESCRIBED, yaml.safe_dump(VALUES)])
 def test_the_values_of_the_add_on_stand_for_the_configmap_that_it_writes(source):
     state = load_files(source)
-    found = {f.code: f for f in check_cluster(state)}
-    assert found["windows-ipam-enabled"].outcome == "pass"
-    assert found["windows-ipam-enabled"].seen == 'enable-windows-ipam is "true"'
-    assert found["warm-targets"].outcome != "unknown"
+    findings = {f.code: f for f in check_cluster(state)}
+    assert findings["windows-ipam-enabled"].outcome == "pass"
+    assert findings["windows-ipam-enabled"].seen == 'enable-windows-ipam is "true"'
+    assert findings["warm-targets"].outcome != "unknown"
     # A ConfigMap that is known says what is there now.
-    off = {"kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni"}, "data": {}}
-    found = {f.code: f.outcome for f in check_cluster(load_files(source, off))}
-    assert found["windows-ipam-enabled"] == "fail"
+    without_ipam = {"kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni"}, "data": {}}
+    findings = {f.code: f.outcome for f in check_cluster(load_files(source, without_ipam))}
+    assert findings["windows-ipam-enabled"] == "fail"
 
 
 def test_values_of_the_add_on_without_a_word_on_windows_say_nothing_of_the_configmap():
-    told = {"addon": {"addonName": "vpc-cni", "configurationValues": '{"env": {}}'}}
-    found = {f.code: f.outcome for f in check_cluster(load_files(told))}
-    assert found["windows-ipam-enabled"] == "unknown"
+    addon = {"addon": {"addonName": "vpc-cni", "configurationValues": '{"env": {}}'}}
+    outcomes = {f.code: f.outcome for f in check_cluster(load_files(addon))}
+    assert outcomes["windows-ipam-enabled"] == "unknown"
 
 
 def test_what_the_add_on_writes_is_changed_in_the_add_on():
     values = {"enableWindowsIpam": "false", "serviceAccountRoleArn": ROLE, "note": "it's"}
-    told = {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(values)}}
-    state = load_files(told, {"cluster": {"name": "shop"}})
+    addon = {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(values)}}
+    state = load_files(addon, {"cluster": {"name": "shop"}})
     (finding,) = [f for f in check_cluster(state) if f.code == "windows-ipam-enabled"]
     command = "printf '%s\\n' " + finding.remedy.removeprefix("aws eks update-addon ")
     done = subprocess.run(
@@ -259,9 +263,11 @@ def test_who_speaks_in_an_event_of_a_pod_runs(who):
     system = {**pod, "metadata": {"name": "dns", "namespace": "kube-system"}, "spec": {}}
     pods = [pod, {**system, "spec": {"nodeName": "linux", "containers": []}}]
     for documents, runs in ((pods, False), ([*pods, event], True)):
-        found = {f.code: f for f in check_cluster(load_files(*documents, three.template("x")))}
+        findings = {f.code: f for f in check_cluster(load_files(*documents, three.template("x")))}
         quiet = "nothing runs"
-        assert found["karpenter-limits"].seen.startswith(quiet) is not (runs and who == "karpenter")
-        assert found["autoscaler-node-template"].seen.startswith(quiet) is not (
+        assert findings["karpenter-limits"].seen.startswith(quiet) is not (
+            runs and who == "karpenter"
+        )
+        assert findings["autoscaler-node-template"].seen.startswith(quiet) is not (
             runs and who == "cluster-autoscaler"
         )

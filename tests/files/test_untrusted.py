@@ -27,7 +27,7 @@ def zipped():
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (gzip.compress(b'{"kind": "List", "items": [' + b" " * 10**7, mtime=0), "cut off"),
         (gzip.compress(gzip.compress(b"{}")), "gunzip"),
@@ -56,12 +56,12 @@ def zipped():
     ],
     ids=lambda value: value if isinstance(value, str) else "data",
 )
-def test_hostile_bytes_are_one_clear_error(data, told, tmp_path):
+def test_hostile_bytes_are_one_clear_error(data, message, tmp_path):
     path = tmp_path / "file.json"
     path.write_bytes(data)
     for load in (kubectl.load, load_files):
         for source in (path, data):
-            with pytest.raises(DocumentError, match=told):
+            with pytest.raises(DocumentError, match=message):
                 load(source)
 
 
@@ -75,7 +75,7 @@ def test_a_workbook_is_not_called_an_archive(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "advice"),
     [
         ('[{"SubnetId": "subnet-1"}]', "without --query"),
         ("- SubnetId: subnet-1\n", "without --query"),
@@ -84,9 +84,9 @@ def test_a_workbook_is_not_called_an_archive(command, tmp_path):
         ("Error from server (Forbidden): nodes is forbidden\n", "Error from server"),
     ],
 )
-def test_what_was_saved_in_another_form_is_told_how_to_save_it(text, told):
+def test_what_was_saved_in_another_form_is_told_how_to_save_it(text, advice):
     for load in (kubectl.load, load_files):
-        with pytest.raises(DocumentError, match=told):
+        with pytest.raises(DocumentError, match=advice):
             load(text)
 
 
@@ -171,7 +171,7 @@ class Endless(io.RawIOBase):
 
 
 @pytest.mark.parametrize(
-    ("start", "unit", "told"),
+    ("start", "unit", "message"),
     [
         (b'{"kind": "', b"x", "longer than"),
         (b'{"kind": "List", "items": [', b'{"kind": "Secret"},', "items"),
@@ -181,12 +181,12 @@ class Endless(io.RawIOBase):
         (b"kind: List\nitems:\n", b"- {}\n", "characters of YAML"),
     ],
 )
-def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
+def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, message):
     monkeypatch.setattr(_open, "MAX_ITEM_CHARS", 2**20)
     monkeypatch.setattr(_open, "MAX_YAML_CHARS", 2**20)
     monkeypatch.setattr(_open, "MAX_ITEMS", 10_000)
     for walk in (members, wholes):
-        with pytest.raises(DocumentError, match=told):
+        with pytest.raises(DocumentError, match=message):
             for _ in (
                 walk(Endless(start, unit), limit=2**23)
                 if walk is members
@@ -242,10 +242,10 @@ def test_what_is_held_as_a_whole_has_a_limit_of_its_own(monkeypatch):
 @pytest.mark.parametrize("key", ["cpu", "memory", "pods", "vpc.amazonaws.com/PrivateIPv4Address"])
 def test_numbers_beyond_all_measure_are_read_or_refused(number, key):
     try:
-        (found,) = kubectl.load(node("win-1", allocatable={key: number})).nodes
+        (parsed,) = kubectl.load(node("win-1", allocatable={key: number})).nodes
     except CapacityError:
         return
-    assert 0 <= (found.pods_limit or 0) < 2**80
+    assert 0 <= (parsed.pods_limit or 0) < 2**80
 
 
 def test_numbers_that_are_no_texts_are_read_or_refused():
@@ -282,30 +282,30 @@ json_values = st.recursive(
 places = st.lists(st.integers(0, 30), min_size=1, max_size=6)
 
 
-def damage(value, place, wrong):
+def damage(value, path, wrong):
     """Put something else in one place of a document."""
-    if not place or not isinstance(value, (dict, list)) or not value:
+    if not path or not isinstance(value, (dict, list)) or not value:
         return wrong
     keys = list(value) if isinstance(value, dict) else range(len(value))
-    key = keys[place[0] % len(keys)]
+    key = keys[path[0] % len(keys)]
     changed = dict(value) if isinstance(value, dict) else list(value)
-    changed[key] = damage(value[key], place[1:], wrong)
+    changed[key] = damage(value[key], path[1:], wrong)
     return changed
 
 
 @given(places, json_values)
 @settings(max_examples=150)
-def test_one_wrong_value_anywhere_is_read_or_refused(place, wrong):
+def test_one_wrong_value_anywhere_is_read_or_refused(path, wrong):
     from eks_samples import AWS_ANSWERS
 
     documents = [node("win-1"), pod("a", "win-1"), *AWS_ANSWERS.values()]
-    document = documents[place[0] % len(documents)]
-    told = ""
+    document = documents[path[0] % len(documents)]
+    message = ""
     try:
-        load_files(damage(document, place, wrong))
+        load_files(damage(document, path, wrong))
     except CapacityError as error:
-        told = str(error)
-    assert ACCOUNT not in told
+        message = str(error)
+    assert ACCOUNT not in message
 
 
 @given(st.text(alphabet="0123456789:/. a", max_size=40))

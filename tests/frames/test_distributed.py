@@ -58,17 +58,17 @@ def dying(tmp_path):
 def test_a_worker_that_dies_changes_no_column(client, dying):
     frame = dd.from_pandas(NODES, npartitions=20).map_partitions(dying, meta=NODES[:0])
     plan = ewc.frames.with_capacity(frame, prefix_delegation=True)
-    found = client.compute(plan).result(timeout=100)
+    computed = client.compute(plan).result(timeout=100)
     expected = ewc.max_pods(NODES.instance_type, prefix_delegation=True)
-    assert found["max_pods"].tolist() == expected.tolist()
+    assert computed["max_pods"].tolist() == expected.tolist()
 
 
 def test_a_worker_that_dies_changes_no_sum(client, dying):
     frame = dd.from_pandas(NODES, npartitions=20).map_partitions(dying, meta=NODES[:0])
-    found = client.compute(ewc.frames.totals(frame, by="group")).result(timeout=100)
+    computed = client.compute(ewc.frames.totals(frame, by="group")).result(timeout=100)
     expected = ewc.frames.totals(NODES, by="group")
-    found = found.sort_values("group", ignore_index=True)
-    assert found.astype(object).to_dict("list") == expected.astype(object).to_dict("list")
+    computed = computed.sort_values("group", ignore_index=True)
+    assert computed.astype(object).to_dict("list") == expected.astype(object).to_dict("list")
 
 
 def draw(rows, rng):
@@ -80,8 +80,8 @@ def test_a_worker_that_dies_changes_no_draw(client, dying):
     expected = ewc.frames.study(NODES, draw, by="group", columns=columns)
     frame = dd.from_pandas(NODES, npartitions=8).map_partitions(dying, meta=NODES[:0])
     plan = ewc.frames.study(frame, draw, by="group", columns=columns)
-    found = client.compute(plan).result(timeout=100).sort_values("group", ignore_index=True)
-    assert found.astype({"group": "str"}).equals(expected.astype({"group": "str"}))
+    computed = client.compute(plan).result(timeout=100).sort_values("group", ignore_index=True)
+    assert computed.astype({"group": "str"}).equals(expected.astype({"group": "str"}))
 
 
 def test_our_error_comes_back_from_a_worker(client):

@@ -35,8 +35,8 @@ def churn(rows, rng):
 def whole(frame):
     frame = nw.from_native(frame)
     frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    found = pd.DataFrame(list(frame.iter_rows(named=True)))
-    return found.sort_values(["scenario", "mode"], ignore_index=True).to_dict("records")
+    rows = pd.DataFrame(list(frame.iter_rows(named=True)))
+    return rows.sort_values(["scenario", "mode"], ignore_index=True).to_dict("records")
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +99,13 @@ def test_no_rows_have_no_answers():
 def test_an_answer_may_lack_a_string():
     names = {"a": None, "b": "m5.large"}
     frame = pd.DataFrame({"group": [*names]})
-    told = ewc.frames.study(
+    answer = ewc.frames.study(
         frame,
         lambda rows, _: pd.DataFrame({"name": [names[rows.group[0]]]}, dtype=object),
         by="group",
         columns={"name": "str"},
     )
-    assert told["name"].isna().tolist() == [True, False]
+    assert answer["name"].isna().tolist() == [True, False]
 
 
 def test_wrong_questions_are_errors_of_ours():
@@ -149,10 +149,10 @@ def test_no_answer_is_bent_into_the_type_that_was_promised(value, words):
         ewc.frames.study(
             rows, lambda *_: pd.DataFrame({"m": [value]}), by="g", columns={"m": "int64"}
         )
-    found = ewc.frames.study(
+    answer = ewc.frames.study(
         rows, lambda *_: pd.DataFrame({"m": [3.0]}), by="g", columns={"m": "int64"}
     )
-    assert found["m"].tolist() == [3]
+    assert answer["m"].tolist() == [3]
 
 
 def test_an_answer_is_a_frame():

@@ -106,10 +106,10 @@ def test_hostprocess_pods_take_no_address_and_finished_pods_hold_nothing():
     host = {"securityContext": {"windowsOptions": {"hostProcess": True}}, "hostNetwork": True}
     done = pod("done", nodeName="win-1", status={"phase": "Succeeded"})
     state = kubectl.load([NODE, pod("host", nodeName="win-1", **host), done])
-    (found,) = state.windows_pods
-    assert found.host_process
-    assert not found.takes_address
-    assert found.declares_os == "windows"
+    (host_pod,) = state.windows_pods
+    assert host_pod.host_process
+    assert not host_pod.takes_address
+    assert host_pod.declares_os == "windows"
 
 
 def test_a_pending_pod_keeps_what_the_scheduler_said():
@@ -143,8 +143,8 @@ def test_requests_count_as_the_scheduler_counts_them():
         ],
         "overhead": {"cpu": "10m"},
     }
-    (found,) = kubectl.load(pod("a", **spec)).pods
-    assert (found.cpu_m, found.memory_bytes) == (2110, 2**30)
+    (counted,) = kubectl.load(pod("a", **spec)).pods
+    assert (counted.cpu_m, counted.memory_bytes) == (2110, 2**30)
 
 
 def test_a_required_affinity_is_a_selection():
@@ -273,8 +273,8 @@ def test_any_shape_is_read_or_refused_clearly(metadata, spec):
 
 def test_a_long_list_comes_piece_by_piece():
     text = json.dumps({"items": [{"n": i, "t": "x" * 1000} for i in range(3000)], "kind": "List"})
-    found = [value for _, key, _, value in members(io.StringIO(text)) if key == "items"]
-    assert [item["n"] for item in found] == list(range(3000))
+    items = [value for _, key, _, value in members(io.StringIO(text)) if key == "items"]
+    assert [item["n"] for item in items] == list(range(3000))
 
 
 def test_a_saved_state_loads_back_whole(tmp_path):

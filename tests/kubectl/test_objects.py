@@ -90,22 +90,26 @@ def test_services_are_known_to_be_none_only_where_that_is_said():
 )  # fmt: skip
 def test_every_kind_of_workload_is_read(kind):
     item = called(kind, "web", spec={"replicas": 3, "template": template(nodeSelector=WINDOWS)})
-    (found,) = kubectl.load(item).workloads
-    assert (found.full_name, found.selects_os, found.replicas) == (f"{kind} shop/web", "windows", 3)
-    assert found.labels == (("app", "web"),)
+    (workload,) = kubectl.load(item).workloads
+    assert (workload.full_name, workload.selects_os, workload.replicas) == (
+        f"{kind} shop/web",
+        "windows",
+        3,
+    )
+    assert workload.labels == (("app", "web"),)
 
 
 def test_a_cron_job_holds_its_template_deeper():
     spec = {"jobTemplate": {"spec": {"template": template(os={"name": "windows"})}}}
-    (found,) = kubectl.load(called("CronJob", "nightly", spec=spec)).workloads
-    assert (found.selects_os, found.declares_os, found.replicas) == ("", "windows", None)
+    (workload,) = kubectl.load(called("CronJob", "nightly", spec=spec)).workloads
+    assert (workload.selects_os, workload.declares_os, workload.replicas) == ("", "windows", None)
 
 
 def test_what_another_object_made_is_counted_once():
     owner = {"ownerReferences": [{"kind": "Deployment", "name": "web", "controller": True}]}
-    made = called("ReplicaSet", "web-5d4f", spec={"template": template()}, meta=owner)
+    replica_set = called("ReplicaSet", "web-5d4f", spec={"template": template()}, meta=owner)
     web = called("Deployment", "web", spec={"template": template()})
-    assert [w.kind for w in kubectl.load([web, made]).workloads] == ["Deployment"]
+    assert [w.kind for w in kubectl.load([web, replica_set]).workloads] == ["Deployment"]
 
 
 def test_a_runtime_class_selects_the_node_wherever_it_stands():
@@ -128,7 +132,7 @@ def test_a_runtime_class_selects_the_node_wherever_it_stands():
     ],
 )
 def test_a_node_affinity_selects_only_what_each_term_demands(terms, selects):
-    made = [
+    selectors = [
         {
             "matchExpressions": [
                 {"key": "kubernetes.io/os", "operator": how, **({"values": v} if v else {})}
@@ -137,7 +141,7 @@ def test_a_node_affinity_selects_only_what_each_term_demands(terms, selects):
         }
         for term in terms
     ]
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": made}}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": selectors}}
     web = called(
         "Deployment", "web", spec={"template": template(affinity={"nodeAffinity": required})}
     )
@@ -158,11 +162,11 @@ def test_security_group_policies_tell_whom_they_select():
 
 
 def test_the_version_of_the_server_is_that_of_the_cluster():
-    told = {
+    versions = {
         "clientVersion": {"gitVersion": "v1.33.0"},
         "serverVersion": {"gitVersion": "v1.30.4-eks-a737599", "minor": "30+"},
     }
-    assert kubectl.load(told).version == "1.30"
+    assert kubectl.load(versions).version == "1.30"
 
 
 def test_an_event_tells_what_the_scheduler_did_not():
@@ -176,8 +180,8 @@ def test_an_event_tells_what_the_scheduler_did_not():
             "Event", "e", regarding=about["involvedObject"], type="Warning", note=said["message"]
         ),
     ):
-        (found,) = kubectl.load([late, node("win-1")], events=[event, normal]).pods
-        assert found.message == said["message"]
+        (pending,) = kubectl.load([late, node("win-1")], events=[event, normal]).pods
+        assert pending.message == said["message"]
     waiting = pod("b", phase="Pending")
     event = called(
         "Event", "e", involvedObject={"kind": "Pod", "namespace": "shop", "name": "b"}, **said
@@ -186,22 +190,22 @@ def test_an_event_tells_what_the_scheduler_did_not():
 
 
 def test_an_owner_is_named_as_people_know_it():
-    made = pod("web-5d4f-x")
-    made["metadata"]["labels"]["pod-template-hash"] = "5d4f"
+    owned = pod("web-5d4f-x")
+    owned["metadata"]["labels"]["pod-template-hash"] = "5d4f"
     for kind, name, owner in (
         ("ReplicaSet", "web-5d4f", "Deployment/web"),
         ("ReplicaSet", "bare", "ReplicaSet/bare"),
         ("StatefulSet", "db", "StatefulSet/db"),
     ):
-        made["metadata"]["ownerReferences"] = [
+        owned["metadata"]["ownerReferences"] = [
             {"kind": "Other", "name": "o", "controller": False},
             {"kind": kind, "name": name, "controller": True},
         ]
-        assert kubectl.load(made, nodes=[]).pods[0].owner == owner
-    labels = made["metadata"]["labels"]
+        assert kubectl.load(owned, nodes=[]).pods[0].owner == owner
+    labels = owned["metadata"]["labels"]
     labels["rollouts-pod-template-hash"] = labels.pop("pod-template-hash")
-    made["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-5d4f"}]
-    assert kubectl.load(made, nodes=[]).pods[0].owner == "Rollout/web"
+    owned["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-5d4f"}]
+    assert kubectl.load(owned, nodes=[]).pods[0].owner == "Rollout/web"
 
 
 # -- ConfigMaps ---------------------------------------------------------------------------
@@ -304,7 +308,7 @@ def test_the_driver_of_a_volume_is_found_by_claim_volume_and_class(volume, objec
 
 
 def test_a_stateful_set_mounts_what_its_class_gives():
-    made = {
+    stateful_set = {
         "kind": "StatefulSet",
         "metadata": {"name": "db"},
         "spec": {
@@ -317,7 +321,7 @@ def test_a_stateful_set_mounts_what_its_class_gives():
         "metadata": {"name": "gp3"},
         "provisioner": "ebs.csi.aws.com",
     }
-    state = kubectl.load(made, of_class)
+    state = kubectl.load(stateful_set, of_class)
     assert state.workloads[0].csi_drivers == ("ebs.csi.aws.com", "")
 
 
@@ -329,7 +333,7 @@ def test_a_list_in_a_list_is_read_as_its_objects():
     assert state == kubectl.load(
         {"kind": "List", "items": [one, two]}, {"kind": "PodList", "items": []}
     )
-    assert [found.name for found in state.nodes] == ["win-1", "win-2"]
+    assert [each.name for each in state.nodes] == ["win-1", "win-2"]
     with pytest.raises(DocumentError, match=r"items\[0\]\.items\[0\]"):
         kubectl.load({"kind": "List", "items": [{"kind": "List", "items": [5]}]})
 

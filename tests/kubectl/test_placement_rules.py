@@ -34,11 +34,11 @@ def as_yaml(values):
 
 def with_rules(**spec):
     """Three pods of `WEB` with further rules in their template."""
-    made = json.loads(json.dumps(WEB))
-    made["spec"]["replicas"] = 3
-    made["spec"]["template"].setdefault("metadata", {})["labels"] = {"app": "web"}
-    made["spec"]["template"]["spec"].update(spec)
-    return made
+    deployment = json.loads(json.dumps(WEB))
+    deployment["spec"]["replicas"] = 3
+    deployment["spec"]["template"].setdefault("metadata", {})["labels"] = {"app": "web"}
+    deployment["spec"]["template"]["spec"].update(spec)
+    return deployment
 
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

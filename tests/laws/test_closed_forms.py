@@ -125,9 +125,9 @@ class ClosedForms:
             else:
                 goal = min(self.slots, max(ceil16(max(n + self.w, self.m)), busy))
         change, self.attached = goal - self.attached, goal
-        place = 0 if change > 0 else 2
-        self.ec2[place] += change != 0
-        self.ec2[place + 1] += abs(change)
+        calls = 0 if change > 0 else 2
+        self.ec2[calls] += change != 0
+        self.ec2[calls + 1] += abs(change)
         if self.prefix:
             for _ in range(change):
                 self.held[self.made] = 16
@@ -313,7 +313,7 @@ def test_a_pod_may_be_named_by_anything_hashable(engine):
 
 
 @pytest.mark.parametrize(
-    ("events", "told"),
+    ("events", "message"),
     [
         ([(0, "assign", ["a"])], "a pod must be"),
         ([(0, "assign", None)], "name a pod"),
@@ -326,8 +326,8 @@ def test_a_pod_may_be_named_by_anything_hashable(engine):
         (5, "rows"),
     ],
 )
-def test_events_that_cannot_be_read_say_why(events, told):
-    with pytest.raises((InputError, UnsupportedInputError), match=told):
+def test_events_that_cannot_be_read_say_why(events, message):
+    with pytest.raises((InputError, UnsupportedInputError), match=message):
         simulate_pool(events, slots=9, pool=WarmPool.secondary())
 
 

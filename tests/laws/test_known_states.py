@@ -26,7 +26,7 @@ STATES = ["used", "free", "blocks", "whole_free", "partly_used", "fully_used", "
 
 
 @pytest.mark.parametrize(
-    ("place", "kind", "states", "free_prefixes"),
+    ("position", "kind", "states", "free_prefixes"),
     [
         (0, "explicit", [0, 12, 1, 0, 0, 0, 1], 0),  # four addresses are AWS's
         (1, "prefix", [1, 15, 1, 0, 1, 0, 0], 0),
@@ -34,8 +34,8 @@ STATES = ["used", "free", "blocks", "whole_free", "partly_used", "fully_used", "
         (3, "explicit", [1, 31, 2, 1, 1, 0, 0], 0),  # nodes get none of these
     ],
 )
-def test_each_reservation_counts_its_blocks_by_state(place, kind, states, free_prefixes):
-    census = SUBNET.census.reservations[place]
+def test_each_reservation_counts_its_blocks_by_state(position, kind, states, free_prefixes):
+    census = SUBNET.census.reservations[position]
     assert census.type == kind
     assert [getattr(census, state) for state in STATES] == states
     assert census.free_prefixes == free_prefixes
@@ -119,9 +119,9 @@ def test_the_last_free_address_takes_a_node_whose_prefixes_are_reserved():
 def records():
     for room in ("core", "density", "addresses"):
         package = importlib.import_module(f"eks_win_capacity.{room}")
-        for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            for value in vars(importlib.import_module(found.name)).values():
-                mine = isinstance(value, type) and value.__module__ == found.name
+        for module_info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            for value in vars(importlib.import_module(module_info.name)).values():
+                mine = isinstance(value, type) and value.__module__ == module_info.name
                 if mine and dataclasses.is_dataclass(value):
                     yield value
 

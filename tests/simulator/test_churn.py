@@ -173,7 +173,7 @@ def test_samples_end_with_the_time_asked_for():
 
 def test_packing_takes_fewer_prefixes_than_spreading():
     work = CronJob(pods=8, every_s=1e6, lifetime=1e6)
-    held = {}
+    attached = {}
     for placement in ("pack", "random", "spread"):
         ran = simulate_churn(
             work,
@@ -185,11 +185,11 @@ def test_packing_takes_fewer_prefixes_than_spreading():
             rng=3,
         )
         assert ran.over_time["used"].iloc[-1] == 8
-        held[placement] = ran.over_time["addresses"].iloc[-1]
+        attached[placement] = ran.over_time["addresses"].iloc[-1]
     # Spread, each node holds 1 + 3; packed, one holds all its 9 slots and the others 3.
-    assert held["spread"] == 8 * 4
-    assert held["pack"] == 9 + 7 * 3
-    assert held["pack"] <= held["random"] <= held["spread"]
+    assert attached["spread"] == 8 * 4
+    assert attached["pack"] == 9 + 7 * 3
+    assert attached["pack"] <= attached["random"] <= attached["spread"]
 
 
 def test_the_scheduler_places_no_more_than_it_may():
@@ -323,8 +323,8 @@ _WORK = ["--rate-per-minute", "40", "--lifetime", "60"]
 
 
 def test_the_simulate_command_runs_many_nodes():
-    told = CliRunner().invoke(app, [*_COMMAND, *_WORK, "-o", "json"], catch_exceptions=False)
-    rows = json.loads(told.stdout)["rows"]
+    result = CliRunner().invoke(app, [*_COMMAND, *_WORK, "-o", "json"], catch_exceptions=False)
+    rows = json.loads(result.stdout)["rows"]
     assert [row["quantile"] for row in rows] == [0.5, 0.9, 0.95, 0.99, 1.0]
     ran = simulate_churn(
         Poisson(pods_per_minute=40, lifetime=60), nodes=100, slots=9, pool=_POOL, hours=0.5, rng=7
@@ -347,8 +347,8 @@ def test_the_simulate_command_runs_many_nodes():
 
 @pytest.mark.parametrize(("show", "count"), [("over-time", 31), ("waits", 1221)])
 def test_the_simulate_command_shows_each_minute_and_each_wait(show, count):
-    told = CliRunner().invoke(app, [*_COMMAND, *_WORK, "--show", show, "-o", "json"])
-    rows = json.loads(told.stdout)["rows"]
+    result = CliRunner().invoke(app, [*_COMMAND, *_WORK, "--show", show, "-o", "json"])
+    rows = json.loads(result.stdout)["rows"]
     assert len(rows) == pytest.approx(count, rel=0.1)
 
 
@@ -399,9 +399,9 @@ def test_a_burst_between_two_samples_is_in_the_last_quantile(pool, latency):
         for step in (600, 0.25)
     )
     assert coarse.over_time["used"].max() < 20
-    held = fine.over_time[fine.over_time["seconds"] >= 720][columns].max()
-    assert coarse.quantiles.loc[1.0, columns].tolist() == held.tolist()
-    assert held["used"] >= 40
+    peak = fine.over_time[fine.over_time["seconds"] >= 720][columns].max()
+    assert coarse.quantiles.loc[1.0, columns].tolist() == peak.tolist()
+    assert peak["used"] >= 40
 
 
 @pytest.mark.parametrize("form", ["reference", "compiled"])
@@ -413,7 +413,7 @@ def test_a_sample_holds_what_happens_at_its_moment(form):
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"rng": "a"}, "rng must be a seed"),
         ({"rng": -1}, "rng must be a seed"),
@@ -423,9 +423,9 @@ def test_a_sample_holds_what_happens_at_its_moment(form):
         ({"workload": CronJob(pods=10**9, every_s=60, lifetime=5)}, "simulate fewer hours"),
     ],
 )
-def test_what_makes_no_sense_is_said(changed, told):
+def test_what_makes_no_sense_is_said(changed, message):
     settings = {"workload": Poisson(pods_per_minute=1, lifetime=5), "hours": 1} | changed
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         simulate_churn(settings.pop("workload"), nodes=1, slots=9, pool=_POOL, **settings)
 
 

@@ -102,7 +102,7 @@ def test_no_address_serves_again_before_its_cool_down(pool, slots, steps):
 
 
 @pytest.mark.parametrize(
-    ("events", "told"),
+    ("events", "message"),
     [
         ([(5, "tick"), (4, "tick")], "backwards"),
         ([(-1, "tick")], "before the node"),
@@ -113,8 +113,8 @@ def test_no_address_serves_again_before_its_cool_down(pool, slots, steps):
         ("abc", "rows"),
     ],
 )
-def test_an_event_that_makes_no_sense_is_refused(events, told):
-    with pytest.raises(CapacityError, match=told):
+def test_an_event_that_makes_no_sense_is_refused(events, message):
+    with pytest.raises(CapacityError, match=message):
         simulate_pool(events, slots=3, pool=WarmPool.secondary())
 
 
@@ -179,9 +179,9 @@ def test_short_jobs_keep_far_fewer_than_all_addresses_busy():
 
 def test_the_best_targets_meet_the_goal_at_the_least_waste():
     work = Poisson(pods_per_minute=60, lifetime=60)
-    found = best_targets(work, nodes=10, slots=14, wait_s=1, hours=0.5, ec2_latency_s=2)
-    good = found.curve[found.curve["meets_goal"]]
-    assert found.pool is not None
+    best = best_targets(work, nodes=10, slots=14, wait_s=1, hours=0.5, ec2_latency_s=2)
+    good = best.curve[best.curve["meets_goal"]]
+    assert best.pool is not None
     assert good["waste"].min() == good["waste"].iloc[0]
     never = best_targets(
         work, nodes=1, slots=2, wait_s=0, hours=0.5, candidates=[WarmPool.secondary()]
@@ -191,16 +191,16 @@ def test_the_best_targets_meet_the_goal_at_the_least_waste():
 
 
 def test_the_search_for_targets_says_how_far_it_is():
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     best_targets(
         Poisson(pods_per_minute=1, lifetime=60),
         nodes=1,
         slots=2,
         hours=0.1,
         candidates=[WarmPool.secondary()] * 3,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: reports.append((done, total)),
     )
-    assert told == [(0, 3), (1, 3), (2, 3)]
+    assert reports == [(0, 3), (1, 3), (2, 3)]
 
 
 @_few

@@ -36,10 +36,10 @@ def test_every_public_name_is_there():
 
 def test_the_version_is_the_one_of_the_distribution():
     try:
-        told = metadata("eks-win-capacity")["Version"]
+        version = metadata("eks-win-capacity")["Version"]
     except PackageNotFoundError:  # imported from a source tree or a zip file
-        told = ewc.__version__
-    assert told == ewc.__version__
+        version = ewc.__version__
+    assert version == ewc.__version__
 
 
 def test_a_node_takes_the_pods_that_the_guide_says():
@@ -64,9 +64,9 @@ def test_an_unknown_type_is_an_error_with_a_hint():
 def test_the_command_line_answers_as_the_library_does():
     done = cli("max-pods", "m5.large", "c5.4xlarge", "--output", "json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)["rows"]
-    assert [row["instance_type"] for row in told] == ["m5.large", "c5.4xlarge"]
-    assert [row["max_pods"] for row in told] == [9, 29]
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["instance_type"] for row in rows] == ["m5.large", "c5.4xlarge"]
+    assert [row["max_pods"] for row in rows] == [9, 29]
 
 
 def test_the_command_line_tells_version_and_date_of_the_table():
