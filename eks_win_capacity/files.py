@@ -87,14 +87,14 @@ def load_files(*sources: Any) -> ClusterState:
     """
     if not sources:
         raise DocumentError("no source is given", source="the files")
-    found = list(each_source(list(sources)))
+    listed = list(each_source(list(sources)))
     try:
-        return _state_of(found)
+        return _state_of(listed)
     except DocumentError:
         parts = [
-            part for source, in_folder in found for part in _parts(source, in_folder=in_folder)
+            part for source, in_folder in listed for part in _parts(source, in_folder=in_folder)
         ]
-        if len(parts) == len(found):
+        if len(parts) == len(listed):
             raise
     return _state_of(parts)
 
@@ -116,8 +116,8 @@ def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
     sorted_: dict[str, list[Any]] = {
         name: [] for name in ("kubectl", "aws", "saved", "empty", "eksctl")
     }
-    for source, found in sources:
-        kind = _kind(source, in_folder=found)
+    for source, in_folder in sources:
+        kind = _kind(source, in_folder=in_folder)
         if kind == "addon":
             sorted_["aws"] += [_described(values) for values in wholes(source)]
         elif kind == "rows":
@@ -144,11 +144,11 @@ def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
 
 def _beside(state: ClusterState, intended: ClusterState) -> ClusterState:
     """The state with what was planned where nothing else tells."""
-    told = {part for part in PARTS if getattr(state, part) is not None}
+    known = {part for part in PARTS if getattr(state, part) is not None}
     return replace(
         state,
-        **{part: getattr(intended, part) for part in PARTS if part not in told},
-        unknown={part: why for part, why in state.unknown.items() if part in told},
+        **{part: getattr(intended, part) for part in PARTS if part not in known},
+        unknown={part: why for part, why in state.unknown.items() if part in known},
     )
 
 
@@ -175,22 +175,22 @@ def _answer(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def _kind(source: Any, *, in_folder: bool) -> str:
     """Whose answer a source is; empty for one that lies in a folder for another loader."""
     name = source_name(source)
-    found = beginning(source, name=name)
-    if "format" in found:
+    head = beginning(source, name=name)
+    if "format" in head:
         return "saved"
     # ListAddons gives names; the add-ons of a ClusterConfig may stand before its kind.
-    addons = found.get("addons")
+    addons = head.get("addons")
     early = isinstance(addons, list) and any(isinstance(one, dict) for one in addons)
-    if found.get("kind") == planned.KIND or early:
+    if head.get("kind") == planned.KIND or early:
         return "eksctl"
-    if _KUBECTL & found.keys():
-        untold = found.get("items") == [] and found.get("kind", "List") == "List"
+    if _KUBECTL & head.keys():
+        untold = head.get("items") == [] and head.get("kind", "List") == "List"
         return "empty" if untold else "kubectl"
-    if _member(found):
+    if _member(head):
         return "rows"
-    if answer_files.KEYS.keys() & found.keys():
+    if answer_files.KEYS.keys() & head.keys():
         return "aws"
-    if _ADDON & found.keys():
+    if _ADDON & head.keys():
         return "addon"
     # The identifier of a row may stand behind lists of its own.
     first = next(wholes(source, name=name))
@@ -198,11 +198,11 @@ def _kind(source: Any, *, in_folder: bool) -> str:
         source.seek(0)
     if _member(first):
         return "rows"
-    other = next((loader for key, loader in _OTHERS.items() if key in found), "")
+    other = next((loader for key, loader in _OTHERS.items() if key in head), "")
     if other and in_folder:
         return ""
     raise DocumentError(
-        f"{name} is {what_it_is(found) if found else 'empty'}, and neither of kubectl, of the AWS CLI on clusters nor a "
+        f"{name} is {what_it_is(head) if head else 'empty'}, and neither of kubectl, of the AWS CLI on clusters nor a "
         "saved state"
         + (f"; give it to {other}" if other else "; save whole answers, without --query or jq"),
         source=name,

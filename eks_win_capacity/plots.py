@@ -313,10 +313,10 @@ def pool_through_time(run: Any, *, ax: Any = None) -> Any:
         run["outcome"].isin(["AT_CAPACITY", "COOLING", "CREATING", "NO_CIDR", "EMPTY"]).sum()
     )
     used, warm, cooling = (int(run[name].max()) for name in parts)
-    found = count_of(refused, "attempt got no address", "attempts got no address")
+    failures = count_of(refused, "attempt got no address", "attempts got no address")
     title = (
         f"At most {count_of(used, 'address', 'addresses')} used, {warm:,} warm, {cooling:,} cooling; "
-        + (found if refused else "no pod went without")
+        + (failures if refused else "no pod went without")
     )
     return _finish(ax, title, x=f"time [{unit}]", y="addresses of the node", grid="y")
 

@@ -171,31 +171,31 @@ def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def _as_html(found: dict[str, Any], values: dict[str, Any], catalog: Catalog) -> str:
-    blocks = count_of(found["prefixes"], "/28 prefix", "/28 prefixes")
-    prefixes = f" in {blocks}" if found["prefixes"] else ""
-    verb = "bind" if found["binds"] == "addresses" else "binds"
-    told = {
-        "pods per node": f"{found['pods_per_node']:,}, {found['binds']} {verb} first",
+def _as_html(figures: dict[str, Any], values: dict[str, Any], catalog: Catalog) -> str:
+    blocks = count_of(figures["prefixes"], "/28 prefix", "/28 prefixes")
+    prefixes = f" in {blocks}" if figures["prefixes"] else ""
+    verb = "bind" if figures["binds"] == "addresses" else "binds"
+    fields = {
+        "pods per node": f"{figures['pods_per_node']:,}, {figures['binds']} {verb} first",
         "addresses of a node": (
-            f"{found['addresses']:,}{prefixes} for {count_of(values['pods'], 'pod')}, {found['warm']:,} warm"
+            f"{figures['addresses']:,}{prefixes} for {count_of(values['pods'], 'pod')}, {figures['warm']:,} warm"
         ),
-        "nodes that fit": f"{found['nodes']:,} in any case, {found['nodes_at_best']:,} at best",
-        "what stops the next": found["why"],
+        "nodes that fit": f"{figures['nodes']:,} in any case, {figures['nodes_at_best']:,} at best",
+        "what stops the next": figures["why"],
     }
     pool = pool_of_targets(values, prefix_delegation=values["prefix_delegation"])
     notes = [f"{finding.seen}: {finding.why}" for finding in pool.findings]
-    return html_fields("What if", told, notes=notes) + _curve(found, values, pool, catalog)
+    return html_fields("What if", fields, notes=notes) + _curve(figures, values, pool, catalog)
 
 
 def _curve(
-    found: dict[str, Any], values: dict[str, Any], pool: ewc.WarmPool, catalog: Catalog
+    figures: dict[str, Any], values: dict[str, Any], pool: ewc.WarmPool, catalog: Catalog
 ) -> str:
     """Addresses attached to a node against its pods, with the pods that were chosen."""
     import numpy as np
 
     slots = catalog[values["instance_type"]].ipv4_per_interface - 1
-    most = max(found["pods_per_node"], values["pods"], 1)
+    most = max(figures["pods_per_node"], values["pods"], 1)
     at = np.unique(np.linspace(0, most, 120).astype(int))
     attached = ewc.attached_addresses(at, slots=slots, pool=pool).addresses
     top = max(int(attached.max()), 1)
@@ -214,7 +214,7 @@ def _curve(
         f'<path d="M{_LEFT} {y(attached[0]):.0f}H{line}" fill="none" stroke="#0072B2" '
         f'stroke-width="2"/><path d="M{_LEFT} 8V{_HIGH - _LOW}H{_WIDE - 10}" fill="none" '
         f'stroke="currentColor" opacity=".5"/>'
-        f'<circle cx="{x(values["pods"]):.0f}" cy="{y(found["addresses"]):.0f}" r="5" '
+        f'<circle cx="{x(values["pods"]):.0f}" cy="{y(figures["addresses"]):.0f}" r="5" '
         f'fill="#D55E00"/><text x="{_LEFT - 6}" y="14" text-anchor="end">{top:,}</text>'
         f'<text x="{_LEFT - 6}" y="{_HIGH - _LOW}" text-anchor="end">0</text>'
         f'<text x="{_LEFT}" y="{_HIGH - 6}">addresses attached, by pods on the node</text>'

@@ -167,8 +167,8 @@ def _whole(source: Mapping[Any, Any]) -> ConfigMap:
 
 def _names(item: Mapping[Any, Any]) -> tuple[str, str]:
     metadata = item.get("metadata")
-    found = metadata if isinstance(metadata, Mapping) else {}
-    names = (found.get("name"), found.get("namespace"))
+    fields = metadata if isinstance(metadata, Mapping) else {}
+    names = (fields.get("name"), fields.get("namespace"))
     return names[0] or "", names[1] or ""
 
 
@@ -207,20 +207,20 @@ def _parsed(text: str) -> object:
         values = _from_json(text) if text.lstrip()[:1] in {"{", "["} else _from_yaml(text)
     except RecursionError:
         raise ConfigMapError("the text is nested too deeply for a ConfigMap") from None
-    found = None if values in ([], [None]) else _single(values)
-    if not isinstance(found, Mapping):
+    document = None if values in ([], [None]) else _single(values)
+    if not isinstance(document, Mapping):
         what = f"the text {text.strip()[:60]!r}" if text.strip() else "an empty string"
         raise ConfigMapError(
             f"expected the YAML or JSON of a ConfigMap; got {what}; of a file, give its text"
         )
-    return found
+    return document
 
 
 def _single(values: list[Any]) -> object:
     """The one value of a list, or a List of several."""
     # What renders manifests leaves documents of comments alone, which are nothing.
-    found = [one for one in whole.objects_in(values) if one is not None]
-    return found[0] if len(found) == 1 else {"kind": "List", "items": found}
+    documents = [one for one in whole.objects_in(values) if one is not None]
+    return documents[0] if len(documents) == 1 else {"kind": "List", "items": documents}
 
 
 def _from_json(text: str) -> list[Any]:
@@ -232,14 +232,14 @@ def _from_json(text: str) -> list[Any]:
 
 
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
+    mapping: dict[Any, Any] = {}
     for key, value in pairs:
         if isinstance(key, (dict, list)):
             raise ConfigMapError("a key of a ConfigMap is a string; got a collection")
-        if key in found:
+        if key in mapping:
             raise ConfigMapError(f"the key {key!r} stands twice in one mapping", place=str(key))
-        found[key] = value
-    return found
+        mapping[key] = value
+    return mapping
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique)
@@ -251,8 +251,8 @@ def _from_yaml(text: str) -> list[Any]:
     try:
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
-        raise ConfigMapError(f"the text is neither YAML nor JSON: {told}") from None
+        reason = " ".join(str(error).split())
+        raise ConfigMapError(f"the text is neither YAML nor JSON: {reason}") from None
     budget = [_MAX_NODES]
     return [_plain(node, budget) for node in nodes]
 

@@ -150,9 +150,9 @@ def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> s
 
 
 def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[Finding, ...]:
-    found = []
+    findings = []
     if instance.windows.status == "unsupported":
-        found.append(
+        findings.append(
             Finding(
                 code="windows-unsupported",
                 severity="error",
@@ -164,7 +164,7 @@ def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[
             )
         )
     if asked is not acting:
-        found.append(
+        findings.append(
             Finding(
                 code="prefix-pool-not-nitro",
                 severity="warning",
@@ -176,7 +176,7 @@ def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[
                 subject=instance.name,
             )
         )
-    return tuple(found)
+    return tuple(findings)
 
 
 _NEGLIGIBLE = 1e-30
@@ -549,7 +549,7 @@ def nodes_that_fit(
         one, pods = known_type(instance_type, catalog), one_count_of_pods(pods_per_node)
         need = node_need(one, pods, pool, fragmented=fragmented)
         return fit_of(Subnet(subnet) if isinstance(subnet, str) else subnet, need, kept)
-    names, places = listed_subnets(subnet)
+    names, listed = listed_subnets(subnet)
     needs = [
         node_need(known_type(name, catalog), pods, pool, fragmented=fragmented)
         for name, pods in _types_and_pods(instance_type, pods_per_node)
@@ -558,8 +558,8 @@ def nodes_that_fit(
 
     return pd.DataFrame(
         [
-            fit_of(place, need, kept).to_dict() | ({} if name is None else {"subnet": name})
-            for name, place in zip(names, places, strict=True)
+            fit_of(one_subnet, need, kept).to_dict() | ({} if name is None else {"subnet": name})
+            for name, one_subnet in zip(names, listed, strict=True)
             for need in needs
         ]
     )

@@ -243,8 +243,8 @@ def migration(
     of_node = f" of {name}" * bool(name)
     pods = arrays.count(pods_running, name=f"pods_running{of_node}", high=room)
     cool = arrays.count(cooling, name=f"cooling{of_node}", high=room - pods)
-    held = _held(pods + cool, slots, size_before, prefixes_in_use) if acts else (0, 0)
-    return _answer(name, way, slots=slots, pods=pods, cooling=cool, held=held, acts=acts)
+    occupied = _held(pods + cool, slots, size_before, prefixes_in_use) if acts else (0, 0)
+    return _answer(name, way, slots=slots, pods=pods, cooling=cool, occupied=occupied, acts=acts)
 
 
 def _answer(
@@ -254,11 +254,11 @@ def _answer(
     slots: int,
     pods: int,
     cooling: int,
-    held: tuple[int, int],
+    occupied: tuple[int, int],
     acts: bool,
 ) -> Migration:
     """Numbers of one node whose mode changes, or where it does not act."""
-    least, most = held
+    least, most = occupied
     # A node on which the mode does not act stays with one address in each slot.
     size_after = ADDRESSES_PER_PREFIX if acts and way == "to-prefix" else 1
     advertised = slots * size_after
@@ -294,14 +294,14 @@ def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataF
     import numpy as np
     import pandas as pd
 
-    held = {name: arrays.unmasked(value, name) for name, value in columns.items()}
-    if len(arrays.common_shape(**held)) != 1:
+    by_name = {name: arrays.unmasked(value, name) for name, value in columns.items()}
+    if len(arrays.common_shape(**by_name)) != 1:
         raise ShapeMismatchError("migration takes columns of one dimension")
-    index = arrays.common_index(**held)
-    rows = np.broadcast_arrays(*(np.asarray(value, dtype=object) for value in held.values()))
+    index = arrays.common_index(**by_name)
+    rows = np.broadcast_arrays(*(np.asarray(value, dtype=object) for value in by_name.values()))
     numbers = []
     for at, given in enumerate(zip(*(row.ravel() for row in rows), strict=True)):
-        one = dict(zip(held, given, strict=True))
+        one = dict(zip(by_name, given, strict=True))
         try:
             answer = migration(one.pop("node"), one.pop("pods_running"), direction, **one)
         except CapacityError as error:
@@ -317,12 +317,12 @@ def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataF
 
 def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT001
     if isinstance(node, str):
-        found = bundled_limit(node)
-        if found is None:
+        limit = bundled_limit(node)
+        if limit is None:
             raise InputError(
                 f"no row for {node!r} in the bundled table; give its slots, or a row of a catalog"
             )
-        addresses, table_nitro = found
+        addresses, table_nitro = limit
         name = node
     elif hasattr(node, "ipv4_per_interface"):
         addresses, table_nitro = int(node.ipv4_per_interface), bool(node.nitro or node.bare_metal)
@@ -342,8 +342,8 @@ def _held(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int
     least, most = -(-busy // size), min(slots, busy)
     if known is None:
         return least, most
-    held = arrays.count(known, name="prefixes_in_use", low=least, high=most)
-    return held, held
+    in_use = arrays.count(known, name="prefixes_in_use", low=least, high=most)
+    return in_use, in_use
 
 
 def _finding(  # noqa: PLR0917

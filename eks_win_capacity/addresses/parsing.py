@@ -248,10 +248,10 @@ def _from_interfaces(pages: list[Any], subnet_id: str | None) -> Spans:
     if bulk is not None:
         return bulk
     # A page boundary can show one interface twice, so they are kept by id.
-    held: dict[object, set[tuple[int, int]]] = {}
+    by_interface: dict[object, set[tuple[int, int]]] = {}
     for position, (name, interface) in enumerate(chosen):
-        held.setdefault(name, set()).update(_held(interface, position))
-    return _columns_of([pair for own in held.values() for pair in own])
+        by_interface.setdefault(name, set()).update(_held(interface, position))
+    return _columns_of([pair for pairs in by_interface.values() for pair in pairs])
 
 
 def _interfaces(pages: list[Any]) -> list[Mapping[str, Any]]:
@@ -290,9 +290,9 @@ def _held_in_bulk(interfaces: list[tuple[object, Mapping[str, Any]]]) -> Spans |
     try:
         for name, interface in interfaces:
             owner = owners.setdefault(name, len(owners))
-            own = [entry["PrivateIpAddress"] for entry in interface.get("PrivateIpAddresses") or ()]
-            texts += own
-            sizes.append((owner, len(own)))
+            ips = [entry["PrivateIpAddress"] for entry in interface.get("PrivateIpAddresses") or ()]
+            texts += ips
+            sizes.append((owner, len(ips)))
             prefixes += [
                 (owner, entry["Ipv4Prefix"]) for entry in interface.get("Ipv4Prefixes") or ()
             ]
@@ -550,15 +550,15 @@ def reservations_of(
                 cidr=str(entry.get("Cidr")),
                 reason="foreign",
             )
-    found = sorted(map(Reservation.read, entries), key=lambda one: one.network)
-    for one in found:
+    reservations = sorted(map(Reservation.read, entries), key=lambda one: one.network)
+    for one in reservations:
         if not one.network.subnet_of(network):
             raise ReservationError(
                 f"reservation {one.cidr} does not lie inside the subnet {network}",
                 cidr=one.cidr,
                 reason="foreign",
             )
-    for before, after in itertools.pairwise(found):
+    for before, after in itertools.pairwise(reservations):
         if before.network.overlaps(after.network):
             raise ReservationError(
                 f"reservations {before.cidr} ({before.type}) and {after.cidr} ({after.type}) "
@@ -566,7 +566,7 @@ def reservations_of(
                 cidr=after.cidr,
                 reason="overlap",
             )
-    return tuple(found)
+    return tuple(reservations)
 
 
 def _entries(given: object) -> list[Any]:

@@ -292,9 +292,9 @@ def _secondary_totals(
         return nothing, nothing
     total = planned * pods
     fleets = np.where(pods <= most, planned, -(-total // most))
-    own = np.where(pods <= most, pods, most)
+    per_node = np.where(pods <= most, pods, most)
     rest = np.where(pods <= most, pods, total - (fleets - 1) * most)
-    each = NODE_ADDRESSES + curve.addresses[own]
+    each = NODE_ADDRESSES + curve.addresses[per_node]
     last = NODE_ADDRESSES + curve.addresses[np.maximum(rest, 0)]
     return fleets, np.where(fleets > 0, (fleets - 1) * each + last, 0)
 
@@ -464,8 +464,8 @@ class ReservationPlan(Shown):
         subnet_id = shlex.quote(named) if named else '"$SUBNET_ID"'
         return tuple(
             f"aws ec2 create-subnet-cidr-reservation --subnet-id {subnet_id} "
-            f"--reservation-type {held.type} --cidr {held.cidr}"
-            for held in self.reservations
+            f"--reservation-type {reservation.type} --cidr {reservation.cidr}"
+            for reservation in self.reservations
         )
 
     @cached_property
@@ -538,14 +538,14 @@ def reservation_plan(
     >>> plan.shortfall
     0
     """
-    place = Subnet(subnet) if isinstance(subnet, str) else subnet
-    if not isinstance(place, Subnet):
+    subnet = Subnet(subnet) if isinstance(subnet, str) else subnet
+    if not isinstance(subnet, Subnet):
         raise UnsupportedInputError(f"subnet must be one Subnet or CIDR; got {subnet!r}")
     kept = count(keep_free, name="keep_free")
     beside = {"instance_type": instance_type, "pods_per_node": pods_per_node, "pool": pool}
     if (prefixes is None) == (nodes is None):
         raise InputError("give either prefixes= or nodes= with a type, pods and a pool")
-    room = SubnetRoom.of(place, prefixes=True)
+    room = SubnetRoom.of(subnet, prefixes=True)
     if nodes is None:
         given = [name for name, value in beside.items() if value is not None]
         if given:
@@ -553,14 +553,14 @@ def reservation_plan(
         wanted = count(prefixes, name="prefixes")
         most = min(room.whole, max(0, room.free - kept) // ADDRESSES_PER_PREFIX)
         new = min(max(0, wanted - room.reserved), most)
-        return _plan(place, room, wanted, new, (None, None))
+        return _plan(subnet, room, wanted, new, (None, None))
     fleet = count(nodes, name="nodes")
     need = _need_of_prefixes(catalog, **beside)
     fitting = min(
         fleet, most_nodes(room, addresses=need.addresses, prefixes=need.prefixes, keep_free=kept)
     )
     new = room.unreserved_prefixes(fitting, need.prefixes)
-    return _plan(place, room, fleet * need.prefixes, new, (fleet, fleet - fitting))
+    return _plan(subnet, room, fleet * need.prefixes, new, (fleet, fleet - fitting))
 
 
 def _need_of_prefixes(catalog: Catalog | None, **beside: Any) -> NodeNeed:
@@ -579,25 +579,25 @@ def _need_of_prefixes(catalog: Catalog | None, **beside: Any) -> NodeNeed:
 
 
 def _plan(
-    place: Subnet, room: SubnetRoom, wanted: int, new: int, fleet: tuple[int | None, int | None]
+    subnet: Subnet, room: SubnetRoom, wanted: int, new: int, fleet: tuple[int | None, int | None]
 ) -> ReservationPlan:
     shortfall = max(0, wanted - room.reserved - new)
     why = ""
     if shortfall:
         why = (
             f"of {wanted:,} prefixes {room.reserved:,} are reserved already and {new:,} can be "
-            f"reserved; {place.cidr} has {room.whole:,} whole-free blocks outside reservations and "
+            f"reserved; {subnet.cidr} has {room.whole:,} whole-free blocks outside reservations and "
             f"{room.free:,} free addresses for them and for single ones: add a subnet, free what "
             f"breaks blocks, or ask for less"
         )
-    available = place.free_unreserved_blocks
+    available = subnet.free_unreserved_blocks
     return ReservationPlan(
-        subnet=place,
+        subnet=subnet,
         wanted=wanted,
         already_reserved=room.reserved,
         reservations=Listed(
             Reservation(
-                f"{text_of(int(place.network.network_address) + ADDRESSES_PER_PREFIX * start)}"
+                f"{text_of(int(subnet.network.network_address) + ADDRESSES_PER_PREFIX * start)}"
                 f"/{_BLOCK_LENGTH - power}",
                 "prefix",
             )

@@ -149,8 +149,8 @@ class Subnet:
     def __repr__(self) -> str:
         known = "" if self.placement_known else " somewhere"
         named = f", subnet_id={self.subnet_id!r}" if self.subnet_id else ""
-        held = f", reservations={len(self.reservations)}" if self.reservations else ""
-        return f"<Subnet {self.cidr}: {self.used:,} of {self.usable:,} used{known}{held}{named}>"
+        aside = f", reservations={len(self.reservations)}" if self.reservations else ""
+        return f"<Subnet {self.cidr}: {self.used:,} of {self.usable:,} used{known}{aside}{named}>"
 
     @classmethod
     def from_describe_subnets(
@@ -183,7 +183,7 @@ class Subnet:
                 used -= subnet["AvailableIpAddressCount"]
         except KeyError as error:
             raise InputError(f"the entry of DescribeSubnets lacks {error}") from None
-        found = cls(
+        parsed = cls(
             cidr,
             used=used,
             reservations=reservations,
@@ -191,12 +191,12 @@ class Subnet:
             zone=subnet.get("AvailabilityZone"),
             vpc_id=subnet.get("VpcId"),
         )
-        if interfaces is None and found.reservations:
+        if interfaces is None and parsed.reservations:
             raise InputError(
-                f"AvailableIpAddressCount of {found.cidr} counts reserved addresses as taken, used "
+                f"AvailableIpAddressCount of {parsed.cidr} counts reserved addresses as taken, used "
                 "or not; give interfaces=, the answer of DescribeNetworkInterfaces, as well"
             )
-        return found
+        return parsed
 
     def with_used(self, used: object) -> Subnet:
         """The same subnet with other addresses in use."""
@@ -274,7 +274,7 @@ class Subnet:
         if not self.reservations:
             return self.free
         self._known("free_outside_reservations")
-        return self.free - sum(held.free for held in self.census.reservations)
+        return self.free - sum(reservation.free for reservation in self.census.reservations)
 
     @property
     def available_ip_address_count(self) -> int:
@@ -308,9 +308,9 @@ class Subnet:
     def block_place(self) -> NDArray[np.int64]:
         """For each block the number of its reservation from 1, 0 outside, or `_MIXED`."""
         places = np.zeros(self.size // ADDRESSES_PER_PREFIX, dtype=np.int64)
-        for number, held in enumerate(self.reservations, start=1):
-            low, high = self.offsets(held)
-            if held.network.prefixlen > _BLOCK_LENGTH:
+        for number, reservation in enumerate(self.reservations, start=1):
+            low, high = self.offsets(reservation)
+            if reservation.network.prefixlen > _BLOCK_LENGTH:
                 places[low >> _BLOCK_BITS] = _MIXED
             else:
                 places[low >> _BLOCK_BITS : high >> _BLOCK_BITS] = number
@@ -320,7 +320,7 @@ class Subnet:
     @cached_property
     def block_serves(self) -> NDArray[np.bool_]:
         """Whether each block could be a prefix when no address in it is in use."""
-        kinds = [True, *(held.type == "prefix" for held in self.reservations), False]
+        kinds = [True, *(reservation.type == "prefix" for reservation in self.reservations), False]
         serves = np.array(kinds)[self.block_place]
         serves[[0, -1]] = False
         serves.flags.writeable = False
@@ -383,22 +383,22 @@ class Subnet:
             free_prefixes_reserved=total - outside,
             free_prefixes_unreserved=outside,
             reservations=Listed(
-                self._inside(number, held, prefixes)
-                for number, held in enumerate(self.reservations, start=1)
+                self._inside(number, reservation, prefixes)
+                for number, reservation in enumerate(self.reservations, start=1)
             ),
         )
 
     def _inside(
-        self, number: int, held: Reservation, prefixes: NDArray[np.bool_]
+        self, number: int, reservation: Reservation, prefixes: NDArray[np.bool_]
     ) -> ReservationCensus:
-        low, high = self.offsets(held)
+        low, high = self.offsets(reservation)
         used = int(np.count_nonzero(self.used_mask[low:high]))
         kept = max(0, min(high, SUBNET_KEPT_FIRST) - low)
         kept += SUBNET_KEPT_LAST * (high == self.size)
         here = self.block_place == number
         return ReservationCensus(
-            cidr=held.cidr,
-            type=held.type,
+            cidr=reservation.cidr,
+            type=reservation.type,
             used=used,
             free=high - low - kept - used,
             blocks=int(np.count_nonzero(here)),
@@ -496,8 +496,8 @@ class Subnet:
         kept[0] += SUBNET_KEPT_FIRST
         kept[-1] += SUBNET_KEPT_LAST
         # The last entry answers to the index -1, which stands for a part of a block.
-        names = np.array(["", *(held.cidr for held in self.reservations), "part"], dtype=object)
-        kinds = np.array(["", *(held.type for held in self.reservations), "part"], dtype=object)
+        names = np.array(["", *(one.cidr for one in self.reservations), "part"], dtype=object)
+        kinds = np.array(["", *(one.type for one in self.reservations), "part"], dtype=object)
         return pd.DataFrame(
             {
                 "cidr": [
@@ -618,8 +618,8 @@ def subnet_census(subnets: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    names, places = listed_subnets(subnets)
-    rows = [place.to_dict() for place in places]
+    names, listed = listed_subnets(subnets)
+    rows = [subnet.to_dict() for subnet in listed]
     frame = pd.DataFrame(rows, index=None if names[0] is None else pd.Index(names))
     # Unknown is missing also where every subnet knows, or none does.
     hanging = dict.fromkeys(("free_outside_reservations", *_COUNTED), "Int64")

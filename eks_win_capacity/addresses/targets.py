@@ -122,10 +122,10 @@ def go_int(text: str) -> int | None:
     >>> go_int("9" * 5000) == 2**63 - 1
     True
     """
-    found = _INTEGER.fullmatch(text)
-    if found is None:
+    match = _INTEGER.fullmatch(text)
+    if match is None:
         return None
-    sign, digits = found.groups()
+    sign, digits = match.groups()
     # Twenty digits pass 64 bits, and Python refuses to read more than 4,300.
     size = int(digits) if len(digits) < 20 else _INT64
     return max(-size, -_INT64) if sign == "-" else min(size, _INT64 - 1)
@@ -168,16 +168,16 @@ class Unquoted:
         return f"{self.text} ({self.kind})"
 
 
-def pairs_of(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
+def pairs_of(data: Mapping[Any, Any], where: str = "") -> dict[str, str]:
     """
     The pairs of a ConfigMap's ``data``.
 
-    Raises ConfigMapError if a key or a value is not a string; it stands at `place` and the key.
+    Raises ConfigMapError if a key or a value is not a string; it stands at `where` and the key.
     """
     for key, value in data.items():
         if not isinstance(key, str):
             raise ConfigMapError(
-                f"a key of a ConfigMap is a string; got {key!r}", place=f"{place}{key!r}"
+                f"a key of a ConfigMap is a string; got {key!r}", place=f"{where}{key!r}"
             )
         if not isinstance(value, str):
             spelled = (
@@ -192,7 +192,7 @@ def pairs_of(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
             raise ConfigMapError(
                 f"the value of {key} is {value!r}, not a string; Kubernetes refuses a ConfigMap "
                 f'with such a value: quote it, as in {key}: "{spelled}"',
-                place=f"{place}{key}",
+                place=f"{where}{key}",
             )
     return dict(data)
 
@@ -398,7 +398,7 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dic
         # With the flag set the numbers go to the prefix pool; the one that acts has its defaults.
         acting = _SECONDARY_DEFAULTS if flag else _in_secondary_mode(readings)
     effective = dict(zip(TARGETS, acting, strict=True))
-    found = (
+    findings = (
         *_whole_findings(configmap, ipam=ipam),
         *_key_findings(data, readings),
         *_mode_findings(data, readings, ipam=ipam, flag=flag, nitro=nitro),
@@ -407,9 +407,9 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dic
             *effective.values(), prefix_delegation=prefix, slots=slots, readings=readings
         ),
     )
-    refuse_large({readings[target].key: value for target, value in effective.items()}, found)
+    refuse_large({readings[target].key: value for target, value in effective.items()}, findings)
     acts = {target.name: value for target, value in effective.items()}
-    return {"prefix_delegation": prefix, **acts, "findings": found}
+    return {"prefix_delegation": prefix, **acts, "findings": findings}
 
 
 def read_pairs(data: Mapping[str, str], *, nitro: bool, slots: int | None) -> dict[str, Any]:
@@ -417,7 +417,7 @@ def read_pairs(data: Mapping[str, str], *, nitro: bool, slots: int | None) -> di
     return read_targets(ConfigMap(data=pairs_of(data)), nitro=nitro, slots=slots)
 
 
-def refuse_large(targets: Mapping[str, int], found: tuple[Finding, ...] = ()) -> None:
+def refuse_large(targets: Mapping[str, int], findings: tuple[Finding, ...] = ()) -> None:
     """
     Refuse targets that overflow in the real controller.
 
@@ -428,7 +428,7 @@ def refuse_large(targets: Mapping[str, int], found: tuple[Finding, ...] = ()) ->
             cause = _finding("target-too-large", f"{name} is {value:,}", name)
             raise WarmTargetError(
                 f"{name} must be at most {MAX_COUNT:,}; got {value:,}: {cause.why}",
-                findings=(*found, cause),
+                findings=(*findings, cause),
             )
 
 
@@ -557,8 +557,8 @@ def _above_capacity(
 ) -> Iterator[Finding]:
     """Find targets that no node, or not this one, can hold."""
     room = LARGEST_IPV4_PER_INTERFACE - NODE_ADDRESSES if slots is None else slots
-    place = "the largest interface" if slots is None else "the node"
+    holder = "the largest interface" if slots is None else "the node"
     for name, value in targets.items():
         if value > room * size:
-            seen = f"{name} is {value:,}; {place} holds {room * size:,} {unit}"
+            seen = f"{name} is {value:,}; {holder} holds {room * size:,} {unit}"
             yield _finding("target-above-capacity", seen, name)

@@ -113,7 +113,7 @@ def _rows(capture: Mapping[str, Any], extra: bytes) -> list[InstanceType]:
             source=OFFERINGS,
         )
     for position, kept in enumerate(parse_json(extra, EXTRA)["types"]):
-        row = instance_type(kept["row"], source=EXTRA, place=f"types[{position}].row")
+        row = instance_type(kept["row"], source=EXTRA, where=f"types[{position}].row")
         rows.setdefault(row.name, row)
     return [rows[name] for name in sorted(rows)]
 

@@ -16,9 +16,9 @@ TYPES_KEY: Final = "InstanceTypes"
 OFFERINGS_KEY: Final = "InstanceTypeOfferings"
 
 
-def _wrong(source: str, place: str, what: str) -> CatalogFileError:
+def _wrong(source: str, where: str, what: str) -> CatalogFileError:
     """The error of an answer, by its place."""
-    return CatalogFileError(f"{source}: {place}{what}", source=source, place=place)
+    return CatalogFileError(f"{source}: {where}{what}", source=source, place=where)
 
 
 def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]:
@@ -29,38 +29,38 @@ def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]
     it.
     """
     if isinstance(document, (str, bytes)) or not hasattr(document, "__iter__"):
-        raise _shape_error(document, key=key, source=source, place="")
+        raise _shape_error(document, key=key, source=source, where="")
     single = hasattr(document, "keys")
     pages = [document] if single else list(document)
     if not pages:
         raise CatalogFileError(f"{source} holds no page of {key}", source=source)
     tokens: set[str] = set()
     for number, page in enumerate(pages):
-        place = "" if single else f"[{number}]"
+        where = "" if single else f"[{number}]"
         if not hasattr(page, "keys") or not isinstance(page.get(key), (list, tuple)):
-            raise _shape_error(page, key=key, source=source, place=place)
+            raise _shape_error(page, key=key, source=source, where=where)
         token = page.get("NextToken")
         if token and token in tokens:
             raise CatalogFileError(
-                f"{source}: the page at {place} repeats the NextToken of an earlier one, "
+                f"{source}: the page at {where} repeats the NextToken of an earlier one, "
                 "so pages came twice",
                 source=source,
-                place=f"{place}.NextToken",
+                place=f"{where}.NextToken",
             )
         tokens.add(token)
     if pages[-1].get("NextToken"):
-        place = "NextToken" if single else f"[{len(pages) - 1}].NextToken"
+        where = "NextToken" if single else f"[{len(pages) - 1}].NextToken"
         raise CatalogFileError(
-            f"{source} is only a part of the answer: {place} says that more pages follow. "
+            f"{source} is only a part of the answer: {where} says that more pages follow. "
             "Save it without --max-items, --no-paginate or --starting-token",
             source=source,
-            place=place,
+            place=where,
         )
     return pages
 
 
-def _shape_error(value: Any, *, key: str, source: str, place: str) -> CatalogFileError:
-    where = f" at {place}" if place else ""
+def _shape_error(value: Any, *, key: str, source: str, where: str) -> CatalogFileError:
+    at = f" at {where}" if where else ""
     if hasattr(value, "keys"):
         if key in value:
             seen = f"{key} is {_kind(value[key])}"
@@ -71,7 +71,7 @@ def _shape_error(value: Any, *, key: str, source: str, place: str) -> CatalogFil
     else:
         seen = _kind(value)
     return CatalogFileError(
-        f'{source}{where} is not an answer with a list "{key}": {seen}', source=source, place=place
+        f'{source}{at} is not an answer with a list "{key}": {seen}', source=source, place=where
     )
 
 
@@ -89,18 +89,18 @@ def rows_of(
     for number, page in enumerate(pages):
         before = f"[{number}]." if len(pages) > 1 else ""
         for position, row in enumerate(page[key]):
-            place = f"{before}{key}[{position}]"
+            where = f"{before}{key}[{position}]"
             if not hasattr(row, "keys"):
-                raise _wrong(source, place, f" must be an object; got {_kind(row)}")
-            yield place, row
+                raise _wrong(source, where, f" must be an object; got {_kind(row)}")
+            yield where, row
 
 
-def _dig(row: Mapping[str, Any], path: tuple[str, ...], *, source: str, place: str) -> Any:
+def _dig(row: Mapping[str, Any], path: tuple[str, ...], *, source: str, where: str) -> Any:
     """Follow a path into a row; a member that is missing is an error."""
     value: Any = row
     for depth, step in enumerate(path):
         if not hasattr(value, "keys") or step not in value:
-            at = ".".join((place, *path[: depth + 1]))
+            at = ".".join((where, *path[: depth + 1]))
             name = row.get("InstanceType")
             named = f" ({name})" if isinstance(name, str) and path != ("InstanceType",) else ""
             raise _wrong(source, at, f"{named} is missing")
@@ -109,7 +109,7 @@ def _dig(row: Mapping[str, Any], path: tuple[str, ...], *, source: str, place: s
 
 
 def instance_type(
-    row: Mapping[str, Any], *, source: str, place: str, regions: Iterable[str] = ()
+    row: Mapping[str, Any], *, source: str, where: str, regions: Iterable[str] = ()
 ) -> InstanceType:
     """
     Read one row of DescribeInstanceTypes.
@@ -121,20 +121,20 @@ def instance_type(
         if field == "hypervisor" and row.get("BareMetal") is True:
             fields[field] = row.get("Hypervisor") or None
             continue
-        fields[field] = _dig(row, path, source=source, place=place)
-    interfaces = _default_card(row, source=source, place=place)
+        fields[field] = _dig(row, path, source=source, where=where)
+    interfaces = _default_card(row, source=source, where=where)
     if interfaces is not None:
         fields["network_interfaces"] = interfaces
     try:
         return InstanceType(**fields, regions=tuple(regions))
     except FieldError as error:
-        at = ".".join((place, *PATHS[error.field]))
+        at = ".".join((where, *PATHS[error.field]))
         named = "" if error.field == "name" else f" ({fields['name']})"
         what = f"{named} must be {error.must}; got {error.value!r}"
         raise _wrong(source, at, what) from error
 
 
-def _default_card(row: Mapping[str, Any], *, source: str, place: str) -> Any:
+def _default_card(row: Mapping[str, Any], *, source: str, where: str) -> Any:
     """
     The interfaces of the default card, None where EC2 named no cards.
 
@@ -146,11 +146,11 @@ def _default_card(row: Mapping[str, Any], *, source: str, place: str) -> Any:
     if cards is None:  # answers from before EC2 had cards
         return None
     wanted = network.get("DefaultNetworkCardIndex", 0)
-    at = f"{place}.NetworkInfo.NetworkCards"
+    at = f"{where}.NetworkInfo.NetworkCards"
     if isinstance(cards, (list, tuple)):
         for card in cards:
             if hasattr(card, "keys") and card.get("NetworkCardIndex") == wanted:
-                return _dig(card, ("MaximumNetworkInterfaces",), source=source, place=at)
+                return _dig(card, ("MaximumNetworkInterfaces",), source=source, where=at)
     named = row.get("InstanceType")
     raise _wrong(source, at, f" ({named}) has no card with the default index {wanted!r}")
 
@@ -163,22 +163,22 @@ def regions_of(document: Any, *, source: str) -> dict[str, list[str]]:
     """
     regions: dict[str, list[str]] = {}
     pages = pages_of(document, key=OFFERINGS_KEY, source=source)
-    for place, row in rows_of(pages, key=OFFERINGS_KEY, source=source):
+    for where, row in rows_of(pages, key=OFFERINGS_KEY, source=source):
         name, location, kind = (
-            _dig(row, (member,), source=source, place=place)
+            _dig(row, (member,), source=source, where=where)
             for member in ("InstanceType", "Location", "LocationType")
         )
         if kind != "region" or not isinstance(name, str) or not isinstance(location, str):
             raise _wrong(
                 source,
-                place,
+                where,
                 f" must offer a type in a region; got {name!r} in {kind!r} {location!r}. Ask with "
                 "--location-type region",
             )
         offered = regions.setdefault(name, [])
         if location in offered:
             what = f" offers {name} in {location} a second time; a page may have come twice"
-            raise _wrong(source, place, what)
+            raise _wrong(source, where, what)
         offered.append(location)
     return regions
 
@@ -202,21 +202,21 @@ def instance_types(
     by_type: dict[str, InstanceType] = {}
     places: dict[str, str] = {}
     pages = pages_of(document, key=TYPES_KEY, source=source)
-    for place, raw in rows_of(pages, key=TYPES_KEY, source=source):
+    for where, raw in rows_of(pages, key=TYPES_KEY, source=source):
         offered = (regions or {}).get(str(raw.get("InstanceType")), ())
-        row = instance_type(raw, source=source, place=place, regions=offered)
+        row = instance_type(raw, source=source, where=where, regions=offered)
         earlier = by_type.setdefault(row.name, row)
         if earlier is row:
-            places[row.name] = place
+            places[row.name] = where
             continue
         if differing := conflicts(earlier, row):
             raise CatalogConflictError(
-                f"{source}: {place} disagrees with {places[row.name]} about {'; '.join(differing)}",
+                f"{source}: {where} disagrees with {places[row.name]} about {'; '.join(differing)}",
                 conflicts=differing,
             )
         raise _wrong(
             source,
-            place,
+            where,
             f" repeats {row.name} of {places[row.name]}; a page may have come twice, and another "
             "one be missing",
         )

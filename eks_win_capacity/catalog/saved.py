@@ -63,12 +63,12 @@ def parse_json(content: bytes | str, name: str) -> Any:
     try:
         return json.loads(text, parse_constant=refuse, object_pairs_hook=_keeper(name))
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
+        position = f"line {error.lineno} column {error.colno}"
         cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         raise CatalogFileError(
-            f"{name} is {'cut short' if cut else 'no valid JSON'}: {error.msg} at {place}",
+            f"{name} is {'cut short' if cut else 'no valid JSON'}: {error.msg} at {position}",
             source=name,
-            place=place,
+            place=position,
         ) from error
     except RecursionError as error:
         raise CatalogFileError(f"{name} is nested too deeply", source=name) from error
@@ -173,9 +173,9 @@ def from_document(document: Any, name: str, *, catalog: Callable[..., CatalogT])
         raise CatalogFileError(f"{name}: {error}", source=name) from error
 
 
-def _row(row: Any, name: str, place: str) -> InstanceType:
-    values = {field: _member(row, field, object, name, place) for field in _FIELDS}
-    at = f"{place}.windows"
+def _row(row: Any, name: str, where: str) -> InstanceType:
+    values = {field: _member(row, field, object, name, where) for field in _FIELDS}
+    at = f"{where}.windows"
     verdict = values["windows"]
     parts = {
         key: _member(verdict, key, kind, name, at)
@@ -189,15 +189,15 @@ def _row(row: Any, name: str, place: str) -> InstanceType:
         values["windows"] = WindowsVerdict(**parts)
         return InstanceType(**values)
     except FieldError as error:
-        at = f"{place}.{error.field}"
-        raise CatalogFileError(f"{name}: {place}: {error}", source=name, place=at) from error
+        at = f"{where}.{error.field}"
+        raise CatalogFileError(f"{name}: {where}: {error}", source=name, place=at) from error
     except CapacityError as error:
         raise CatalogFileError(f"{name}: {at}: {error}", source=name, place=at) from error
 
 
-def _member(value: Any, key: str, kind: type, name: str, place: str) -> Any:
+def _member(value: Any, key: str, kind: type, name: str, where: str) -> Any:
     """A member of an object, if it is there and of its kind."""
-    at = f"{place}.{key}" if place else key
+    at = f"{where}.{key}" if where else key
     if not isinstance(value, dict) or key not in value:
         raise CatalogFileError(f"{name}: {at} is missing", source=name, place=at)
     if not isinstance(value[key], kind):

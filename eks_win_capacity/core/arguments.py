@@ -47,9 +47,9 @@ def names(value: object, *, name: str) -> list[str]:
     """
     if isinstance(value, str):
         return [value]
-    found = list(value) if isinstance(value, Iterable) and not isinstance(value, bytes) else [None]
-    if all(isinstance(item, str) for item in found):
-        return [str(item) for item in found]
+    items = list(value) if isinstance(value, Iterable) and not isinstance(value, bytes) else [None]
+    if all(isinstance(item, str) for item in items):
+        return [str(item) for item in items]
     raise UnsupportedInputError(f"{name} must be strings; got {value!r:.60}")
 
 
@@ -59,10 +59,10 @@ def number(value: object, *, name: str, low: float = 0.0) -> float:
 
     Raises InputError if it is not one.
     """
-    found = real(value)
-    if found is None or not low <= found < math.inf:
+    as_float = real(value)
+    if as_float is None or not low <= as_float < math.inf:
         raise InputError(f"{name} must be a number from {low:g} up; got {value!r:.60}")
-    return found
+    return as_float
 
 
 _NO_NUMBERS = {"bool", "bool_", "MaskedConstant"}

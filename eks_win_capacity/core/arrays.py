@@ -133,8 +133,8 @@ def counts(
         if kind == "f":
             bad |= array != np.trunc(array)
         if bad.any():
-            place = first_positions(bad)[0] if bad.ndim else None
-            raise _count_error(name, low, high, array[bad].flat[0], place)
+            position = first_positions(bad)[0] if bad.ndim else None
+            raise _count_error(name, low, high, array[bad].flat[0], position)
     return array.astype(np.int64, copy=copy)
 
 
@@ -238,8 +238,8 @@ def common_shape(**columns: Any) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(*shapes.values())
     except ValueError as error:
-        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
-        raise ShapeMismatchError(f"shapes do not go together: {told}") from error
+        named_shapes = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ShapeMismatchError(f"shapes do not go together: {named_shapes}") from error
 
 
 def common_index(**columns: object) -> Any:

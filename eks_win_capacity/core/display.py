@@ -101,8 +101,8 @@ def words_of(value: Any) -> str:
         )
     if isinstance(value, Shown):
         said = {heading_of(name): words_of(each) for name, each in value._fields_shown().items()}  # noqa: SLF001
-        told = ", ".join(f"{name} {words}" for name, words in said.items() if words)
-        return f"{_spaced(type(value).__name__)} ({told})"
+        shown_fields = ", ".join(f"{name} {words}" for name, words in said.items() if words)
+        return f"{_spaced(type(value).__name__)} ({shown_fields})"
     # A value of ours that has no fields to show says in its repr what it is.
     return str(value).strip("<>") if hasattr(value, "_repr_html_") else str(value)
 
@@ -222,8 +222,8 @@ class Shown:
         return plain_fields(self)
 
     def __repr__(self) -> str:
-        told = self._fields_shown()
-        named = {name: told.get(name) for name in getattr(type(self), "_LISTED", told)}
+        shown = self._fields_shown()
+        named = {name: shown.get(name) for name in getattr(type(self), "_LISTED", shown)}
         words = {name: words_of(_with_unit(name, value)) for name, value in named.items()}
         said = ", ".join(f"{heading_of(name)} {word}" for name, word in words.items() if word)
         return f"<{type(self).__name__}: {said}>"

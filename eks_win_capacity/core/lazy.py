@@ -172,11 +172,11 @@ def checked_call(target: Called) -> Called:
     """
     if not isinstance(target, type):
         return _checked_function(target)  # type: ignore[arg-type,return-value]
-    for name, held in list(vars(target).items()):
-        if isinstance(held, (classmethod, staticmethod)):
-            checked: Any = type(held)(_checked_function(held.__func__))
-        elif isinstance(held, type(checked_call)):
-            checked = _checked_function(held)
+    for name, member in list(vars(target).items()):
+        if isinstance(member, (classmethod, staticmethod)):
+            checked: Any = type(member)(_checked_function(member.__func__))
+        elif isinstance(member, type(checked_call)):
+            checked = _checked_function(member)
         else:
             continue
         if name == "__init__" or not name.startswith("_"):

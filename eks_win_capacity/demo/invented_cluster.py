@@ -238,8 +238,8 @@ def _interface(number: int, zone: str, addresses: list[str], **more: Any) -> Any
         "Status": "in-use",
         "PrivateIpAddress": addresses[0],
         "PrivateIpAddresses": [
-            {"Primary": place == 0, "PrivateIpAddress": address}
-            for place, address in enumerate(addresses)
+            {"Primary": position == 0, "PrivateIpAddress": address}
+            for position, address in enumerate(addresses)
         ],
         "Ipv4Prefixes": [],
         **more,

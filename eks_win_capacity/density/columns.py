@@ -109,11 +109,11 @@ class Names:
     def values(self, positions: NDArray[np.intp]) -> list[object]:
         """Values at some positions of the flattened column, found in one pass over its parts."""
         starts = np.cumsum([0, *map(len, self.parts)])
-        places = np.searchsorted(starts, positions, side="right") - 1
+        part_numbers = np.searchsorted(starts, positions, side="right") - 1
         return [
-            self.parts[place].value(offset)
-            for place, offset in zip(
-                places.tolist(), (positions - starts[places]).tolist(), strict=True
+            self.parts[number].value(offset)
+            for number, offset in zip(
+                part_numbers.tolist(), (positions - starts[part_numbers]).tolist(), strict=True
             )
         ]
 
@@ -130,9 +130,9 @@ def read_names(column: object, name: str) -> Names:
     for library, read in _READERS.items():
         module = sys.modules.get(library)
         if module is not None:
-            found = read(column, module, name)
-            if found is not None:
-                return found
+            names = read(column, module, name)
+            if names is not None:
+                return names
     if isinstance(column, np.ndarray):
         return _read_numpy(column, name)
     if isinstance(column, str) or (isinstance(column, float | None) and is_missing(column)):

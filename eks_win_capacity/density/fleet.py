@@ -244,10 +244,10 @@ class Fleet:
         if isinstance(instance_types, str) or not isinstance(instance_types, Sequence):
             kind = type(instance_types).__name__
             raise UnsupportedInputError(f"instance_types must be a sequence of names; got a {kind}")
-        for place, category in enumerate(instance_types):
+        for position, category in enumerate(instance_types):
             if not isinstance(category, Hashable):
                 raise UnsupportedInputError(
-                    f"instance_types holds a {type(category).__name__} at position {place}, "
+                    f"instance_types holds a {type(category).__name__} at position {position}, "
                     "not a name"
                 )
         given = arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)

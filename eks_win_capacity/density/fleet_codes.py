@@ -240,10 +240,10 @@ def _codes_of_shared(values: NDArray[Any], table: LimitTable, out: NDArray[Any])
     for start in range(0, len(values), _SHARED):
         block = values[start : start + _SHARED].copy()
         numbers, addresses = pd.factorize(np.frombuffer(block, dtype=np.intp))
-        place = np.empty(len(addresses), dtype=np.intp)
-        place[numbers] = np.arange(len(block))
+        row_of = np.empty(len(addresses), dtype=np.intp)
+        row_of[numbers] = np.arange(len(block))
         try:
-            rows = [known[one] for one in block[place].tolist()]
+            rows = [known[one] for one in block[row_of].tolist()]
         except TypeError:
             raise _unhashable(block.tolist(), start) from None
         codes = np.array(rows, dtype=table.code_dtype)
@@ -344,7 +344,7 @@ def unknown_error(
         first_seen.setdefault(str(value), position)
     shown = list(first_seen.items())[:SHOWN]
     alike = ((name, close_names(name, table.names)) for name, _ in shown)
-    asked, close = next((found for found in alike if found[1]), ("", []))
+    asked, close = next((candidate for candidate in alike if candidate[1]), ("", []))
     which = f" for {asked!r}" * (len(shown) > 1)
     hint = f" Did you mean {close[0]!r}{which}?" if close else ""
     why = next((f" {n}: {w}." for n, _ in shown if (w := absent(str(n)))), "")
@@ -352,11 +352,11 @@ def unknown_error(
     if single:
         message = f"no row for {shown[0][0]!r} in the catalog of {table.as_of}.{hint}"
     else:
-        told = ", ".join(f"{name!r} at position {position}" for name, position in shown)
+        listed = ", ".join(f"{name!r} at position {position}" for name, position in shown)
         more = f" and {len(first_seen) - len(shown):,} more names" * (len(first_seen) > len(shown))
         message = (
             f"{len(values):,} of {rows:,} values have no row in the catalog of {table.as_of}: "
-            f"{told}{more}.{hint}"
+            f"{listed}{more}.{hint}"
         )
     return UnknownInstanceTypeError(
         message,

@@ -264,8 +264,8 @@ def _column_of(frame: pd.DataFrame, names: tuple[str, ...], words: set[str]) -> 
     if called is not None:
         return called
     for name in frame.columns:
-        held = {text.partition(",")[0] for text in set(_words(frame[name].head(_SAMPLE)))}
-        if held & words and held <= words | _NOTHING:
+        sample = {text.partition(",")[0] for text in set(_words(frame[name].head(_SAMPLE)))}
+        if sample & words and sample <= words | _NOTHING:
             return name
     return None
 
@@ -312,36 +312,36 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
     if wanted is not None:
         if wanted not in columns:
             raise InputError(f"no column {wanted!r}; there are: {', '.join(columns)}")
-        found = [frame.columns[columns.index(wanted)]]
+        candidates = [frame.columns[columns.index(wanted)]]
     else:
         # Digits in a number that cannot be read are refused below, not passed over.
-        found = [
+        candidates = [
             name
             for name in frame.columns
             if name is not types
             and _plain(name) in _COUNT_NAMES
             and frame[name].astype(str).str.contains(r"^\s*[+-]?[0-9]").any()
         ]
-    if not found and wanted is None and (open_ := _unnamed_numbers(frame)):
+    if not candidates and wanted is None and (open_ := _unnamed_numbers(frame)):
         raise InputError(
             f"{open_} may say how many nodes a row stands for: give --count {open_}, or --count none"
         )
-    if not found:
+    if not candidates:
         return None
-    if len(found) > 1:
+    if len(candidates) > 1:
         raise InputError(
-            f"columns {' and '.join(repr(str(name)) for name in found)} may each say how many "
+            f"columns {' and '.join(repr(str(name)) for name in candidates)} may each say how many "
             "nodes a row stands for; name one with --count, or --count none"
         )
-    return found[0]
+    return candidates[0]
 
 
 def _unnamed_numbers(frame: pd.DataFrame) -> str:
     """First column of small whole numbers in a table without a head; empty without one."""
     for name in frame.columns:
         if str(name).startswith(UNNAMED) and len(frame):
-            held = frame[name].head(_SAMPLE).astype(str).str.strip()
-            if held.str.fullmatch("[0-9]{1,5}").all():
+            sample = frame[name].head(_SAMPLE).astype(str).str.strip()
+            if sample.str.fullmatch("[0-9]{1,5}").all():
                 return str(name)
     return ""
 

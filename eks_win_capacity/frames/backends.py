@@ -44,22 +44,22 @@ def read_frame(frame: object) -> Frame:
     ours = isinstance(frame, (nw.DataFrame, nw.LazyFrame))
     _refuse_twins(frame.to_native() if ours else frame)  # type: ignore[attr-defined]
     try:
-        found: Frame = frame if ours else nw.from_native(frame)
+        wrapped: Frame = frame if ours else nw.from_native(frame)
     except TypeError:
         raise UnsupportedInputError(
             "frame must be a pandas, Polars, PyArrow, DuckDB, Dask or PySpark frame; "
             f"got a {type(frame).__name__}"
         ) from None
-    if found.implementation.is_duckdb():
+    if wrapped.implementation.is_duckdb():
         import duckdb
 
         old = int(duckdb.__version__.split(".")[0]) < _DOTS
-        if old and (dotted := [name for name in found.collect_schema() if "." in name]):
+        if old and (dotted := [name for name in wrapped.collect_schema() if "." in name]):
             raise InputError(
                 f"column {dotted[0]!r}: DuckDB {duckdb.__version__} takes no names with a dot; "
                 f"rename it, or install DuckDB {_DOTS} or newer"
             )
-    return found
+    return wrapped
 
 
 def _refuse_twins(native: object) -> None:

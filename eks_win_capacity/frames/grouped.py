@@ -122,8 +122,8 @@ def study(
         return native.groupBy(*names).applyInPandas(whole, f"{keys}, {kinds}")
     if backends.is_lazy(data):
         raise UnsupportedInputError(f"a plan of {engine} cannot be split; collect it first")
-    found = asked(data.to_pandas())
-    return found if engine.is_pandas() else backends.like(found, data)
+    answers = asked(data.to_pandas())
+    return answers if engine.is_pandas() else backends.like(answers, data)
 
 
 def _check_groups(data: Any, names: list[str], columns: Mapping[str, str]) -> None:
@@ -155,9 +155,9 @@ def _check_call(answer: Callable[..., Any]) -> None:
         ) from None
 
 
-def _kind(found: object) -> str:
+def _kind(value: object) -> str:
     """Name of a type, with its library where another one's is meant to be there."""
-    kind = type(found)
+    kind = type(value)
     library = kind.__module__.partition(".")[0]
     return kind.__name__ if library == "builtins" else f"a {kind.__name__} of {library}"
 
@@ -183,28 +183,28 @@ class _Study:
         """The answer of one group."""
         key = [_plain(group[name].iloc[0], name) for name in self.by]
         try:
-            found = self.answer(group.reset_index(drop=True), _generator(self.seed, key))
+            answer = self.answer(group.reset_index(drop=True), _generator(self.seed, key))
         except Exception as error:
             error.add_note(f"while the group {', '.join(map(repr, key))} was asked about")
             raise
         import pandas as pd
 
-        if not isinstance(found, pd.DataFrame):
+        if not isinstance(answer, pd.DataFrame):
             raise UnsupportedInputError(
-                f"the function must give a pandas DataFrame for each group; got {_kind(found)}"
+                f"the function must give a pandas DataFrame for each group; got {_kind(answer)}"
             )
-        lacking = [name for name in self.columns if name not in found]
+        lacking = [name for name in self.columns if name not in answer]
         if lacking:
             raise InputError(f"the answer has no column {lacking[0]!r}; columns= promises it")
-        asked = found[list(self.columns)]
+        asked = answer[list(self.columns)]
         if asked.shape[1] != len(self.columns):
             raise InputError("the answer has two columns of one name; rename one")
         kinds = self.columns.items()
         answers = pd.DataFrame({name: _cast(asked[name], kind) for name, kind in kinds})
         answers = answers.reset_index(drop=True)
-        for place, name in enumerate(self.by):
+        for position, name in enumerate(self.by):
             values = group[name].iloc[:1].repeat(len(answers)).reset_index(drop=True)
-            answers.insert(place, name, values)
+            answers.insert(position, name, values)
         return answers
 
     def empty(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -151,8 +151,8 @@ def refuse(frame: Frame, checks: Sequence[RowCheck]) -> None:
 
 def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
     """The error of rows that fail a check, with the values of a column of them."""
-    found = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
-    values = {value: int(count) for value, count in found.iter_rows() if not is_missing(value)}
+    counted = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
+    values = {value: int(count) for value, count in counted.iter_rows() if not is_missing(value)}
     seen = sorted(values, key=lambda value: value if isinstance(value, int) else str(value))
     a, z = (seen[0], seen[-1]) if seen else (None, None)
     ends = f"'{a}'" if a == z else f"'{a}' and '{z}'"

@@ -111,8 +111,8 @@ class NodeFiles:
     def head(self, rows: int) -> pd.DataFrame:
         """The first rows."""
         with self._named():
-            found: pd.DataFrame = self._rows.limit(rows).df()
-        return found
+            frame: pd.DataFrame = self._rows.limit(rows).df()
+        return frame
 
     def counted(self, names: Sequence[str], amount: str | None = None) -> pd.DataFrame:
         """
@@ -150,23 +150,23 @@ class NodeFiles:
             f"(SELECT {', '.join(keys)}, {number} AS n, {bad} AS bad, {text} AS t FROM node_rows) "
             f"GROUP BY {group} ORDER BY {group} LIMIT {MOST_GROUPS + 1}"
         )
-        found: pd.DataFrame = self._run(query).df()
-        if len(found) > MOST_GROUPS:
+        frame: pd.DataFrame = self._run(query).df()
+        if len(frame) > MOST_GROUPS:
             raise InputError(
                 f"{self._name} has more than {MOST_GROUPS:,} different values in "
                 f"{', '.join(map(repr, names))}; sum --by columns of fewer values, or name the "
                 "column of types with --column"
             )
         return (
-            found.astype(object)
-            .where(found.notna(), None)
+            frame.astype(object)
+            .where(frame.notna(), None)
             .rename(columns={f"k{at}": name for at, name in enumerate(names)})
         )
 
     def rows(self, sizing: Sizing) -> pd.DataFrame:
         """The sized rows themselves, for few."""
-        found: pd.DataFrame = self._run(self._sized(sizing)).df()
-        return found
+        frame: pd.DataFrame = self._run(self._sized(sizing)).df()
+        return frame
 
     def write(
         self,
@@ -236,10 +236,10 @@ class NodeFiles:
 
     def _celled(self, query: str, cell: Callable[[str], str]) -> str:
         """The query with its strings as the cells of a CSV."""
-        found = self._connection.sql(query)
+        relation = self._connection.sql(query)
         cells = [
             f"{cell(quoted(name)) if str(kind) == 'VARCHAR' else quoted(name)} AS {quoted(name)}"
-            for name, kind in zip(found.columns, found.types, strict=True)
+            for name, kind in zip(relation.columns, relation.types, strict=True)
         ]
         return f"SELECT {', '.join(cells)} FROM ({query})"  # noqa: S608
 
@@ -288,17 +288,17 @@ class NodeFiles:
         for name, kind in zip(rows.columns, rows.types, strict=True):
             if name.lower() not in keys:
                 continue
-            place = literal(rf"(?i).*[/\\]{re.escape(name)}=([^/\\]*)[/\\]")
-            said = f"url_decode(regexp_extract({_FILE}, {place}, 1))"
+            pattern = literal(rf"(?i).*[/\\]{re.escape(name)}=([^/\\]*)[/\\]")
+            said = f"url_decode(regexp_extract({_FILE}, {pattern}, 1))"
             said = f"nullif(nullif({said}, '__HIVE_DEFAULT_PARTITION__'), '')"
             value = quoted(name)
-            own = f"nullif(CAST({value} AS VARCHAR), '')"
+            cell = f"nullif(CAST({value} AS VARCHAR), '')"
             # 01 is 1, in columns of numbers and in those of a CSV, which are strings here.
             like = "DOUBLE" if str(kind) == "VARCHAR" else str(kind)
             same = f"TRY_CAST({said} AS {like}) = TRY_CAST({value} AS {like})"
-            other = f"{own} IS DISTINCT FROM {said} AND ({same}) IS DISTINCT FROM true"
-            found = rows.filter(other).project(f"{_FILE}, {own}, {said}").limit(1).fetchall()
-            for file, holds, folder in found:
+            other = f"{cell} IS DISTINCT FROM {said} AND ({same}) IS DISTINCT FROM true"
+            first = rows.filter(other).project(f"{_FILE}, {cell}, {said}").limit(1).fetchall()
+            for file, holds, folder in first:
                 raise InputError(
                     f"{file} holds {holds!r} in its column {name!r} and lies in a folder of "
                     f"{folder!r}: mend the column, or move the file"
@@ -406,8 +406,8 @@ _FILE: Final = "_ewc_file"
 
 def _state_of(paths: Sequence[Path]) -> list[tuple[int, ...]]:
     """What tells that a file is another than it was."""
-    found = [path.stat() for path in paths]
-    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
+    stats = [path.stat() for path in paths]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in stats]
 
 
 def _folder_beside(out: Path) -> tempfile.TemporaryDirectory[str]:
@@ -455,7 +455,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _plain_path(path: Path) -> str:
-    found = str(path.resolve())
-    if any(mark in found for mark in "*?[]"):
+    absolute = str(path.resolve())
+    if any(mark in absolute for mark in "*?[]"):
         raise InputError(f"{path}: names with * ? [ ] cannot be read so; rename the file")
-    return found
+    return absolute

@@ -459,7 +459,7 @@ def _sized(
         backends.check_column(data, prefixes, "prefix_delegation", "flags")
         checks.append(guards.missing(prefixes))
     if isinstance(kubelet, str):
-        own, more = _counted_or_constant(data, kubelet, "kubelet_max_pods")
+        kubelet_limit, more = _counted_or_constant(data, kubelet, "kubelet_max_pods")
         checks += more
     modes = question.modes()
     names = backends.spare_names(data, len(modes))
@@ -469,7 +469,7 @@ def _sized(
     if isinstance(prefixes, str):
         pods = nw.when(nw.col(prefixes)).then(nw.col(names[1])).otherwise(pods)
     if isinstance(kubelet, str):
-        pods = nw.when(own < pods).then(own).otherwise(pods)
+        pods = nw.when(kubelet_limit < pods).then(kubelet_limit).otherwise(pods)
     if question.on_unknown == "raise" and backends.is_lazy(data):  # max_pods() sees to the rest
         cure = 'drop them, or pass on_unknown="null"'
         unknown = guards.unknown(by, names[0], table_of(question.catalog))

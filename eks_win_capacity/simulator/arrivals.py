@@ -27,10 +27,10 @@ MAX_PODS: Final = 100_000_000
 
 
 def _positive(value: Any, name: str) -> float:
-    found = number(value, name=name)
-    if not found:
+    amount = number(value, name=name)
+    if not amount:
         raise InputError(f"{name} must be a number above 0; got {value!r}")
-    return found
+    return amount
 
 
 def _numbers(value: Any, name: str) -> NDArray[np.float64]:

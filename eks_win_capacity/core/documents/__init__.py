@@ -135,16 +135,16 @@ def beginning(source: Source, *, name: str = "") -> dict[str, Any]:
 
     Raises DocumentError as `members`, of what is read of it.
     """
-    found: dict[str, Any] = {}
+    head: dict[str, Any] = {}
     for number, key, index, value in members(source, name=name):
         if number:
             break
-        found[key] = value if index is None else [value]
+        head[key] = value if index is None else [value]
         if index is not None:
             break
     if hasattr(source, "seek"):
         source.seek(0)
-    return found
+    return head
 
 
 def mapping(source: Source, *, name: str = "") -> dict[str, Any]:
@@ -212,15 +212,15 @@ class _JsonText:
             if not self._more():
                 return ""
 
-    def take(self, wanted: str, place: str) -> str:
+    def take(self, wanted: str, where: str) -> str:
         """Step over one of the wanted characters."""
-        found = self.peek()
-        if not found or found not in wanted:
-            self.fail(f"expected {' or '.join(wanted)}", place)
+        character = self.peek()
+        if not character or character not in wanted:
+            self.fail(f"expected {' or '.join(wanted)}", where)
         self._at += 1
-        return found
+        return character
 
-    def value(self, place: str) -> Any:
+    def value(self, where: str) -> Any:
         """Decode one whole value."""
         self.peek()
         while True:
@@ -228,16 +228,16 @@ class _JsonText:
                 value, end = DECODER.raw_decode(self._buffer, self._at)
             except (json.JSONDecodeError, RecursionError, ValueError) as error:
                 if isinstance(error, RecursionError):
-                    self.fail("nested too deep", place)
+                    self.fail("nested too deep", where)
                 if str(error) == NOT_NUMBERS:
-                    self.fail(NOT_NUMBERS, place)
+                    self.fail(NOT_NUMBERS, where)
                 if len(self._buffer) - self._at > _open.MAX_ITEM_CHARS:
                     self.fail(
                         f"a value is damaged or longer than {_open.MAX_ITEM_CHARS:,} characters",
-                        place,
+                        where,
                     )
                 if not self._more():
-                    self.fail(getattr(error, "msg", str(error)), place)
+                    self.fail(getattr(error, "msg", str(error)), where)
                 continue
             # A number at the very end of the buffer may go on in the next chunk.
             if end == len(self._buffer) and self._buffer[self._at] not in '"{[' and self._more():
@@ -245,16 +245,16 @@ class _JsonText:
             self._at = end
             return value
 
-    def fail(self, what: str, place: str) -> None:
+    def fail(self, what: str, where: str) -> None:
         """Raise, naming the place; a string that just ends was cut off."""
         ended = not self._buffer[self._at :].strip()
         what = "the text ends too early, as if it was cut off" if ended else what
         offset = self._read - len(self._buffer) + self._at
-        where = f" at {place}" if place else ""
+        at = f" at {where}" if where else ""
         raise DocumentError(
-            f"{self.name} is not sound JSON{where} (character {offset:,}): {what}",
+            f"{self.name} is not sound JSON{at} (character {offset:,}): {what}",
             source=self.name,
-            place=place,
+            place=where,
         )
 
 

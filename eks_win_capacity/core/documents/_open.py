@@ -239,13 +239,13 @@ def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
     Raises DocumentError if a folder has no such file.
     """
     seen: set[Path] = set()
-    for source, found in _opened_up(sources):
+    for source, in_folder in _opened_up(sources):
         if isinstance(source, os.PathLike) or (isinstance(source, str) and _is_path(source)):
             path = Path(source).resolve()
             if path in seen:
                 continue
             seen.add(path)
-        yield source, found
+        yield source, in_folder
 
 
 def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
@@ -264,16 +264,16 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
         yield _Held(data.encode() if isinstance(data, str) else data, name), False
     elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
         folder = Path(source)
-        found = sorted(
+        paths = sorted(
             p
             for p in folder.iterdir()
             if p.name.removesuffix(".gz").endswith(SUFFIXES) and p.is_file()
         )
-        if not found:
+        if not paths:
             raise DocumentError(
                 f"{folder} holds no file that ends in {', '.join(SUFFIXES)}", source=str(folder)
             )
-        for path in found:
+        for path in paths:
             yield path, True
     else:
         yield source, False

@@ -98,13 +98,13 @@ def text_of(content: bytes, name: str) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        place = f"byte {error.start}"
+        position = f"byte {error.start}"
         spelled = encoding.upper().removesuffix("-SIG")
         raise DocumentError(
-            f"{name} is not text: {spelled} can't decode it, {error.reason} at {place}; save it as "
+            f"{name} is not text: {spelled} can't decode it, {error.reason} at {position}; save it as "
             "UTF-8",
             source=name,
-            place=place,
+            place=position,
         ) from error
 
 
@@ -172,12 +172,12 @@ def values_in(text: str, name: str) -> list[Any]:
                 return list(yaml_documents(io.StringIO(), text, name))
             except DocumentError:
                 pass
-        place = (
+        position = (
             f"line {error.lineno} column {error.colno}"
             if isinstance(error, json.JSONDecodeError)
             else ""
         )
-        raise DocumentError(f"{name} is not JSON: {error}", source=name, place=place) from error
+        raise DocumentError(f"{name} is not JSON: {error}", source=name, place=position) from error
 
 
 def json_values(text: str, decoder: json.JSONDecoder) -> list[Any]:
@@ -224,7 +224,7 @@ def item_of(kind: str, item: Any) -> Any:
     return item
 
 
-def refuse_page(answer: Any, name: str = "", place: str = "") -> None:
+def refuse_page(answer: Any, name: str = "", where: str = "") -> None:
     """
     Refuse a list of Kubernetes of which more objects follow: what is missing would look free.
 
@@ -233,10 +233,10 @@ def refuse_page(answer: Any, name: str = "", place: str = "") -> None:
     head = answer.get("metadata") if isinstance(answer, Mapping) else None
     if isinstance(head, Mapping) and head.get("continue"):
         raise DocumentError(
-            f"{f'{name}: ' if name else ''}{place or 'the list'} is only a part: more objects follow "
+            f"{f'{name}: ' if name else ''}{where or 'the list'} is only a part: more objects follow "
             "(metadata.continue); save it without a limit, as kubectl get does",
             source=name,
-            place=place,
+            place=where,
         )
 
 
@@ -251,7 +251,7 @@ def objects_in(values: list[Any]) -> list[Any]:
     >>> objects_in([{"kind": "List", "items": [{"kind": "Node"}]}, [{"kind": "Pod"}]])
     [{'kind': 'Node'}, {'kind': 'Pod'}]
     """
-    found: list[Any] = []
+    objects: list[Any] = []
     for value in values:
         refuse_page(value)
         items = value.get("items") if isinstance(value, Mapping) else value
@@ -260,10 +260,10 @@ def objects_in(values: list[Any]) -> list[Any]:
         )
         if listed and isinstance(items, list):
             kind = "" if isinstance(value, list) else str(value.get("kind", ""))
-            found += objects_in([item_of(kind, one) for one in items])
+            objects += objects_in([item_of(kind, one) for one in items])
         else:
-            found.append(value)
-    return found
+            objects.append(value)
+    return objects
 
 
 def type_counts(values: list[Any]) -> dict[str, int]:
@@ -275,15 +275,15 @@ def type_counts(values: list[Any]) -> dict[str, int]:
     >>> type_counts([{"m5.large": 12}, {"c5.xlarge": 3}]), type_counts([{"name": "web"}])
     ({'m5.large': 12, 'c5.xlarge': 3}, {})
     """
-    found: dict[str, int] = {}
+    by_type: dict[str, int] = {}
     for value in objects_in(values):
         counts = value if isinstance(value, Mapping) else {}
         named = all(_TYPE.fullmatch(str(name)) for name in counts)
         whole_numbers = all(type(count) is int and count >= 0 for count in counts.values())
-        if not counts or not named or not whole_numbers or counts.keys() & found.keys():
+        if not counts or not named or not whole_numbers or counts.keys() & by_type.keys():
             return {}
-        found.update(counts)
-    return found
+        by_type.update(counts)
+    return by_type
 
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
