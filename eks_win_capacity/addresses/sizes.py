@@ -220,6 +220,11 @@ def smallest_subnet(
     UnknownInstanceTypeError
         If the type is not in the catalog.
 
+    References
+    ----------
+    Amazon VPC user guide, "Subnet CIDR blocks".
+    Amazon EC2 user guide, "Prefix delegation for Amazon EC2 network interfaces".
+
     Examples
     --------
     >>> import eks_win_capacity as ewc

@@ -607,6 +607,10 @@ def subnet_census(subnets: Any) -> pd.DataFrame:
     UnsupportedInputError
         If an item is neither a Subnet nor a CIDR.
 
+    References
+    ----------
+    Amazon VPC user guide, "Subnet CIDR blocks" and "Subnet CIDR reservations".
+
     Examples
     --------
     >>> import eks_win_capacity as ewc

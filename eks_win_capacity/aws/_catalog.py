@@ -66,6 +66,20 @@ def load_catalog(
         If two regions disagree about a type.
     UnknownInstanceTypeError
         If a type that was asked for exists in none of the regions.
+
+    References
+    ----------
+    Amazon EC2 API reference, DescribeInstanceTypes and DescribeInstanceTypeOfferings.
+
+    Examples
+    --------
+    Under moto, so that it needs no account:
+
+    >>> from moto import mock_aws
+    >>> with mock_aws():
+    ...     catalog = load_catalog(regions="eu-central-1", instance_types=["m5.large"])
+    >>> catalog["m5.large"].ipv4_per_interface
+    10
     """
     wanted = _texts(instance_types, "instance_types")
     clients = region_clients(session, regions, endpoint_url)

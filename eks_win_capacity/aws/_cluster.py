@@ -82,6 +82,24 @@ def load_cluster(
         If the name is empty.
     UnsupportedInputError
         If an argument is of another kind.
+
+    References
+    ----------
+    Amazon EKS API reference, DescribeCluster; `PERMISSIONS` names every call.
+
+    Examples
+    --------
+    Under moto, so that it needs no account:
+
+    >>> import boto3
+    >>> from moto import mock_aws
+    >>> with mock_aws():
+    ...     eks = boto3.client("eks", region_name="eu-central-1")
+    ...     role = "arn:aws:iam::111122223333:role/eks"
+    ...     _ = eks.create_cluster(name="prod", roleArn=role, resourcesVpcConfig={})
+    ...     state = load_cluster("prod", region="eu-central-1")
+    >>> state.name, state.node_groups
+    ('prod', ())
     """
     name = _named(name, "name")
     ask = Asking(session, region, endpoint_url, clients, on_call)
@@ -356,6 +374,25 @@ def load_subnets(
         If a call fails; interfaces must be seen where reservations are known.
     DocumentError
         If a saved answer is damaged, or there is none of DescribeSubnets.
+
+    References
+    ----------
+    Amazon EC2 API reference, DescribeSubnets, DescribeNetworkInterfaces and
+    GetSubnetCidrReservations.
+
+    Examples
+    --------
+    >>> described = {"SubnetId": "subnet-1", "CidrBlock": "10.0.0.0/24"}
+    >>> node = {
+    ...     "NetworkInterfaceId": "eni-1",
+    ...     "SubnetId": "subnet-1",
+    ...     "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.10"}],
+    ...     "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.0.32/28"}],
+    ... }
+    >>> answers = [{"Subnets": [described]}, {"NetworkInterfaces": [node]}]
+    >>> [subnet] = load_subnets(files=answers)
+    >>> subnet.used, subnet.free_prefixes
+    (17, 13)
     """
     given = (subnet_ids, vpc_id, cluster, files)
     if sum(x is not None for x in given) != 1:
@@ -422,5 +459,11 @@ def load_files(*sources: Any) -> ClusterState:
     ------
     DocumentError
         If a source is damaged, no answer of a known call, or only a part.
+
+    Examples
+    --------
+    >>> state = load_files({"cluster": {"name": "prod", "version": "1.33"}})
+    >>> state
+    <ClusterState prod: 26 parts are not known>
     """
     return saved_answers.state(gather(*sources), saved=True)

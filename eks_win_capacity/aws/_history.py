@@ -88,6 +88,30 @@ def load_usage_history(
         If a call fails or its answer is not whole.
     DocumentError
         If a saved answer is damaged or only a part.
+
+    References
+    ----------
+    Amazon CloudWatch API reference, GetMetricData; Amazon VPC IPAM user guide,
+    "Monitor IPAM with Amazon CloudWatch".
+
+    Examples
+    --------
+    >>> from eks_win_capacity import Subnet
+    >>> answer = {
+    ...     "MetricDataResults": [
+    ...         {
+    ...             "Label": "subnet-1",
+    ...             "Timestamps": ["2026-11-01T00:00:00Z", "2026-11-01T01:00:00Z"],
+    ...             "Values": [40.0, 42.0],
+    ...             "StatusCode": "Complete",
+    ...         }
+    ...     ]
+    ... }
+    >>> subnet = Subnet("10.0.0.0/24", subnet_id="subnet-1")
+    >>> metric = Metric(namespace="Ours", metric="Used", kind="used")
+    >>> history = load_usage_history(subnet, source=metric, files=answer)
+    >>> history["used"].tolist()
+    [40.0, 42.0]
     """
     metric = metric_of(source)
     chosen = _chosen(subnets)

@@ -90,6 +90,24 @@ def load_prices(
         If the region is not a string.
     DocumentError
         If a saved answer is damaged or only a part.
+
+    References
+    ----------
+    AWS Price List API reference, GetProducts; Amazon EC2 API reference,
+    DescribeSpotPriceHistory.
+
+    Examples
+    --------
+    >>> spot = {
+    ...     "InstanceType": "m5.large",
+    ...     "ProductDescription": "Windows",
+    ...     "AvailabilityZone": "eu-central-1a",
+    ...     "SpotPrice": "0.131",
+    ...     "Timestamp": "2026-11-01T00:00:00Z",
+    ... }
+    >>> prices = load_prices("eu-central-1", markets="spot", files={"SpotPriceHistory": [spot]})
+    >>> prices.table[["instance_type", "price", "as_of"]].to_dict("records")
+    [{'instance_type': 'm5.large', 'price': 0.131, 'as_of': '2026-11-01'}]
     """
     import pandas as pd
 

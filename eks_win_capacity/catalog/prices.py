@@ -166,6 +166,10 @@ def estimate_windows_prices(
     UnsupportedInputError
         If the prices are no mapping or Series.
 
+    References
+    ----------
+    Amazon EC2 on-demand pricing, Windows less Linux.
+
     Examples
     --------
     >>> estimate_windows_prices({"m5.large": 0.096}).series()["m5.large"].round(3).item()

@@ -107,6 +107,11 @@ def drains_for_blocks(
     InvalidCountError
         If `blocks` is below 1.
 
+    References
+    ----------
+    Amazon EC2 user guide, "Prefix delegation for Amazon EC2 network interfaces".
+    Amazon VPC user guide, "Subnet CIDR reservations".
+
     Examples
     --------
     >>> from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node, SubnetState

@@ -171,6 +171,11 @@ def explain_pending(
     InputError
         If pods are not known.
 
+    References
+    ----------
+    Kubernetes, "Kubernetes Scheduler"; EKS best practices guide, "Prefix mode for
+    Windows".
+
     Examples
     --------
     >>> from eks_win_capacity.cluster.state import ClusterState, Node, Pod

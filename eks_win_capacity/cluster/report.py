@@ -245,6 +245,10 @@ def cluster_report(
     UnknownInstanceTypeError
         If the catalog lacks one of `types`.
 
+    References
+    ----------
+    Amazon EKS user guide, "Deploy Windows nodes on EKS clusters".
+
     Examples
     --------
     >>> from eks_win_capacity.cluster.state import ClusterState, Node

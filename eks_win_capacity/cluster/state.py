@@ -252,7 +252,8 @@ class ClusterState(Shown):
             if isinstance(value := getattr(self, part), Listed)
         ]
         unknown = count_of(len(self.unknown), "part is", "parts are")
-        return f"<ClusterState {self.name or '(no name)'}: {', '.join(sizes)}; {unknown} not known>"
+        known = f"{', '.join(sizes)}; " if sizes else ""
+        return f"<ClusterState {self.name or '(no name)'}: {known}{unknown} not known>"
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:

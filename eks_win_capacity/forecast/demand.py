@@ -79,6 +79,10 @@ def forecast_demand(
     InputError
         If two plans have one name, or a zone has no history.
 
+    References
+    ----------
+    As for `forecast_exhaustion` and `attached_addresses`.
+
     Examples
     --------
     >>> import pandas as pd

@@ -214,6 +214,11 @@ def plan_fleet(
     MissingExtraError
         If SciPy is not installed (extra ``fleet``).
 
+    References
+    ----------
+    Gilmore and Gomory (1961), "A linear programming approach to the cutting-stock
+    problem", Operations Research 9.
+
     Examples
     --------
     >>> plan = plan_fleet(

@@ -168,6 +168,11 @@ def simulate_churn(
     MissingExtraError
         If ``engine="compiled"`` and numba is not installed.
 
+    References
+    ----------
+    amazon-vpc-resource-controller-k8s, commit b8d425119bdb, ``pkg/pool`` and
+    ``pkg/provider``.
+
     Examples
     --------
     >>> from eks_win_capacity import Exponential, Poisson, WarmPool
@@ -403,6 +408,10 @@ def effective_concurrency(
     float
         Mean number of running pods. [pods]
 
+    References
+    ----------
+    amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``: the cool-down.
+
     Examples
     --------
     >>> from eks_win_capacity import WarmPool
@@ -532,6 +541,11 @@ def best_targets(
     ------
     InputError
         If an argument makes no sense.
+
+    References
+    ----------
+    EKS best practices guide, "Prefix mode for Windows".
+    amazon-vpc-resource-controller-k8s, commit b8d425119bdb, ``pkg/config``.
 
     Examples
     --------

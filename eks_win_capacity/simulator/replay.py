@@ -108,6 +108,11 @@ def simulate_pool(
     MissingExtraError
         If ``engine="compiled"`` and numba is not installed.
 
+    References
+    ----------
+    amazon-vpc-resource-controller-k8s, commit b8d425119bdb, ``pkg/pool`` and
+    ``pkg/provider``.
+
     Examples
     --------
     >>> from eks_win_capacity import WarmPool
@@ -368,6 +373,11 @@ def simulate_nodes(
         If a column is missing, a node is missing, or time runs backwards on one.
     MissingExtraError
         If ``engine="compiled"`` and numba is not installed.
+
+    References
+    ----------
+    amazon-vpc-resource-controller-k8s, commit b8d425119bdb, ``pkg/pool`` and
+    ``pkg/provider``.
 
     Examples
     --------

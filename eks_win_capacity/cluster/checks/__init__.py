@@ -75,6 +75,11 @@ def check_cluster(
     UnsupportedInputError
         If the state is something else.
 
+    References
+    ----------
+    Amazon EKS user guide, "Deploy Windows nodes on EKS clusters"; EKS best
+    practices guide, Windows.
+
     Examples
     --------
     >>> from eks_win_capacity.cluster.state import ClusterState
