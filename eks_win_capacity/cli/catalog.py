@@ -94,10 +94,10 @@ def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions
         if not table.filter(family=family):
             raise InputError(f"no family {family!r} in the catalog of {table.as_of}")
     given = {name: (None if value == () else value) for name, value in conditions.items()}
-    found = table.filter(names=patterns or None, **given)
-    if patterns and not found and not table.filter(names=patterns):
+    matching = table.filter(names=patterns or None, **given)
+    if patterns and not matching and not table.filter(names=patterns):
         raise table.unknown_error(patterns)
-    rows = [row.to_dict() for row in found.values()]
+    rows = [row.to_dict() for row in matching.values()]
     columns = _LISTED if output == "table" else tuple(next(iter(table.values())).to_dict())
     emit(
         rows, output, columns=columns, note=f"{len(rows):,} of {len(table):,} types, {_told(table)}"
@@ -132,13 +132,13 @@ def diff(before: str, after: str, output: str) -> None:
     Example:
       eks-win-capacity catalog diff bundled now.json
     """  # noqa: D301
-    found = read_catalog(before).diff(read_catalog(after))
+    delta = read_catalog(before).diff(read_catalog(after))
     columns = ("instance_type", "change", "field", "before", "after")
     rows = [
         {**row, "before": _shown(row["before"]), "after": _shown(row["after"])}
-        for row in found.rows()
+        for row in delta.rows()
     ]
-    emit(rows, output, columns=columns, title=f"{found.before} -> {found.after}", note=str(found))
+    emit(rows, output, columns=columns, title=f"{delta.before} -> {delta.after}", note=str(delta))
 
 
 @catalog.command("refresh")

@@ -85,29 +85,29 @@ def check(
     from eks_win_capacity.cluster.checks import CHECKS, check_cluster, remedies
 
     if listing:
-        told = ("code", "severity", "considers", "source")
-        rules = [{name: getattr(rule, name) for name in told} for rule in CHECKS]
-        emit(rules, output, lead=told[:2])
+        fields = ("code", "severity", "considers", "source")
+        rules = [{name: getattr(rule, name) for name in fields} for rule in CHECKS]
+        emit(rules, output, lead=fields[:2])
         return
     state = load()
     if save:
         state.save(save)
-    found = check_cluster(state, now=datetime.now(tz=UTC).date())
+    findings = check_cluster(state, now=datetime.now(tz=UTC).date())
     bad = sorted(
-        (f for f in found if f.outcome == "fail"), key=lambda f: SEVERITIES.index(f.severity)
+        (f for f in findings if f.outcome == "fail"), key=lambda f: SEVERITIES.index(f.severity)
     )
-    unknown = [f for f in found if f.outcome == "unknown"]
-    shown = [f.to_dict() for f in (found if everything or output != "table" else bad)]
+    unknown = [f for f in findings if f.outcome == "unknown"]
+    shown = [f.to_dict() for f in (findings if everything or output != "table" else bad)]
     if output == "table" and not everything:
         shown = [*_by_subject(bad), *_by_remedy(unknown)]
     columns = ["outcome", "severity", "code", "subject", "seen", "remedy"]
     if output != "table":
         columns += ["why", "source"]
-    passed = len(found) - len(bad) - len(unknown)
+    passed = len(findings) - len(bad) - len(unknown)
     note = f"{len(bad)} failed, {len(unknown)} not known, {passed} passed"
     emit(shown, output, columns=columns, note=note)
     if write_remedies:
-        for name in remedies(found, folder=write_remedies):
+        for name in remedies(findings, folder=write_remedies):
             say(f"wrote {Path(write_remedies) / name}", err=True)
     ctx.exit(_exit_code({f.severity for f in bad}, unknown=bool(unknown) and not allow_unknown))
 
@@ -298,8 +298,8 @@ def subnets(
     if prefix_delegation is not None:
         state = _in_mode(state, prefixes=prefix_delegation)
     report = cluster_report(state, types=list(types) or None, pods_per_node=pods_per_node)
-    users = {held.subnet_id: held.users for held in state.subnets or ()}
-    names = dict.fromkeys(kind for held in users.values() for kind in held or ())
+    users = {subnet.subnet_id: subnet.users for subnet in state.subnets or ()}
+    names = dict.fromkeys(kind for kinds in users.values() for kind in kinds or ())
     rows = [row | _uses(users[row["subnet_id"]], names) for row in records_of(report.subnets)]
     more = [name for name in report.subnets.columns if name.startswith("more_")]
     emit(
@@ -410,7 +410,7 @@ def explain(*, output: str, pods: tuple[str, ...], load: Callable[[], ClusterSta
 
 
 def _chosen(
-    found: list[PendingPod], names: tuple[str, ...], state: ClusterState
+    pending: list[PendingPod], names: tuple[str, ...], state: ClusterState
 ) -> list[PendingPod]:
     """Keep the pods that were named; one that does not wait is an error that says so."""
     from difflib import get_close_matches
@@ -418,8 +418,8 @@ def _chosen(
     from eks_win_capacity.core.errors import InputError
 
     if not names:
-        return found
-    waiting = {row.pod for row in found}
+        return pending
+    waiting = {row.pod for row in pending}
     chosen: set[str] = set()
     for name in names:
         same = {pod for pod in waiting if name in {pod, pod.partition("/")[2]}}
@@ -435,13 +435,13 @@ def _chosen(
             hint = f". Did you mean {close}?" if close else ""
             raise InputError(f"POD {name!r} is not a Windows pod that waits: {why}{hint}")
         chosen |= same
-    return [row for row in found if row.pod in chosen]
+    return [row for row in pending if row.pod in chosen]
 
 
-def _once_for_each_owner(found: list[PendingPod]) -> list[dict[str, Any]]:
+def _once_for_each_owner(pending: list[PendingPod]) -> list[dict[str, Any]]:
     """Rows of what waits, pods of one owner and cause in one row under the first's name."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    for pod in found:
+    for pod in pending:
         namespace = pod.pod.partition("/")[0]
         # Each node is emptied for itself; what else helps, helps all pods of an owner.
         node = pod.remedy if pod.change == "empty-node" else ""

@@ -23,9 +23,9 @@ def completion(shell: str) -> None:
 
     from eks_win_capacity.cli import app
 
-    made = get_completion_class(shell)
-    assert made is not None  # noqa: S101
-    script = made(app, {}, "eks-win-capacity", _VARIABLE).source()
+    completer = get_completion_class(shell)
+    assert completer is not None  # noqa: S101
+    script = completer(app, {}, "eks-win-capacity", _VARIABLE).source()
     # Click's script for fish ends a description at its first comma.
     click.echo(script.replace('string split ","', 'string split --max 1 ","'))
 

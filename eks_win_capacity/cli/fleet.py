@@ -201,7 +201,7 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
 
     _refuse_kind(asked, files.columns)
     asked.refuse_groups(files.columns)
-    found = fleet_files.counted(
+    nodes = fleet_files.counted(
         files,
         catalog,
         column=asked.column,
@@ -210,12 +210,12 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
         by=asked.by,
     )
     if asked.on_unknown == "raise":
-        fleet_files.refuse_unknown(found, catalog)
-    groups = Fleet.encode(found.table.types, on_unknown="null")
+        fleet_files.refuse_unknown(nodes, catalog)
+    groups = Fleet.encode(nodes.table.types, on_unknown="null")
     sizes = _by_type(groups, asked.options)
     _refuse_taken(asked.file, sizes, files.columns)
-    sizing = Sizing(found.by, _answers(found.table.frame[found.by], groups, sizes), found.kept)
-    tally = _Tally.of(groups, found.table.counts)
+    sizing = Sizing(nodes.by, _answers(nodes.table.frame[nodes.by], groups, sizes), nodes.kept)
+    tally = _Tally.of(groups, nodes.table.counts)
     if asked.out is not None:
         files.write(
             asked.out,
@@ -229,10 +229,10 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
         catalog,
         tally=tally,
         sizes=sizes,
-        notes=found.table.notes,
-        sized=_printed(files, sizing, found.rows) if asked.rows else None,
-        summary=_grouped(asked, catalog, rows=groups, table=found.table, sizes=sizes),
-        written=found.rows,
+        notes=nodes.table.notes,
+        sized=_printed(files, sizing, nodes.rows) if asked.rows else None,
+        summary=_grouped(asked, catalog, rows=groups, table=nodes.table, sizes=sizes),
+        written=nodes.rows,
     )
 
 
@@ -297,19 +297,19 @@ def _tell(
         assert sized is not None  # noqa: S101
         _print_rows(sized, asked.output)
         return
-    told = [f"{note[0].upper()}{note[1:]}." for note in notes]
-    told += _notes(tally, sizes, catalog)
+    lines = [f"{note[0].upper()}{note[1:]}." for note in notes]
+    lines += _notes(tally, sizes, catalog)
     limit = asked.options["kubelet_max_pods"]
     note_kubelet(limit, (catalog[name] for name in tally.counts))
     if asked.out is not None:
         rows = written if sized is None else len(sized)
-        told.append(f"{rows:,} sized rows written to {asked.out}")
+        lines.append(f"{rows:,} sized rows written to {asked.out}")
     emit(
         summary or _summary(tally, sizes, catalog),
         asked.output,
         lead=(*asked.by, *_SUMS) if asked.by else _LEAD,
         title=f"{count_of(len(tally), 'node')}, limits of {catalog.as_of}",
-        note="\n".join(told),
+        note="\n".join(lines),
         assumptions=[
             (
                 f"max-pods {limit:,} on every node (--kubelet-max-pods), and what Windows keeps "
@@ -426,10 +426,10 @@ def _read_json(content: str, name: str) -> pd.DataFrame:
     """Rows of what kubectl or the AWS CLI prints as JSON or YAML, in one document or several."""
     import pandas as pd
 
-    found = whole.values_in(content, name)
-    if counts := whole.type_counts(found):
+    documents = whole.values_in(content, name)
+    if counts := whole.type_counts(documents):
         return pd.DataFrame({"instance_type": list(counts), "count": list(counts.values())})
-    document = found[0] if len(found) == 1 else whole.objects_in(found)
+    document = documents[0] if len(documents) == 1 else whole.objects_in(documents)
     items = document if isinstance(document, list) else None
     if isinstance(document, dict):
         if "Reservations" in document:
@@ -441,8 +441,8 @@ def _read_json(content: str, name: str) -> pd.DataFrame:
                         "platform": one.get("Platform") or "linux",
                         "state": (one.get("State") or {}).get("Name"),
                     }
-                    for held in document["Reservations"]
-                    for one in held.get("Instances", ())
+                    for reservation in document["Reservations"]
+                    for one in reservation.get("Instances", ())
                 ]
             )
         listed = "items" in document or document.get("kind") == "Node"
@@ -509,7 +509,7 @@ def _read_aligned(content: str, head: str) -> pd.DataFrame:
     """Read what kubectl prints: columns that begin where their heads do."""
     import pandas as pd
 
-    starts = [found.start() for found in re.finditer(r"\S+(?: \S+)*", head)]
+    starts = [match.start() for match in re.finditer(r"\S+(?: \S+)*", head)]
     return pd.read_fwf(
         io.StringIO(content),
         colspecs=list(zip(starts, [*starts[1:], len(content)], strict=True)),

@@ -60,16 +60,16 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
         return None
     if path.is_dir():
         inside = _unpacked(one for one in path.rglob("*") if _is_visible(one, path))
-        found = [one for one in inside if one.suffix.lower() in _SUFFIXES]
-        if not found:
+        paths = [one for one in inside if one.suffix.lower() in _SUFFIXES]
+        if not paths:
             raise InputError(f"{file} holds no {', '.join(_SUFFIXES)} file")
-        return found
+        return paths
     if not path.exists() and any(mark in file for mark in "*?["):
         names = glob.glob(file, recursive=True)  # noqa: PTH207
-        found = _unpacked(one for one in map(Path, names) if one.is_file())
-        if not found:
+        paths = _unpacked(one for one in map(Path, names) if one.is_file())
+        if not paths:
             raise InputError(f"no file is called {file}")
-        return found
+        return paths
     if path.is_file() and (partitioned or _is_long(path)):
         with path.open("rb") as opened:
             head = opened.read(_HEAD)
@@ -120,10 +120,10 @@ def _unpacked(paths: Iterable[Path]) -> list[Path]:
 
     Raises InputError if one is packed.
     """
-    found = sorted(paths)
-    if packed := [one for one in found if one.name.lower().endswith(_PACKED)]:
+    ordered = sorted(paths)
+    if packed := [one for one in ordered if one.name.lower().endswith(_PACKED)]:
         raise InputError(f"{packed[0]} is packed with gzip: unpack it, or size it by itself")
-    return found
+    return ordered
 
 
 def _is_visible(path: Path, folder: Path) -> bool:
@@ -184,33 +184,33 @@ def counted(
     """
     from eks_win_capacity.density.node_table import node_table, refuse_so_many, roles
 
-    found = roles(files.head(_SAMPLE), catalog, column=column, count=count)
-    sides = [] if all_rows else [name for name in (found.system, found.state) if name is not None]
-    names = list(dict.fromkeys([found.types, *sides, *by]))
-    groups = files.counted(names, found.count)
+    heads = roles(files.head(_SAMPLE), catalog, column=column, count=count)
+    sides = [] if all_rows else [name for name in (heads.system, heads.state) if name is not None]
+    names = list(dict.fromkeys([heads.types, *sides, *by]))
+    groups = files.counted(names, heads.count)
     wrong = groups["wrong"].dropna()
     if len(wrong):
         raise InputError(
-            f"{found.count} must be whole numbers from 0 where it says how many nodes a row stands "
+            f"{heads.count} must be whole numbers from 0 where it says how many nodes a row stands "
             f"for; got {wrong.iloc[0]!r}; name another column with --count, or --count none"
         )
-    if found.count is not None:
-        refuse_so_many(float(groups["nodes"].sum()), found.count)
+    if heads.count is not None:
+        refuse_so_many(float(groups["nodes"].sum()), heads.count)
     weights = groups["rows"].astype("int64")
     nodes = groups["nodes"].astype("float64").astype("int64")
     table = node_table(
-        groups[names], catalog, column=found.types, count="none", all_rows=all_rows, weights=weights
+        groups[names], catalog, column=heads.types, count="none", all_rows=all_rows, weights=weights
     )
     notes = list(table.notes)
-    if found.count is not None:
-        notes.append(f"each row stands for as many nodes as its {found.count!r} says")
+    if heads.count is not None:
+        notes.append(f"each row stands for as many nodes as its {heads.count!r} says")
     index = table.frame.index
     kept = {name: table.frame[name].drop_duplicates().tolist() for name in sides}
-    told = type(table)(table.frame, table.types, nodes[index], tuple(notes))
-    return Counted(told, found.types, kept, int(weights[index].sum()))
+    counted_table = type(table)(table.frame, table.types, nodes[index], tuple(notes))
+    return Counted(counted_table, heads.types, kept, int(weights[index].sum()))
 
 
-def refuse_unknown(found: Counted, catalog: Catalog) -> None:
+def refuse_unknown(nodes: Counted, catalog: Catalog) -> None:
     """
     Raise for types without a row in the catalog, with the nodes that have them.
 
@@ -220,13 +220,13 @@ def refuse_unknown(found: Counted, catalog: Catalog) -> None:
     """
     from eks_win_capacity.catalog.limits import close_names
 
-    counts = found.table.counts
+    counts = nodes.table.counts
     assert counts is not None  # noqa: S101
-    types = found.table.types
+    types = nodes.table.types
     absent = int(counts[types.isna()].sum())
     if types.isna().any():
         raise MissingValueError(
-            f"{found.by} is missing for {count_of(absent, 'node')}; drop them, or pass --on-unknown null",
+            f"{nodes.by} is missing for {count_of(absent, 'node')}; drop them, or pass --on-unknown null",
             positions=(),
             count=absent,
         )

@@ -174,14 +174,14 @@ def forecast(
         return
     alert = None if alert_risk is None else (alert_risk, alert_within)
     with tidy_end(), closing(_parts(file, long, options)) as parts:
-        made, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
+        outlook, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
     alarmed = [str(row["subnet"]) for row in rows if row.get("alert")]
     unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]
     if plot is not None:
-        _draw(made, plot)
-    span = f"{count_of(len(rows), 'subnet')}, {made.horizon} periods of {made.panel.grid}"
+        _draw(outlook, plot)
+    span = f"{count_of(len(rows), 'subnet')}, {outlook.horizon} periods of {outlook.panel.grid}"
     if added:
-        together = _what_if(made, added, horizon=options["horizon"], level=options["level"])
+        together = _what_if(outlook, added, horizon=options["horizon"], level=options["level"])
         rows += [row for each in together for row in _rows(each, risk)]
     emit(
         rows,
@@ -235,47 +235,47 @@ def _forecast(
     """The forecast of the last part; of all of them the rows, notes and newest period."""
     from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
 
-    made: ExhaustionForecast | None = None
+    outlook: ExhaustionForecast | None = None
     rows: list[dict[str, Any]] = []
     notes: dict[tuple[str, int], list[str]] = {}
     end = ""
     for table in parts:
         # All parts have the periods of the first.
-        step = options["step"] if made is None else str(made.panel.grid)
+        step = options["step"] if outlook is None else str(outlook.panel.grid)
         with progress("forecast", counted=False) as tell:
-            made = forecast_exhaustion(
+            outlook = forecast_exhaustion(
                 table,
                 unusable="report",
                 progress=lambda done, total: tell(f"{done:,} of {total:,} subnets"),
                 **options | {"step": step},
             )
-        told = _rows(made, risk)
+        part_rows = _rows(outlook, risk)
         if alert is not None:
-            _alert(made, told, *alert)
-        rows += told
+            _alert(outlook, part_rows, *alert)
+        rows += part_rows
         codes = Counter[str]()
-        for code, note in _notes(made):
+        for code, note in _notes(outlook):
             codes[code] += 1
             notes.setdefault((code, codes[code]), []).append(note)
-        end = max(end, _end(made))
-    if made is None:
+        end = max(end, _end(outlook))
+    if outlook is None:
         raise InputError("history is empty: at least some days of used addresses are needed")
-    return made, sorted(rows, key=_urgency), list(map(_joined, notes.values())), end
+    return outlook, sorted(rows, key=_urgency), list(map(_joined, notes.values())), end
 
 
-def _draw(made: ExhaustionForecast, plot: Path) -> None:
+def _draw(outlook: ExhaustionForecast, plot: Path) -> None:
     """Write the chart whole or not at all."""
     drawn = io.BytesIO()
-    made.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
+    outlook.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
     replace_file(plot, drawn.getvalue())
 
 
-def _end(made: ExhaustionForecast) -> str:
+def _end(outlook: ExhaustionForecast) -> str:
     """The newest period of the history; empty where it has no value at all."""
-    if made.history["used"].isna().all():
+    if outlook.history["used"].isna().all():
         return ""
-    last = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
-    return str(last.strftime(_form(made)))
+    last = outlook.panel.grid.starts(outlook.panel.last.max(keepdims=True))[0]
+    return str(last.strftime(_form(outlook)))
 
 
 def _question(
@@ -295,18 +295,18 @@ def _question(
     } | ({} if values is None else {values: True})
 
 
-def _notes(made: ExhaustionForecast) -> Iterator[tuple[str, str]]:
+def _notes(outlook: ExhaustionForecast) -> Iterator[tuple[str, str]]:
     """Findings of the history by their code, and how many subnets have too short a one."""
     from eks_win_capacity.forecast.exhaustion import MIN_PERIODS
 
-    for finding in made.findings:
+    for finding in outlook.findings:
         why = finding.why.replace("timezone=", "--timezone").replace("percent=", "--percent ")
         why = why.replace("used=True or available=True", "--values used or --values available")
         yield finding.code, f"{finding.seen}: {why}"
-    if short := int((~made.usable).sum()):
+    if short := int((~outlook.usable).sum()):
         few = count_of(short, "subnet has", "subnets have")
         note = (
-            f"{few} fewer than {MIN_PERIODS} periods of {made.panel.grid} with a value, too few for "
+            f"{few} fewer than {MIN_PERIODS} periods of {outlook.panel.grid} with a value, too few for "
             "a forecast: give a longer history, or a shorter --step"
         )
         yield "too-short", note
@@ -339,17 +339,19 @@ _SOON, _LATER = 30, 90
 """Days left below which a subnet is shown in red and in yellow."""
 
 
-def _alert(made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, within: int) -> None:
+def _alert(
+    outlook: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, within: int
+) -> None:
     """Add to each row its chance within some days, and whether it reaches a risk."""
     import numpy as np
 
-    if within > made.horizon * made.panel.grid.days:
+    if within > outlook.horizon * outlook.panel.grid.days:
         raise click.BadParameter(
             f"{within:,} days lie beyond the horizon; give a longer --horizon",
             param_hint="--alert-within",
         )
-    ahead = max(int(within / made.panel.grid.days), 1)
-    chances = dict(zip(made.subnets, made.answers.reached[:, ahead - 1], strict=True))
+    ahead = max(int(within / outlook.panel.grid.days), 1)
+    chances = dict(zip(outlook.subnets, outlook.answers.reached[:, ahead - 1], strict=True))
     for row in rows:
         chance = float(chances[row["subnet"]])
         # Without a forecast nothing is all clear either: both are empty.
@@ -381,17 +383,17 @@ def _event(text: str) -> tuple[str, str, str | None]:
     return time, change, subnet or None
 
 
-def _form(made: ExhaustionForecast) -> str:
-    return "%Y-%m-%d" if made.panel.grid.wall_clock else "%Y-%m-%dT%H:%M:%S%z"
+def _form(outlook: ExhaustionForecast) -> str:
+    return "%Y-%m-%d" if outlook.panel.grid.wall_clock else "%Y-%m-%dT%H:%M:%S%z"
 
 
-def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
+def _rows(outlook: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
     """The table as plain values; what is not within the horizon is empty."""
-    wide = f"{100 * made.levels[0]:g}"
+    wide = f"{100 * outlook.levels[0]:g}"
     ends = ["date", f"earliest_{wide}", f"latest_{wide}"]
     columns = ["subnet", "status", "days_left", "used", "capacity", *ends, "probability"]
     digits = {"days_left": 2, "used": 2, "capacity": 2, "probability": 3}
-    rows = plain_rows(made.to_pandas(risk=risk)[columns], digits, form=_form(made))
+    rows = plain_rows(outlook.to_pandas(risk=risk)[columns], digits, form=_form(outlook))
     for row in rows:
         for name in ("used", "capacity"):
             if row[name] is not None and row[name] == int(row[name]):
@@ -408,7 +410,7 @@ _ALL = "all subnets"
 
 
 def _what_if(
-    made: ExhaustionForecast, added: tuple[str, ...], *, horizon: Any, level: Any
+    outlook: ExhaustionForecast, added: tuple[str, ...], *, horizon: Any, level: Any
 ) -> list[ExhaustionForecast]:
     """
     Forecasts of all subnets as one, as they are and with further empty ones.
@@ -418,14 +420,16 @@ def _what_if(
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
 
-    if short := [name for name, fine in zip(made.subnets, made.usable, strict=True) if not fine]:
+    if short := [
+        name for name, fine in zip(outlook.subnets, outlook.usable, strict=True) if not fine
+    ]:
         raise InputError(f"--add-subnet needs a history of each subnet; too short: {short[0]}")
-    by_time = made.history.groupby("time")["used"]
+    by_time = outlook.history.groupby("time")["used"]
     # Only of periods in which every subnet was counted is the sum known.
-    used = by_time.sum(min_count=len(made.subnets)).dropna().reset_index()
+    used = by_time.sum(min_count=len(outlook.subnets)).dropna().reset_index()
     if not len(used):
         raise InputError("--add-subnet: all subnets were counted together in no period")
-    total = float(made.capacity.sum())
+    total = float(outlook.capacity.sum())
     more = sum(Subnet(cidr).usable for cidr in added)
     named = {_ALL: total, f"{_ALL} + {', '.join(added)}": total + more}
     return [
@@ -446,18 +450,18 @@ def _print_plans(
         if options.pop(name, None):
             raise click.UsageError(f"--{name} goes without --plans: FILE counts pods")
     given = {name: value for name, value in options.items() if value is not None}
-    made = forecast_demand(history, plan=_plans(file), **given)
+    demand = forecast_demand(history, plan=_plans(file), **given)
     emit(
-        plain_rows(made.to_pandas(risk=risk)),
+        plain_rows(demand.to_pandas(risk=risk)),
         output,
-        title=f"{len(made.plans):,} plans; days left until the risk is {100 * risk:g} %",
+        title=f"{len(demand.plans):,} plans; days left until the risk is {100 * risk:g} %",
         assumptions=["the same growth of pods under every plan, with the same sample paths"],
     )
 
 
 def _plans(file: str) -> list[dict[str, Any]]:
-    found = whole.values_in(whole.text_of(whole.file_bytes(file), file), file)
-    plans = found[0] if len(found) == 1 and isinstance(found[0], list) else found
+    documents = whole.values_in(whole.text_of(whole.file_bytes(file), file), file)
+    plans = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
     if not all(isinstance(one, dict) for one in plans):
         raise InputError(f"{file} is not a list of plans, each with instance_type and subnets")
     return list(plans)

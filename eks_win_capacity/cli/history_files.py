@@ -68,11 +68,11 @@ def parquet_table(source: str | io.BytesIO, name: str) -> pd.DataFrame:
 def _json(text: str, name: str) -> pd.DataFrame:
     """Answers of monitoring tools: one document, or one on each line."""
     kind = "JSON" if text.lstrip()[0] in "{[" else "YAML"
-    found = whole.values_in(text, name)
-    document = found[0] if len(found) == 1 else found
+    documents = whole.values_in(text, name)
+    document = documents[0] if len(documents) == 1 else documents
     if not is_document(document):
         raise InputError(
-            f"{name} is {kind}, and not a history: it is {whole.what_it_is(found[0])}; give a table, a range query of Prometheus, "
+            f"{name} is {kind}, and not a history: it is {whole.what_it_is(documents[0])}; give a table, a range query of Prometheus, "
             "get-metric-data or get-metric-statistics of CloudWatch, or describe-subnets with times"
         )
     return usage_table(document)
@@ -147,10 +147,10 @@ def whole_rows(name: str) -> Iterator[None]:
                 f"{name} is not a CSV file: its first row has more fields than its header: {cure}"
             ) from error
         except ValueError as error:
-            found = _UNEVEN.search(str(error))
+            uneven = _UNEVEN.search(str(error))
             why = str(error)
-            if found:
-                wide, line, seen = found.groups()
+            if uneven:
+                wide, line, seen = uneven.groups()
                 why = f"line {line} has {seen} fields where {wide} are expected: {cure}"
             raise InputError(f"{name} is not a CSV file: {why}") from error
 
@@ -236,23 +236,23 @@ def _answers(text: str, name: str) -> list[dict[str, Any]]:
     Its columns have no names, but stand in the order of theirs; several statistics side by side
     cannot be told apart, and are refused.
     """
-    found: list[dict[str, Any]] = []
+    pages: list[dict[str, Any]] = []
     at = label = None
     for number, line in enumerate(text.splitlines(), start=1):
         kind, *cells = line.strip().split("\t")
         try:
             if kind == "SUBNETS":
-                found.append({"Subnets": [_subnet(cells)], **({} if at is None else {"time": at})})
+                pages.append({"Subnets": [_subnet(cells)], **({} if at is None else {"time": at})})
             elif kind == "METRICDATARESULTS":
-                found.append({"Label": cells[1], "Timestamps": [], "Values": []})
+                pages.append({"Label": cells[1], "Timestamps": [], "Values": []})
             elif kind == "TIMESTAMPS":
-                found[-1]["Timestamps"].append(cells[0])
+                pages[-1]["Timestamps"].append(cells[0])
             elif kind == "VALUES":
-                found[-1]["Values"].append(float(cells[0]))
+                pages[-1]["Values"].append(float(cells[0]))
             elif kind == "DATAPOINTS":
                 value, time, _unit = cells
                 point = {"Average": float(value), "Timestamp": time}
-                found.append({"Label": label or "", "Datapoints": [point]})
+                pages.append({"Label": label or "", "Datapoints": [point]})
             elif kind and not cells:
                 moment = _moment(kind, name)
                 at, label = moment or at, label if moment else kind
@@ -261,7 +261,7 @@ def _answers(text: str, name: str) -> list[dict[str, Any]]:
                 f"line {number} of {name} cannot be read as text of the AWS CLI, whose columns have no "
                 "names; save the answer with --output json"
             ) from error
-    return found
+    return pages
 
 
 def _subnet(cells: list[str]) -> dict[str, Any]:
@@ -308,8 +308,8 @@ def _headed(text: str, name: str) -> str:
     if said or names.count("time") != 1 or "value" not in names:
         return text
     several = names.count("value") > 1
-    told = [f"value #{n}" if one == "value" and several else one for n, one in enumerate(names)]
-    return separator.join(told) + "\n" + text
+    heads = [f"value #{n}" if one == "value" and several else one for n, one in enumerate(names)]
+    return separator.join(heads) + "\n" + text
 
 
 def _named(cell: str) -> str:
@@ -412,8 +412,8 @@ def _split(
             streams = [pa.ipc.new_stream(str(file), schema, options=packed) for file in files]
             writers = [stack.enter_context(stream) for stream in streams]
             for batch in _batches(rows, columns):
-                found = compute.index_in(batch.column(by), value_set=names).fill_null(len(names))
-                for part, piece in _pieces(batch, part_of[found.to_numpy()], len(parts)):
+                index = compute.index_in(batch.column(by), value_set=names).fill_null(len(names))
+                for part, piece in _pieces(batch, part_of[index.to_numpy()], len(parts)):
                     writers[part].write_batch(piece)
         for file in files:
             with pa.OSFile(str(file)) as source:
@@ -427,8 +427,8 @@ def _pieces(batch: Any, part: NDArray[np.intp], parts: int) -> Iterator[tuple[in
     order = np.argsort(part, kind="stable")
     ends = np.searchsorted(part[order], np.arange(parts + 1))
     ordered = batch.take(order)
-    for place in np.flatnonzero(np.diff(ends)).tolist():
-        yield place, ordered.slice(ends[place], ends[place + 1] - ends[place])
+    for number in np.flatnonzero(np.diff(ends)).tolist():
+        yield number, ordered.slice(ends[number], ends[number + 1] - ends[number])
 
 
 def _parts_of(sizes: Counter[Any]) -> Iterator[list[Any]]:

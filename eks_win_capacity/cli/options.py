@@ -71,10 +71,10 @@ TYPE_NAME = _TypeName()
 """The kind of every option and argument that is an instance type."""
 
 
-def types_option(told: str, *letters: str, name: str = "types") -> Callable[[Any], Any]:
+def types_option(help_text: str, *letters: str, name: str = "types") -> Callable[[Any], Any]:
     """Add instance types, as many as are named, with the help that the command tells of them."""
     names = ("--instance-type", *letters, "-t", name)
-    return click.option(*names, type=TYPE_NAME, multiple=True, metavar="TYPE", help=told)
+    return click.option(*names, type=TYPE_NAME, multiple=True, metavar="TYPE", help=help_text)
 
 
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
@@ -309,14 +309,14 @@ def _is_saved(text: str) -> bool:
     return text.endswith((".json", ".yaml", ".yml", "/")) or ("/" in text and Path(text).exists())
 
 
-def _cidrs(place: str) -> dict[str, str]:
+def _cidrs(path: str) -> dict[str, str]:
     """The CIDR of each subnet in a saved answer of the AWS CLI, or in a folder of answers."""
     from eks_win_capacity.files import load_files
 
-    subnets = load_files(Path(place)).subnets
+    subnets = load_files(Path(path)).subnets
     if not subnets:
-        raise InputError(f"--capacity {place} holds no subnet: save aws ec2 describe-subnets there")
-    return {held.subnet_id: held.cidr for held in subnets}
+        raise InputError(f"--capacity {path} holds no subnet: save aws ec2 describe-subnets there")
+    return {subnet.subnet_id: subnet.cidr for subnet in subnets}
 
 
 def _number(text: str) -> float | str:

@@ -327,8 +327,8 @@ def _print_plainly(
     """Print the table as wide as it is, without colours."""
     widths = [max(map(_width, column)) for column in texts]
     lines = [f"{_distance()}{title}"] if title else []
-    told = sum(widths) + _GAP * (len(widths) - 1) > _WIDE and _holds_prose(texts)
-    lines += _blocks(texts) if told else _lines(texts, right, widths, _GAP)
+    in_blocks = sum(widths) + _GAP * (len(widths) - 1) > _WIDE and _holds_prose(texts)
+    lines += _blocks(texts) if in_blocks else _lines(texts, right, widths, _GAP)
     say("\n".join([*lines, note] if note else lines))
 
 
@@ -364,12 +364,12 @@ def _print_for_terminal(
         console.print(Text("\n".join(_blocks(texts)).rstrip() + "\n" * bool(note)), soft_wrap=True)
     else:
         order = [names.index(name) for name in table.lead if name in names]
-        order += [place for place in range(len(names)) if place not in order]
+        order += [index for index in range(len(names)) if index not in order]
         shown, left = _fitting(texts, right, order, room)
         places = sorted(shown)
-        columns, sides = [shown[place] for place in places], [right[place] for place in places]
+        columns, sides = [shown[index] for index in places], [right[index] for index in places]
         console.print(_drawn(columns, sides, room, table.styles), soft_wrap=True)
-        rest = ", ".join(texts[place][0] for place in left)
+        rest = ", ".join(texts[index][0] for index in left)
         if left:
             many = count_of(len(left), "more column")
             console.print(Text(f"{many} with --wide or -o json: {rest}", style="dim"))
@@ -437,18 +437,18 @@ _NAME = 20
 def _fitting(
     texts: Sequence[Sequence[str]], right: Sequence[bool], order: Sequence[int], room: int
 ) -> tuple[dict[int, Sequence[str]], list[int]]:
-    """Columns that fit into the room, by their place, long names shortened; and the others."""
+    """Columns that fit into the room, by their index, long names shortened; and the others."""
     shown: dict[int, Sequence[str]] = {}
     left: list[int] = []
-    for place in order:
-        column = texts[place] if right[place] else _shortened(texts[place])
+    for index in order:
+        column = texts[index] if right[index] else _shortened(texts[index])
         tried = [*shown.values(), column]
         if shown and (left or _least(tried) > room):
-            left.append(place)
+            left.append(index)
         else:
-            shown[place] = column
-    for place in shown:
-        whole = {**shown, place: texts[place]}
+            shown[index] = column
+    for index in shown:
+        whole = {**shown, index: texts[index]}
         if _least([*whole.values()]) <= room:
             shown = whole
     return shown, sorted(left)
@@ -497,8 +497,8 @@ def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
     wanted = [max(map(_width, column)) for column in texts]
     widths = [_narrowest(column) for column in texts]
     while sum(widths) < room and widths != wanted:
-        short = [place for place, width in enumerate(widths) if width < wanted[place]]
-        longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))
+        short = [index for index, width in enumerate(widths) if width < wanted[index]]
+        longest = max(short, key=lambda index: wanted[index] / max(widths[index], 1))
         widths[longest] += 1
     return widths
 

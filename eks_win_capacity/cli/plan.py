@@ -31,12 +31,12 @@ def _pairs(_context: click.Context, option: click.Parameter, values: Any) -> dic
     """Callback of an option that is repeated as NAME=VALUE."""
     pairs: dict[str, Any] = {}
     for value in values:
-        name, sign, told = (part.strip() for part in value.partition("="))
-        if not sign or not name or not told:
+        name, sign, setting = (part.strip() for part in value.partition("="))
+        if not sign or not name or not setting:
             raise click.BadParameter(f"{value!r} is not {str(option.metavar).replace('|', ' or ')}")
         if name in pairs:
             raise click.BadParameter(f"{name} is given twice")
-        pairs[name] = told
+        pairs[name] = setting
     return pairs
 
 
@@ -50,10 +50,10 @@ def _subnets(values: tuple[str, ...]) -> list[Any] | None:
     for value in values:
         zone, sign, rest = value.rpartition("=")
         cidr, _, used = rest.partition(",")
-        held: Any = None
+        occupied: Any = None
         if used.strip():
-            held = int(used) if used.strip().isdigit() else used.strip().split("+")
-        subnets.append(Subnet(cidr.strip(), used=held, zone=zone.strip() if sign else None))
+            occupied = int(used) if used.strip().isdigit() else used.strip().split("+")
+        subnets.append(Subnet(cidr.strip(), used=occupied, zone=zone.strip() if sign else None))
     return subnets
 
 
@@ -61,10 +61,10 @@ def _daemons(
     context: click.Context, option: click.Parameter, values: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     daemons = []
-    for name, told in _pairs(context, option, values).items():
-        cpu, memory, *more = [*(part.strip() for part in told.split(",")), ""][:3]
+    for name, requests in _pairs(context, option, values).items():
+        cpu, memory, *more = [*(part.strip() for part in requests.split(",")), ""][:3]
         if more and more[0] not in {"", "host"}:
-            raise click.BadParameter(f"{told!r} is not CPU,MEMORY[,host]")
+            raise click.BadParameter(f"{requests!r} is not CPU,MEMORY[,host]")
         host = bool(more and more[0])
         daemons.append({"name": name, "cpu": cpu or 0, "memory": memory or 0, "host_process": host})
     return daemons
@@ -80,14 +80,14 @@ def _licence(value: str) -> str | float:
 
 
 def _extended(values: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    by_type: dict[str, dict[str, int]] = {}
     for value in values:
-        name, _, told = value.partition("=")
-        resource, sign, number = told.rpartition(":")
+        name, _, amount = value.partition("=")
+        resource, sign, number = amount.rpartition(":")
         if not (name and sign and resource and number.strip().isdigit()):
             raise click.BadParameter(f"{value!r} is not TYPE=RESOURCE:N")
-        found.setdefault(name.strip(), {})[resource.strip()] = int(number)
-    return found
+        by_type.setdefault(name.strip(), {})[resource.strip()] = int(number)
+    return by_type
 
 
 def _pool(file: str | None, state: ClusterState | None, mode: bool | None) -> WarmPool | None:  # noqa: FBT001
@@ -350,7 +350,7 @@ def plan(
     candidates = Catalog.bundled().filter(names=options["candidates"])
     note_kubelet(options["kubelet_max_pods"], candidates.values())
     options["buy"] = {name: options.pop(name) for name in _BUYING}
-    found = plan_fleet(
+    fleet = plan_fleet(
         given,
         subnets=subnets,
         pool=_pool(pool, state, options["prefix_delegation"]),
@@ -358,7 +358,7 @@ def plan(
         progress=_told,
         **options,
     )
-    _print(found, output, "all" if snippets else snippet, explain=explain)
+    _print(fleet, output, "all" if snippets else snippet, explain=explain)
 
 
 _BUYING = ("licence", "spot_share", "spot_prices", "paid")
@@ -426,37 +426,37 @@ _SNIPPETS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool) -> None:
+def _print(fleet: FleetPlan, output: str, snippet: str | None, *, explain: bool) -> None:
     if output == "json" and not snippet:
-        click.echo(json.dumps(found.to_dict() | _printed(found), indent=2, allow_nan=False))
-    elif not found.feasible:
-        say(found.explain(), err=output == "csv" or bool(snippet))
+        click.echo(json.dumps(fleet.to_dict() | _printed(fleet), indent=2, allow_nan=False))
+    elif not fleet.feasible:
+        say(fleet.explain(), err=output == "csv" or bool(snippet))
     elif snippet:
-        texts = [getattr(found, name)() for name in _SNIPPETS[snippet]]
+        texts = [getattr(fleet, name)() for name in _SNIPPETS[snippet]]
         say("---\n".join(texts), nl=False)
     elif explain:
-        say(found.explain())
+        say(fleet.explain())
     else:
-        _table(found, output)
-    if not found.feasible:
+        _table(fleet, output)
+    if not fleet.feasible:
         click.get_current_context().exit(1)
 
 
-def _printed(found: FleetPlan) -> dict[str, Any]:
+def _printed(fleet: FleetPlan) -> dict[str, Any]:
     """What every command prints as JSON, from a plan."""
     from eks_win_capacity.planning import summary_lines
     from eks_win_capacity.planning.plan_values import COLUMNS
 
-    lines = summary_lines(found) if found.feasible else [found.explain()]
-    return document_of(found.rows(), COLUMNS, lines)
+    lines = summary_lines(fleet) if fleet.feasible else [fleet.explain()]
+    return document_of(fleet.rows(), COLUMNS, lines)
 
 
-def _table(found: FleetPlan, output: str) -> None:
+def _table(fleet: FleetPlan, output: str) -> None:
     """Print the kinds of nodes; for people without the columns that hold nothing."""
     from eks_win_capacity.planning import summary_lines
     from eks_win_capacity.planning.plan_values import COLUMNS
 
-    rows = found.rows()
+    rows = fleet.rows()
     if output == "csv":
         emit(rows, output, columns=COLUMNS)
         return
@@ -474,7 +474,7 @@ def _table(found: FleetPlan, output: str) -> None:
         }
         for row in rows
     ]
-    note = "\n".join(summary_lines(found))
+    note = "\n".join(summary_lines(fleet))
     if shown:
         emit(shown, output, columns=columns, lead=_DECIDING, title="Cheapest fleet", note=note)
     else:

@@ -32,12 +32,12 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     kind = path.suffix.lower()
     if kind == ".csv" or (kind not in {".yaml", ".yml", ".json"} and _looks_like_csv(text)):
         return _csv(text, file)
-    found = whole.values_in(text, name)
-    if counted and (counts := whole.type_counts(found)):
+    documents = whole.values_in(text, name)
+    if counted and (counts := whole.type_counts(documents)):
         return [{"instance_type": kind, "nodes": nodes} for kind, nodes in counts.items()]
-    told = found[0] if len(found) == 1 else whole.objects_in(found)
-    rows = told.get("workloads") if isinstance(told, dict) and "format" not in told else told
-    objects = whole.objects_in(found)
+    root = documents[0] if len(documents) == 1 else whole.objects_in(documents)
+    rows = root.get("workloads") if isinstance(root, dict) and "format" not in root else root
+    objects = whole.objects_in(documents)
     kinds = [one.get("kind") if isinstance(one, dict) else None for one in objects]
     makers = [one for one in objects if is_template(one)]
     # What a chart renders holds Services and more beside its workloads; a cluster's state holds
@@ -54,14 +54,14 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
         if not manifests:
             return rows
-        told = {"kind": "List", "apiVersion": "v1", "items": objects}
+        root = {"kind": "List", "apiVersion": "v1", "items": objects}
     # Of a saved state, of nothing, or of objects of which one at least is read.
     stateful = not kinds or None in kinds or bool(KINDS & set(kinds))
-    if stateful and isinstance(told, dict) and {"format", "items", "apiVersion"} & set(told):
+    if stateful and isinstance(root, dict) and {"format", "items", "apiVersion"} & set(root):
         from eks_win_capacity.files import load_files
 
-        return load_files(told if "format" not in told else path if file != "-" else told)
-    shown = objects[0] if len(objects) == 1 else told
+        return load_files(root if "format" not in root else path if file != "-" else root)
+    shown = objects[0] if len(objects) == 1 else root
     raise InputError(
         f"{name} is {whole.what_it_is(shown)}; plan needs a list of workloads, each with name and "
         "replicas, manifests such as Deployments, or the saved state of a cluster"
@@ -223,24 +223,24 @@ _OTHER_PRICES = {"month", "monthly", "year", "yearly", "annual", "day", "daily",
 """Words of the heads of prices, and of those by other times and for another system."""
 
 
-def _priced(found: list[Any], file: str) -> dict[str, float]:
+def _priced(documents: list[Any], file: str) -> dict[str, float]:
     """Prices of a mapping of types to numbers, or of rows of both, in JSON or YAML."""
-    held = found[0] if len(found) == 1 else found
-    rows = whole.objects_in(found)
+    prices = documents[0] if len(documents) == 1 else documents
+    rows = whole.objects_in(documents)
     if all(isinstance(row, dict) and {"instance_type", "price"} <= row.keys() for row in rows):
-        held = {row["instance_type"]: row["price"] for row in rows}
-        if len(held) < len(rows):
+        prices = {row["instance_type"]: row["price"] for row in rows}
+        if len(prices) < len(rows):
             raise InputError(f"{file} tells a type a second time")
-    priced = isinstance(held, dict) and all(
-        isinstance(price, (int, float)) and not isinstance(price, bool) for price in held.values()
+    priced = isinstance(prices, dict) and all(
+        isinstance(price, (int, float)) and not isinstance(price, bool) for price in prices.values()
     )
-    if not priced or not held:
+    if not priced or not prices:
         raise InputError(
-            f"{file} is {whole.what_it_is(held)}; --prices needs lines of TYPE,PRICE or a mapping of "
+            f"{file} is {whole.what_it_is(prices)}; --prices needs lines of TYPE,PRICE or a mapping of "
             "types to prices; answers of aws pricing get-products are read in Python: "
             "aws.load_prices(region, files=...)"
         )
-    return {str(name): float(price) for name, price in dict(held).items()}
+    return {str(name): float(price) for name, price in dict(prices).items()}
 
 
 _WINDOWS_PRICES = ("Windows On Demand cost", "Windows On-Demand cost", "Windows On Demand")
@@ -261,8 +261,8 @@ def _export(file: str, lines: list[list[str]]) -> dict[str, float]:
     for number, row in enumerate(lines[1:], start=2):
         if len(row) != len(head):
             raise InputError(f"line {number} of {file} has not as many fields as its header")
-        found = re.fullmatch(r"\$\s*([0-9]+(?:,[0-9]{3})*\.?[0-9]*)(?:\s+hourly)?", row[at].strip())
-        if found is None:
+        match = re.fullmatch(r"\$\s*([0-9]+(?:,[0-9]{3})*\.?[0-9]*)(?:\s+hourly)?", row[at].strip())
+        if match is None:
             if row[at].strip().lower() in {"", "-", "n/a", "unavailable"}:
                 continue
             raise InputError(
@@ -272,7 +272,7 @@ def _export(file: str, lines: list[list[str]]) -> dict[str, float]:
         name = row[names].strip()
         if name in prices:
             raise InputError(f"line {number} of {file} tells {name} a second time")
-        prices[name] = float(found[1].replace(",", ""))
+        prices[name] = float(match[1].replace(",", ""))
     if not prices:
         raise InputError(f"{file} holds no price under {column!r}")
     return prices

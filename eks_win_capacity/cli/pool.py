@@ -50,13 +50,13 @@ def _node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool
     if instance_type is None:
         assert slots is not None  # noqa: S101
         return slots, True
-    found = bundled_limit(instance_type)
-    if found is None:
+    limit = bundled_limit(instance_type)
+    if limit is None:
         from eks_win_capacity.density.max_pods import max_pods
 
         max_pods(instance_type)  # raises, and tells the names that look alike
-    assert found is not None  # noqa: S101
-    return found[0] - NODE_ADDRESSES, found[1]
+    assert limit is not None  # noqa: S101
+    return limit[0] - NODE_ADDRESSES, limit[1]
 
 
 _FINDING = ("severity", "code", "seen", "why", "remedy")
@@ -104,16 +104,16 @@ def pool(  # noqa: PLR0917
     if show == "table" and not named:
         raise click.UsageError("--show table needs --instance-type or --slots")
     room, table_nitro = _node_slots(instance_type, slots) if named else (None, True)
-    found = WarmPool.from_configmap(
+    warm_pool = WarmPool.from_configmap(
         filled_text_of(file), nitro=table_nitro and not non_nitro, slots=room
     )
-    targets = mode_and_targets(found)
+    targets = mode_and_targets(warm_pool)
     rows: list[dict[str, int]] = []
     if room is not None:
-        capacity = room * (ADDRESSES_PER_PREFIX if found.prefix_delegation else 1)
+        capacity = room * (ADDRESSES_PER_PREFIX if warm_pool.prefix_delegation else 1)
         targets |= {"slots": room, "capacity": capacity}
-        rows = _attached(found, room, capacity, fragmented=fragmented)
-    findings = [{name: getattr(x, name) for name in _FINDING} for x in found.findings]
+        rows = _attached(warm_pool, room, capacity, fragmented=fragmented)
+    findings = [{name: getattr(x, name) for name in _FINDING} for x in warm_pool.findings]
     if output != "table":
         chosen = show or ("table" if named else "targets")
         columns = _FINDING if chosen == "findings" else None
@@ -262,7 +262,7 @@ def targets(
     if not nitro:
         options["prefix_delegation"] = False
     with progress("trying warm targets", counted=False) as tell:
-        found = best_targets(
+        best = best_targets(
             Poisson(pods_per_minute=rate_per_minute, lifetime=_lifetime_of(lifetime)),
             slots=room,
             wait_s=wait,
@@ -273,18 +273,18 @@ def targets(
         )
     where = f"on {count_of(options['nodes'], 'node')} for {options['hours']:g} h"
     emit(
-        _candidates(found, output),
+        _candidates(best, output),
         output,
         columns=_COLUMNS,
         title="Warm targets, least waste first",
-        note=f"{found.reason}\nwaste: attached addresses without a pod, mean of each node",
+        note=f"{best.reason}\nwaste: attached addresses without a pod, mean of each node",
         assumptions=[f"pods come at {rate_per_minute:g} a minute {where}, and run {lifetime} s"],
     )
 
 
-def _candidates(found: BestTargets, output: str) -> list[dict[str, Any]]:
+def _candidates(best: BestTargets, output: str) -> list[dict[str, Any]]:
     """Candidates with their mode in words; for people only those worth a look."""
-    rows = plain_rows(found.curve.drop(columns="candidate"))
+    rows = plain_rows(best.curve.drop(columns="candidate"))
     for row in rows:
         row["mode"] = "prefix" if row.pop("prefix_delegation") else "secondary"
     if output == "table":
@@ -474,13 +474,13 @@ def _events(text: str) -> list[Any]:
             f"without {', '.join(sorted(missing))}"
         )
     return [
-        (_number(row["seconds"], place), row["kind"], row["pod"] or None)
-        for place, row in enumerate(table, 2)
+        (_number(row["seconds"], line), row["kind"], row["pod"] or None)
+        for line, row in enumerate(table, 2)
     ]
 
 
-def _number(text: str, place: int) -> float:
+def _number(text: str, line: int) -> float:
     try:
         return float(text)
     except (TypeError, ValueError):
-        raise InputError(f"line {place}: seconds must be a number; got {text!r}") from None
+        raise InputError(f"line {line}: seconds must be a number; got {text!r}") from None

@@ -92,7 +92,7 @@ def report(
         named, sources = _read(states, {"History of use": history, "Prices": prices}, tell)
         table, costs = history and read_table(history), read_price_file(prices)
     with progress("reporting on") as tell:
-        made = report_of(
+        document = report_of(
             named,
             history=table,
             capacity=capacity,
@@ -105,10 +105,10 @@ def report(
             progress=tell,
         )
     if target == "-":
-        say(made.to_html())
+        say(document.to_html())
         return
-    made.save(target)
-    say(f"wrote {target}: {repr(made).strip('<>')}", err=True)
+    document.save(target)
+    say(f"wrote {target}: {repr(document).strip('<>')}", err=True)
 
 
 def _read(
@@ -119,21 +119,21 @@ def _read(
 
     named: dict[str, ClusterState] = {}
     sources: dict[str, str] = {}
-    for place in places:
-        tell(place)
-        state = load_files(sys.stdin.buffer if place == "-" else Path(place))
-        name = state.name or Path(place).stem
+    for source in places:
+        tell(source)
+        state = load_files(sys.stdin.buffer if source == "-" else Path(source))
+        name = state.name or Path(source).stem
         named[name] = named[name].merge(state) if name in named else state
-        sources[f"State of {name}: {place}"] = _day(place)
+        sources[f"State of {name}: {source}"] = _day(source)
     sources |= {f"{what}: {file}": _day(file) for what, file in tables.items() if file}
     return named, sources
 
 
-def _day(place: str) -> str:
+def _day(source: str) -> str:
     """When a file was written, or the newest of a folder."""
-    if place == "-":
+    if source == "-":
         return "read from standard input"
-    path = Path(place)
+    path = Path(source)
     files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
     newest = max((file.stat().st_mtime for file in files), default=path.stat().st_mtime)
     return f"written {datetime.fromtimestamp(newest, tz=UTC):%Y-%m-%d %H:%M} UTC"

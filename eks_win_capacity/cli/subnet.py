@@ -68,13 +68,13 @@ def _used(text: str | None) -> Any:
 
 def _document(content: str, name: str) -> Any:
     """Rows of one answer or several, of lists inside lists too; a foreign document as it is."""
-    found = whole.values_in(content, name)
-    if len(found) == 1 and not isinstance(found[0], list):
-        return found[0]
+    documents = whole.values_in(content, name)
+    if len(documents) == 1 and not isinstance(documents[0], list):
+        return documents[0]
     rows: list[Any] = []
-    for one in found:
-        held = one.get("NetworkInterfaces", [one]) if isinstance(one, dict) else one
-        for row in held if isinstance(held, list) else [held]:
+    for one in documents:
+        interfaces = one.get("NetworkInterfaces", [one]) if isinstance(one, dict) else one
+        for row in interfaces if isinstance(interfaces, list) else [interfaces]:
             rows += row if isinstance(row, list) else [row]
     return rows
 
@@ -143,15 +143,15 @@ def _smallest(
     if not types:
         raise click.UsageError("--smallest-for needs --instance-type")
     mode = pool.prefix_delegation
-    own: dict[str, Any] = {"prefix_pool" if mode else "secondary_pool": pool}
+    pools: dict[str, Any] = {"prefix_pool" if mode else "secondary_pool": pool}
     rows: list[dict[str, Any]] = []
     notes = []
     for name in types:
         each = _full_pods(name, prefix_delegation=mode) if pods is None else pods
-        found = smallest_subnet(
-            nodes=nodes, instance_type=name, pods_per_node=each, keep_free=keep_free, **own
+        smallest = smallest_subnet(
+            nodes=nodes, instance_type=name, pods_per_node=each, keep_free=keep_free, **pools
         )
-        for need in (found.secondary, found.prefix):
+        for need in (smallest.secondary, smallest.prefix):
             rows.append(_need_row(name, each, need))
             if need.why:
                 notes.append(f"{name}, {need.mode}: {need.why}; {need.remedy}")
@@ -266,30 +266,30 @@ def subnet(
         assert smallest_for is not None  # noqa: S101
         _smallest(smallest_for, types, pods_per_node, pool, keep_free=keep_free, output=output)
         return
-    place = Subnet(cidr, used=_used(used), reservations=reservations, subnet_id=subnet_id)
+    one_subnet = Subnet(cidr, used=_used(used), reservations=reservations, subnet_id=subnet_id)
     chosen = show or ("fits" if types and output != "table" else "census")
     if chosen == "blocks":
-        emit(records_of(place.blocks()), output, title=f"Blocks of {place.cidr}")
+        emit(records_of(one_subnet.blocks()), output, title=f"Blocks of {one_subnet.cidr}")
         return
     wanted = chosen == "fits" or output == "table"
-    fits = _fits(place, types, pods_per_node, pool, keep_free) if wanted else []
+    fits = _fits(one_subnet, types, pods_per_node, pool, keep_free) if wanted else []
     assumed = _assumed(types, pods_per_node, pool)
     census = {
         name: round(value, 4) if isinstance(value, float) else value
-        for name, value in place.to_dict().items()
+        for name, value in one_subnet.to_dict().items()
     }
-    held = [_reservation_row(place, number) for number in range(len(place.reservations))]
+    reserved = [_reservation_row(one_subnet, n) for n in range(len(one_subnet.reservations))]
     if output == "table":
-        _printed(place, census, held, fits, assumed)
+        _printed(one_subnet, census, reserved, fits, assumed)
     else:
-        rows = {"census": [census], "reservations": held, "fits": fits}[chosen]
+        rows = {"census": [census], "reservations": reserved, "fits": fits}[chosen]
         emit(rows, output, assumptions=assumed if chosen == "fits" else ())
 
 
 def _printed(
-    place: Subnet,
+    one_subnet: Subnet,
     census: dict[str, Any],
-    held: list[dict[str, Any]],
+    reserved: list[dict[str, Any]],
     fits: list[dict[str, Any]],
     assumed: list[str],
 ) -> None:
@@ -299,9 +299,9 @@ def _printed(
         for name, value in census.items()
         if isinstance(value, (int, float))
     ]
-    emit(counts, "table", title=f"Census of {place.cidr}")
-    if held:
-        emit(held, "table", title="Reservations")
+    emit(counts, "table", title=f"Census of {one_subnet.cidr}")
+    if reserved:
+        emit(reserved, "table", title="Reservations")
     if fits:
         lines = [f"{row['instance_type']}: at best, {row['why']}." for row in fits] + [_RANGE]
         emit(
@@ -319,11 +319,11 @@ _DECIDING = ("instance_type", "pods_per_node", "nodes", "expected", "best", "bin
 """Columns that stay on a narrow terminal."""
 
 
-def _reservation_row(place: Subnet, number: int) -> dict[str, Any]:
+def _reservation_row(one_subnet: Subnet, number: int) -> dict[str, Any]:
     """One reservation; what it holds only where the used addresses are known."""
     from dataclasses import asdict
 
-    held = place.reservations[number]
-    if not place.placement_known:
-        return {"cidr": held.cidr, "type": held.type}
-    return asdict(place.census.reservations[number])
+    reservation = one_subnet.reservations[number]
+    if not one_subnet.placement_known:
+        return {"cidr": reservation.cidr, "type": reservation.type}
+    return asdict(one_subnet.census.reservations[number])

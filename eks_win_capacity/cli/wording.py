@@ -47,12 +47,12 @@ def with_options(message: str, command: click.Command | None) -> str:
             )
     for name, option in names.items():
         # A word of English is a name only where a message begins with it.
-        place = (
+        pattern = (
             rf"\b{name}\b(?:=True\b)?"
             if "_" in name
             else rf"(?:\A{name}(?= must | is | has )|\b{name}(?==[^\s;,])|\b{name}=(?=[\s;,]|\Z))"
         )
-        message = re.sub(rf"(?<![-\w.'\"(]){place}(?![\w(])", option, message)
+        message = re.sub(rf"(?<![-\w.'\"(]){pattern}(?![\w(])", option, message)
     return message
 
 
