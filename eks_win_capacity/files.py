@@ -46,7 +46,7 @@ _OTHERS: Final = {
 @checked_call
 def load_files(*sources: Any) -> ClusterState:
     """
-    Read any mixture of saved answers as the state of one cluster.
+    State of one cluster from any mixture of saved answers.
 
     Each source is known by what it holds: objects of kubectl by ``kind`` or
     ``items``, answers of the AWS CLI by their own member (``cluster``,

@@ -477,7 +477,7 @@ def nodes_that_fit(
     catalog: Catalog | None = None,
 ) -> NodesThatFit | pd.DataFrame:
     """
-    Count the Windows nodes that a subnet still takes.
+    Windows nodes that a subnet still takes.
 
     A node takes its primary address and what its warm pool keeps attached for so many
     pods: single addresses, or whole aligned /28 prefixes.

@@ -498,7 +498,7 @@ class Reservation(Shown):
     @classmethod
     def read(cls, value: object) -> Reservation:
         """
-        Read one reservation from any of its spellings.
+        Reservation of any of its spellings.
 
         Parameters
         ----------

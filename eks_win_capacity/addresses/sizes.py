@@ -183,7 +183,7 @@ def smallest_subnet(
     catalog: Catalog | None = None,
 ) -> SmallestSubnet:
     """
-    Find the smallest empty subnet for a planned fleet, in either mode.
+    Smallest empty subnet for a planned fleet, in either mode.
 
     Where a node cannot serve so many pods in secondary mode, more nodes carry them, so
     that both modes run the same pods.
@@ -492,7 +492,7 @@ def reservation_plan(
     catalog: Catalog | None = None,
 ) -> ReservationPlan:
     r"""
-    Plan the CIDR reservations that keep whole /28 prefixes for coming nodes.
+    CIDR reservations that keep whole /28 prefixes for coming nodes.
 
     Single addresses fall anywhere outside reservations, and each can break a prefix.
     A ``prefix`` reservation keeps them out. Prefixes that are reserved and free

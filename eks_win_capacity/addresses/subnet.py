@@ -157,7 +157,7 @@ class Subnet:
         cls, subnet: Mapping[str, Any], *, interfaces: object = None, reservations: object = ()
     ) -> Subnet:
         """
-        Build a subnet from one entry of EC2's DescribeSubnets.
+        Subnet of one entry of EC2's DescribeSubnets.
 
         Parameters
         ----------
@@ -469,7 +469,7 @@ class Subnet:
 
     def blocks(self) -> pd.DataFrame:
         """
-        List the /28 blocks.
+        The /28 blocks, one row each.
 
         Returns
         -------
@@ -585,7 +585,7 @@ def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
 @checked_call
 def subnet_census(subnets: Any) -> pd.DataFrame:
     """
-    Take the census of many subnets at once.
+    Census of many subnets at once.
 
     Parameters
     ----------

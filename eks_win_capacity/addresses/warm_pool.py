@@ -122,7 +122,7 @@ class WarmPool(Shown):
         cls, source: object, *, nitro: bool = True, slots: int | None = None
     ) -> WarmPool:
         """
-        Read the mode and the targets that act, as the controller does.
+        Pool of the mode and the targets that act, as the controller reads them.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class WarmPool(Shown):
         minimum_ip_target: int = MINIMUM_IP.secondary,
     ) -> WarmPool:
         """
-        Make a pool in secondary-IP mode from its effective targets.
+        Pool in secondary-IP mode of its effective targets.
 
         A warm target of 0 is taken as it is, though a ConfigMap gives it only
         by leaving the key out beside a minimum: nothing is then created beyond
@@ -203,7 +203,7 @@ class WarmPool(Shown):
         warm_prefix_target: int | None = None,
     ) -> WarmPool:
         """
-        Make a pool in prefix mode from targets as one sets them.
+        Pool in prefix mode of targets as one sets them.
 
         As in the controller, 0 is the same as leaving a target out; a
         warm-prefix target acts only if it is alone; otherwise a missing
@@ -257,7 +257,7 @@ class WarmPool(Shown):
 
     def lint(self, *, slots: int | None = None) -> Listed[Finding]:
         """
-        Find traps in the targets themselves, on a node with so many slots.
+        Traps in the targets themselves, on a node with so many slots.
 
         Parameters
         ----------
@@ -283,7 +283,7 @@ class WarmPool(Shown):
 
     def to_configmap(self) -> str:
         """
-        Write the ConfigMap that gives these targets.
+        ConfigMap that gives these targets.
 
         Returns
         -------
@@ -558,7 +558,7 @@ def attached_addresses(
     pods: Any, *, slots: Any, pool: Any, fragmented: Any = False, peak_prefixes: Any = None
 ) -> PoolState:
     """
-    Count the addresses a node keeps attached once everything has settled.
+    Addresses that a node keeps attached once everything has settled.
 
     What a node takes from its subnet is more than its pods: the warm targets
     hold addresses in reserve, and a prefix comes whole. The answer is exact for

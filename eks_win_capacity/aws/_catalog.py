@@ -33,7 +33,7 @@ def load_catalog(
     endpoint_url: str | None = None,
 ) -> Catalog:
     """
-    Ask EC2 for its instance types: all of the answer, or an error.
+    Catalog of EC2's instance types: all of its answer, or an error.
 
     Nothing is taken from the bundled table. A type that several regions describe
     is one row; what they say must agree, except for the ways to buy it, of which

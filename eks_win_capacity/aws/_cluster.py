@@ -50,7 +50,7 @@ def load_cluster(
     on_call: Callable[[str], None] | None = None,
 ) -> ClusterState:
     """
-    Read a cluster's state from AWS; nothing is written there.
+    State of a cluster as AWS tells it; nothing is written there.
 
     Parameters
     ----------
@@ -342,7 +342,7 @@ def load_subnets(
     clients: Mapping[str, Any] | None = None,
 ) -> Listed[UsedSubnet]:
     """
-    Read subnets with every address and prefix in use, and who uses them.
+    Subnets with every address and prefix in use, and who uses them.
 
     Parameters
     ----------
@@ -447,7 +447,7 @@ def _which(
 @checked_call
 def load_files(*sources: Any) -> ClusterState:
     """
-    Read saved JSON of the AWS CLI as the state of one cluster.
+    State of one cluster from saved JSON of the AWS CLI.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def load_usage_history(
     clients: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """
-    Read how many addresses subnets used.
+    Addresses that subnets used, through time.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def load_prices(
     clients: Mapping[str, Any] | None = None,
 ) -> Prices:
     """
-    Ask AWS what Windows nodes cost in a region, licence included.
+    What Windows nodes cost in a region, licence included, as AWS says now.
 
     Parameters
     ----------

@@ -146,7 +146,7 @@ class Catalog(Mapping[str, InstanceType]):
         source_name: str | None = None,
     ) -> Catalog:
         """
-        Make a catalog of EC2's own answer.
+        Catalog of EC2's own answer.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Catalog(Mapping[str, InstanceType]):
     @classmethod
     def load(cls, path: Any) -> Catalog:
         """
-        Read what `save` wrote, losing nothing.
+        Catalog that `save` wrote, with nothing lost.
 
         Raises
         ------
@@ -214,7 +214,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """
-        Write everything the catalog holds as JSON, gzipped if the name ends in ``.gz``.
+        File of all that the catalog holds, in JSON, gzipped if the name ends in ``.gz``.
 
         The file is replaced at once or not at all.
         """
@@ -314,7 +314,7 @@ class Catalog(Mapping[str, InstanceType]):
         self, names: Iterable[object], *, positions: Iterable[int] = (), count: int | None = None
     ) -> UnknownInstanceTypeError:
         """
-        Make the error for names without a row, to be raised by the caller.
+        Error for names without a row, for the caller to raise.
 
         Parameters
         ----------

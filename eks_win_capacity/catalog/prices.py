@@ -134,7 +134,7 @@ def estimate_windows_prices(
     catalog: Catalog | None = None,
 ) -> Prices:
     """
-    Add the Windows licence to Linux prices; every price is marked as estimated.
+    Linux prices with the Windows licence added; each is marked as estimated.
 
     Parameters
     ----------

@@ -318,7 +318,7 @@ def karpenter_view(
     catalog: Catalog | None = None,
 ) -> pd.DataFrame:
     """
-    Compare what Karpenter plans with against what a node advertises.
+    What Karpenter plans with beside what a node advertises.
 
     Karpenter counts IPs - 1 addresses on a Windows node, prefixes or not, so under
     prefix delegation it starts more nodes than the pods need. A type that its own table

@@ -214,7 +214,7 @@ def cluster_report(
     catalog: Catalog | None = None,
 ) -> ClusterReport:
     """
-    Report what a cluster's Windows nodes hold, what is left, and what binds.
+    What a cluster's Windows nodes hold, what is left, and what binds.
 
     Parameters
     ----------

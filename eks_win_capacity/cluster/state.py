@@ -304,7 +304,7 @@ class ClusterState(Shown):
 
     def merge(self, other: ClusterState) -> ClusterState:
         """
-        Put two partial states of one cluster together.
+        State of one cluster from two partial ones.
 
         Raises
         ------
@@ -354,7 +354,7 @@ class ClusterState(Shown):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClusterState:
         """
-        Build the state that `to_dict` gave.
+        State that `to_dict` gave.
 
         Raises
         ------
@@ -378,14 +378,14 @@ class ClusterState(Shown):
         return cls(**values)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the state as JSON, whole or not at all; nothing else of this library stores it."""
+        """File of the state in JSON, whole or not at all; nothing else of this library stores it."""
         text = json.dumps(self.to_dict(), indent=1)
         replace_file(path, text + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ClusterState:
         """
-        Read a state that `save` wrote.
+        State that `save` wrote.
 
         Raises
         ------

@@ -142,7 +142,7 @@ def _in_sheet(value: Any) -> Any:
 @checked_call
 def to_excel(answer: Any, path: str | os.PathLike[str]) -> None:
     """
-    An Excel file of an answer, in which no text is run as a formula.
+    An Excel file of an answer, in which no string is run as a formula.
 
     pandas writes a name such as ``=HYPERLINK(...)``, which others may have chosen, as a
     formula; here it stays a string. The file is replaced whole or not at all.

@@ -179,7 +179,7 @@ class Fleet:
         cls, instance_type: object, *, catalog: Any = None, on_unknown: OnUnknown = "raise"
     ) -> Fleet:
         """
-        Encode a column of instance types.
+        Fleet of a column of instance types.
 
         Parameters
         ----------
@@ -218,7 +218,7 @@ class Fleet:
         on_unknown: OnUnknown = "raise",
     ) -> Fleet:
         """
-        Take codes that exist already.
+        Fleet of codes that exist already.
 
         Parameters
         ----------

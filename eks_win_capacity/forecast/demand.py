@@ -42,7 +42,7 @@ def forecast_demand(
     **options: Any,
 ) -> DemandForecast:
     """
-    Forecast pods, and map them through plans into addresses and prefixes.
+    Forecast of pods, mapped through plans into addresses and prefixes.
 
     The pods are forecast once, with the same sample paths for every plan, so
     plans differ by their structure and not by chance. What pods cost grows with

@@ -76,7 +76,7 @@ def forecast_exhaustion(
     progress: Callable[[int, int], object] | None = None,
 ) -> ExhaustionForecast:
     """
-    Forecast when subnets run out of addresses, or of whole /28 blocks.
+    Dates when subnets run out of addresses, or of whole /28 blocks, and how sure they are.
 
     The history becomes the peaks of each period, for the peak is what exhausts.
     Simple exponential smoothing with drift (the Theta method) is fitted for a

@@ -420,7 +420,7 @@ class ExhaustionForecast:
 
     def plot(self, subnet: Any = None, *, ax: Any = None) -> Any:
         """
-        Draw the history, the path with its intervals, the capacity and the date.
+        Chart of the history, the path with its intervals, the capacity and the date.
 
         Parameters
         ----------
@@ -472,7 +472,7 @@ class ExhaustionForecast:
 
     def figure(self, *, most: int = 6) -> Any:
         """
-        Draw the most urgent subnets, each in a chart of its own.
+        Figure of the most urgent subnets, each in a chart of its own.
 
         Returns
         -------

@@ -36,7 +36,7 @@ def load(
     security_group_policies: Sources = None,
 ) -> ClusterState:
     """
-    Read saved answers of kubectl as the state of one cluster.
+    State of one cluster from saved answers of kubectl.
 
     Sources are paths, strings, files or parsed mappings, in JSON or YAML, with
     single objects, ``List`` objects or several documents; each object is taken

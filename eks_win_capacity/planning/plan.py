@@ -120,7 +120,7 @@ class FleetPlan(PlanValues):
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> FleetPlan:
         """
-        Build the plan that `to_dict` gave.
+        Plan that `to_dict` gave.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class FleetPlan(PlanValues):
     @classmethod
     def from_json(cls, text: str) -> FleetPlan:
         """
-        Build the plan that `to_json` gave.
+        Plan that `to_json` gave.
 
         Raises
         ------
@@ -283,7 +283,7 @@ class FleetPlan(PlanValues):
         taint: bool = True,
     ) -> str:
         """
-        Write the fleet as node groups, with the kubelet's limit and the reservations of the plan.
+        Manifest of node groups, with the kubelet's limit and the reservations of the plan.
 
         For the launcher ``managed`` they are a CloudFormation template of EKS managed groups with
         a launch template, else groups of eksctl (``eksctl.io/v1alpha5``). Those are self-managed
@@ -320,7 +320,7 @@ class FleetPlan(PlanValues):
     def karpenter(
         self, *, name: str = "windows", node_class: str = "windows", taint: bool = True
     ) -> str:
-        """Write the types and zones of the fleet as a Karpenter NodePool (``karpenter.sh/v1``)."""
+        """Karpenter NodePool (``karpenter.sh/v1``) of the fleet's types and zones."""
         from eks_win_capacity.planning.manifests import node_pool
 
         return node_pool(self._writable(), name=name, node_class=node_class, taint=taint)
@@ -328,7 +328,7 @@ class FleetPlan(PlanValues):
     def karpenter_node_class(
         self, *, name: str = "windows", cluster: str = "CLUSTER", ami_family: str = "Windows2022"
     ) -> str:
-        """Write the EC2NodeClass that the NodePool names: image, subnets, ``maxPods``."""
+        """EC2NodeClass that the NodePool names: image, subnets, ``maxPods``."""
         from eks_win_capacity.planning.manifests import node_class
 
         return node_class(self._writable(), name=name, cluster=cluster, ami_family=ami_family)

@@ -105,7 +105,7 @@ def plan_fleet(
     at_least: Mapping[str, int] | None = None,
 ) -> FleetPlan:
     """
-    Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
+    Cheapest Windows nodes that run some workloads, and a proof of how cheap any could be.
 
     CPU, memory, pod addresses, the kubelet's limit, warm pools and subnets bind together.
     Packing patterns are generated until a linear program over all of them is solved (column

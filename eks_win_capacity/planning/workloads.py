@@ -373,7 +373,7 @@ _EVERY_NODE = "DaemonSet/"
 @checked_call
 def workloads_of(state: ClusterState) -> tuple[Load, ...]:
     """
-    Group the Windows pods of a cluster, running and pending, by owner and requests.
+    Windows pods of a cluster, running and pending, by owner and requests.
 
     A pod without an owner stands for itself. Zone spread, anti-affinity and node affinity of
     the pods are not in the state, so they are not in the workloads either.

@@ -63,7 +63,7 @@ class Fixed(Shown):
     seconds: float
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:  # noqa: ARG002
-        """Draw lifetimes. [s]"""  # noqa: D400
+        """Random lifetimes. [s]"""  # noqa: D400
         return np.full(count, _positive(self.seconds, "seconds"))
 
 
@@ -88,7 +88,7 @@ class Exponential(Shown):
     mean_s: float
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """Draw lifetimes. [s]"""  # noqa: D400
+        """Random lifetimes. [s]"""  # noqa: D400
         return rng.exponential(_positive(self.mean_s, "mean_s"), count)
 
 
@@ -117,7 +117,7 @@ class LogNormal(Shown):
     sigma: float = 1.0
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """Draw lifetimes. [s]"""  # noqa: D400
+        """Random lifetimes. [s]"""  # noqa: D400
         middle = math.log(_positive(self.median_s, "median_s"))
         return rng.lognormal(middle, number(self.sigma, name="sigma"), count)
 
@@ -145,7 +145,7 @@ class Empirical(Shown):
     __eq__ = same_values
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """Draw lifetimes. [s]"""  # noqa: D400
+        """Random lifetimes. [s]"""  # noqa: D400
         measured = _numbers(self.seconds, "seconds").ravel()
         if not measured.size or not np.isfinite(measured).all() or (measured <= 0).any():
             raise InputError("measured lifetimes must be numbers above 0, one at least")

@@ -130,7 +130,7 @@ def simulate_churn(
     engine: Engine = "auto",
 ) -> Churn:
     """
-    Let pods arrive, wait, run and leave on many nodes at once.
+    Pods that arrive, wait, run and leave on many nodes, and what they waited.
 
     Nodes start empty. The scheduler knows what they advertise and nothing of
     cooling addresses, so a pod can be placed and then wait for an address.
@@ -386,7 +386,7 @@ def effective_concurrency(
     engine: Engine = "auto",
 ) -> float:
     """
-    Count the pods that a node really keeps running when work never runs out.
+    Pods that a node really keeps running when work never runs out.
 
     Every address cools for 30 to 60 s between two pods, and a pod that finds
     none tries again after up to 20 s, so short jobs leave most addresses idle.
@@ -510,7 +510,7 @@ def best_targets(
     **options: Any,
 ) -> BestTargets:
     """
-    Find the warm targets that meet a waiting-time goal at the least waste.
+    Warm targets that meet a waiting-time goal at the least waste.
 
     Every candidate meets the same pods.
 

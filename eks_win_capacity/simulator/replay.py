@@ -51,7 +51,7 @@ def simulate_pool(
     engine: Engine = "auto",
 ) -> pd.DataFrame:
     """
-    Run one node's warm pools through a sequence of events, exactly.
+    One node's warm pool through a sequence of events, exactly.
 
     The node is there from 0 s on and reconciles at once; every 30 s, before an
     event at the same time, what has cooled for 30 s becomes warm again.
@@ -344,7 +344,7 @@ def simulate_nodes(
     events: Any, *, slots: int, pool: WarmPool, ec2_latency_s: float = 0.0, engine: Engine = "auto"
 ) -> pd.DataFrame:
     """
-    Run the events of many nodes at once.
+    Pools of many nodes through their events at once.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def check_cluster(
     state: ClusterState, *, catalog: Catalog | None = None, now: date | None = None
 ) -> Listed[Finding]:
     """
-    Check every consideration and step of the EKS guide for Windows nodes.
+    Verdict on every consideration and step of the EKS guide for Windows nodes.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def remedies(
     folder: str | os.PathLike[str] | None = None,
 ) -> dict[str, str]:
     """
-    Gather the files that the remedies of failed checks apply.
+    Files that the remedies of failed checks apply.
 
     Parameters
     ----------
