@@ -15,6 +15,7 @@ from eks_win_capacity.core.errors import InputError, TooLittleHistoryError, coun
 from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast.history import read_rows
+from eks_win_capacity.forecast.history_parts import Calendar
 from eks_win_capacity.forecast.learning import VIEWS, exact, learn
 from eks_win_capacity.forecast.paths import Answers, Draws, simulate
 from eks_win_capacity.forecast.periods import date_of, panel
@@ -256,10 +257,12 @@ def forecast_exhaustion(
     steps, told = (None, []) if events is None else event_steps(events, rows, peaks, ahead, usable)
     year = 365.25 / peaks.grid.days
     draws = Draws.of(int(seed), paths=int(paths), horizon=ahead, year=year)
-    ask = _Outlook(rows, peaks, levels, lengths, season_lengths is not None, draws, steps)
+    day, given = max(round(1 / peaks.grid.days), 1), season_lengths is not None
+    calendar = Calendar(lengths, given, ahead, day)
+    ask = _Outlook(rows, peaks, levels, calendar, draws, steps)
     answers = Answers.empty(len(rows.subnets), ahead, len(levels))
     _work(ask, usable, answers, workers=int(workers), progress=progress)
-    judged = judgements(answers, rows, peaks, usable, lengths=lengths, given=ask.given)
+    judged = judgements(answers, rows, peaks, usable, lengths=lengths, given=given)
     return ExhaustionForecast(
         answers=answers,
         levels=levels,
@@ -302,8 +305,7 @@ class _Outlook:
     rows: Rows
     peaks: Panel
     levels: tuple[float, ...]
-    lengths: tuple[int, ...]
-    given: bool
+    calendar: Calendar
     draws: Draws
     events: Floats | None
 
@@ -396,14 +398,7 @@ def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None
     peaks = ask.peaks
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
-    learned = learn(
-        values,
-        censored,
-        lengths=ask.lengths,
-        horizon=answers.reached.shape[1],
-        given=ask.given,
-        per_day=max(round(1 / peaks.grid.days), 1),
-    )
+    learned = learn(values, censored, ask.calendar)
     paths = simulate(learned, ask.draws)
     if ask.events is not None:
         paths += ask.events[chunk].T[:, :, None].astype(np.float32)
@@ -414,7 +409,7 @@ def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None
     answers.add_paths(
         chunk, paths, learned.scale, limit=limit, now=now, levels=ask.levels, whole=ask.rows.whole
     )
-    answers.add_learned(chunk, learned, levels=ask.levels, lengths=ask.lengths)
+    answers.add_learned(chunk, learned, ask.calendar, ask.levels)
     # What was announced, and what was computed, needs no history that shows it.
     unsure = ~now & ~exact(learned.views[0])
     if ask.events is not None:

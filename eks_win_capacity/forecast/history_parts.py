@@ -97,12 +97,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class Calendar:
-    """What is the same for all series of a chunk."""
+    """Season lengths, by the user or usual; the horizon, and the periods of a day: 1 from a day on."""
 
     lengths: tuple[int, ...]
-    horizon: int
     given: bool
-    per_day: int
+    horizon: int
+    day: int
 
     def seasons(self, values: Floats) -> Seasons:
         """Seasons of values without gaps."""
@@ -119,7 +119,7 @@ def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar)
     for _ in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
         clean = parts.clean
         passed = Filtered.of(clean, seen, [periods])
-        (fit,) = passed.fits(within_day=calendar.per_day > 1)
+        (fit,) = passed.fits(within_day=calendar.day > 1)
         sigma = fit.sigma[fit.likeliest][:, None]
         errors = passed.innovations(fit, np.full(len(clean), periods), periods)
         mean = clean - errors - (parts.level - parts.raw)
@@ -132,7 +132,7 @@ def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar)
 def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> Parts:
     season = calendar.seasons(filled)
     raw = (filled - season.term) / season.factor
-    day = calendar.per_day
+    day = calendar.day
     # Within a day only what lasts a day is a level.
     shifts = level_shifts(raw, near=max(day, 5))
     kept = kept_shifts(raw, shifts)
@@ -292,18 +292,10 @@ def kept_shifts(values: Floats, sizes: Floats) -> Floats:
 @dataclass(frozen=True)
 class Step:
     """
-    A step of the last periods, of which nobody knows whether it stays.
+    A step of each series' last periods, of which nobody knows whether it stays.
 
-    Attributes
-    ----------
-    age : ndarray of int, (series,)
-        Periods it has lasted; 0 where there is none.
-    size : ndarray, (series,)
-        The change, in units of the level.
-    stays : ndarray, (series,)
-        Share of the paths in which it stays.
-    fitted : ndarray of bool, (series,)
-        Whether the level has it: then paths that lose it are lowered by it.
+    Its age is in periods, 0 where there is none; it stays in a share of the paths. Where the
+    level that was fitted has it, paths that lose it are lowered by it.
     """
 
     age: NDArray[np.int64]
@@ -367,14 +359,9 @@ def without_shifts(values: Floats, sizes: Floats) -> Floats:
 @dataclass(frozen=True)
 class Surges:
     """
-    Times at which a series rose well above its level and came back.
+    How often each series rose well above its level and came back, and how high.
 
-    Attributes
-    ----------
-    count : ndarray of int, (series,)
-        How often it did.
-    size : ndarray, (series,)
-        Geometric mean of the heights, as a share of the level; 1 without one.
+    The size is the geometric mean of the heights, as a share of the level; 1 without one.
     """
 
     count: NDArray[np.int64]

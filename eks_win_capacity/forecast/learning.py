@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.forecast.history_parts import Calendar, newest_step, surges, taken_apart
+from eks_win_capacity.forecast.history_parts import newest_step, surges, taken_apart
 from eks_win_capacity.forecast.seasons import LONG_SEASON
 from eks_win_capacity.forecast.smoothing import RECENT, Filtered, mean_and_deviation
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.forecast.history_parts import Parts, Step, Surges
+    from eks_win_capacity.forecast.history_parts import Calendar, Parts, Step, Surges
     from eks_win_capacity.forecast.smoothing import Fit
 
     Floats = NDArray[np.float64]
@@ -206,28 +206,18 @@ class Learned:
         return error / total, naive / total, covered / total[:, None]
 
 
-def learn(
-    values: Floats,
-    censored: Flags,
-    *,
-    lengths: Sequence[int],
-    horizon: int,
-    given: bool = False,
-    per_day: int = 1,
-) -> Learned:
+def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
     """
     Take histories apart into season, steps, outliers and a level with drift.
 
     Values, (series, periods), are NaN where nothing was seen, and where they are
-    `censored` a lower bound of the demand. Of periods of a day or longer there is
-    one `per_day`; `given` says that the user gave the season lengths.
+    `censored` a lower bound of the demand.
     """
-    periods, daily = values.shape[1], per_day == 1
+    periods, daily = values.shape[1], calendar.day == 1
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
-    back = origins(periods, horizon)
-    calendar = Calendar(tuple(lengths), horizon, given, per_day)
+    back = origins(periods, calendar.horizon)
     parts = taken_apart(values / scale[:, None], seen, censored, calendar)
     clean, every = parts.clean, np.ones(len(values), dtype=bool)
     if daily:
@@ -252,8 +242,10 @@ def learn(
         ]
     else:
         passed = Filtered.of(clean, seen, [*back, periods])
-        found = [long_view(passed, every, newest=periods // per_day * per_day, within_day=True)]
-    lag = next((n for n in lengths if 2 <= n < LONG_SEASON and 2 * n < periods), 1)
+        whole_days = periods // calendar.day * calendar.day
+        found = [long_view(passed, every, newest=whole_days, within_day=True)]
+    short = (n for n in calendar.lengths if 2 <= n < LONG_SEASON and 2 * n < periods)
+    lag = next(short, 1)
     return Learned(
         scale=scale,
         seen=seen,
@@ -266,7 +258,7 @@ def learn(
         back=tuple(back),
         stepped=_stepped(values, censored, lag),
         lag=lag,
-        day=per_day,
+        day=calendar.day,
     )
 
 

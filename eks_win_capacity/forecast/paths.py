@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from eks_win_capacity.forecast.history_parts import Calendar
     from eks_win_capacity.forecast.learning import Learned
 
     Floats = NDArray[np.float64]
@@ -453,12 +454,7 @@ class Answers:
             self.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
 
     def add_learned(
-        self,
-        chunk: NDArray[np.intp],
-        learned: Learned,
-        *,
-        levels: Sequence[float],
-        lengths: Sequence[int],
+        self, chunk: NDArray[np.intp], learned: Learned, calendar: Calendar, levels: Sequence[float]
     ) -> None:
         """What was learned of some subnets, in units of the history."""
         whole, parts = learned.views[0].fit, learned.parts
@@ -483,7 +479,7 @@ class Answers:
             )
             strength = parts.season.strength[place]
             self.seasons[row] = tuple(
-                length for length, share in zip(lengths, strength, strict=True) if share > 0
+                each for each, share in zip(calendar.lengths, strength, strict=True) if share > 0
             )
 
 

@@ -220,7 +220,7 @@ class Filtered:
             sums = sums + _products(self.errors[span], self.seen[:, span], self.units[:, span])
             known = self.seen[:, :origin].sum(axis=1)
             carried = self.unit_states[origin][:, :, None]
-            fit, _ = _least_squares(sums, known, state, carried, models=_EVERY)
+            fit, _ = _least_squares(sums, known, state, carried, _EVERY)
             found.append(_weighed(fit, fit.weight + prior))
             low = origin
         return found
@@ -236,8 +236,10 @@ class Filtered:
             known[rows] = seen.sum(axis=1)
         state = self.states[origin][..., BRIEF]
         carried = np.stack([self.unit_states[n][..., BRIEF] for n in since.tolist()], axis=2)
-        fit, squares = _least_squares(sums, known, state, carried, models=BRIEF)
-        still, more = _least_squares(sums, known, state, carried, models=BRIEF, grows=False)
+        fit, squares = _least_squares(sums, known, state, carried, BRIEF)
+        # Without growth: of drift there is nothing to learn, and no doubt.
+        sums[[1, 4]], sums[3] = 0.0, 1e30
+        still, more = _least_squares(sums, known, state, carried, BRIEF)
         # Bayes factor: the ratio of likelihoods, and by how much the doubt about growth is
         # narrower than growth usually is (Occam's factor, MacKay 2003, chapter 28).
         free = np.maximum(known - 2, 1)[:, None]
@@ -285,9 +287,7 @@ def _least_squares(
     known: NDArray[np.int64],
     state: Floats,
     units: Floats,
-    *,
     models: Places,
-    grows: bool = True,
 ) -> tuple[Fit, Floats]:
     """
     Start and drift of each model in closed form, carried to the level at the origin.
@@ -298,14 +298,9 @@ def _least_squares(
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
     # A hair of ridge keeps a series of one value solvable.
     gg, cc = drift_drift + 1e-12, start_start + 1e-12
-    if grows:
-        determinant = gg * cc - drift_start**2
-        drift = -(data_drift * cc - data_start * drift_start) / determinant
-        start = -(data_start * gg - data_drift * drift_start) / determinant
-        inverse = (gg, cc, -drift_start)
-    else:
-        determinant, drift, start = cc, np.zeros_like(cc), -data_start / cc
-        inverse = (np.ones_like(cc), drift, drift)
+    determinant = gg * cc - drift_start**2
+    drift = -(data_drift * cc - data_start * drift_start) / determinant
+    start = -(data_start * gg - data_drift * drift_start) / determinant
     squares = data + drift * data_drift + start * data_start
     # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal, and
     # what fits as well as can be computed is exact: a line, not a line with dust.
@@ -316,17 +311,15 @@ def _least_squares(
     # The marginal likelihood of a linear model whose deviation is not known.
     score = -0.5 * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
     level, off, growth = state + units[:, 0] * drift + units[:, 1] * start
-    (by_drift, by_start), _, (growth_drift, growth_start) = units
     # Covariance of (start, drift), carried to (level, growth) at the origin.
     factor = variance / determinant
-    vs, vd, vsd = (part * factor for part in inverse)
-    vl = by_start**2 * vs + 2 * by_start * by_drift * vsd + by_drift**2 * vd
-    vg = growth_start**2 * vs + 2 * growth_start * growth_drift * vsd + growth_drift**2 * vd
-    vlg = (
-        by_start * growth_start * vs
-        + (by_start * growth_drift + by_drift * growth_start) * vsd
-        + by_drift * growth_drift * vd
-    )
+
+    def carried(one: Floats, other: Floats) -> Floats:
+        mixed = one[1] * other[0] + one[0] * other[1]
+        total = one[1] * other[1] * gg - mixed * drift_start + one[0] * other[0] * cc
+        return np.asarray(factor * total)
+
+    vl, vlg, vg = (carried(units[a], units[b]) for a, b in ((0, 0), (0, 2), (2, 2)))
     root = np.zeros((*level.shape, 2, 2))
     root[..., 0, 0] = np.sqrt(np.maximum(vl, 0))
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
@@ -336,35 +329,17 @@ def _least_squares(
 
 
 def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
-    """
-    Mean and deviation of the mixture of models at each step ahead.
-
-    Returns
-    -------
-    (ndarray, ndarray), (series, horizon)
-    """
+    """Mean and deviation of the mixture of models at each step ahead, both (series, horizon)."""
     steps = np.arange(1, horizon + 1)
     added, fade = (part[at.models] for part in _responses(horizon))
-    share = at.weight
-    level, growth = (share * at.level).sum(axis=1), (share * at.growth).sum(axis=1)
-    off = share * at.off
-    center = off @ fade
-    mean = level[:, None] + growth[:, None] * steps + center
-    # What the models disagree about, about their own mean: squares of small numbers only.
-    dl, dg = at.level - level[:, None], at.growth - growth[:, None]
-    vl = at.root[..., 0, 0] ** 2 + dl**2
-    vlg = at.root[..., 0, 0] * at.root[..., 1, 0] + dl * dg
-    vg = at.root[..., 1, 0] ** 2 + at.root[..., 1, 1] ** 2 + dg**2
-    variance = (
-        (share * at.sigma**2) @ added
-        + (share * vl).sum(axis=1)[:, None]
-        + 2 * (share * vlg).sum(axis=1)[:, None] * steps
-        + (share * vg).sum(axis=1)[:, None] * steps**2
-        + (off * at.off) @ fade**2
-        - center**2
-        + 2 * ((off * dl) @ fade + (off * dg) @ fade * steps)
-    )
-    return mean, np.sqrt(np.maximum(variance, 0))
+    means = at.level[..., None] + at.growth[..., None] * steps + at.off[..., None] * fade
+    root = at.root[..., None]
+    variances = at.sigma[..., None] ** 2 * added
+    variances += (root[..., 0, 0, :] + root[..., 1, 0, :] * steps) ** 2
+    variances += (root[..., 1, 1, :] * steps) ** 2
+    mean = np.einsum("sk,skh->sh", at.weight, means)
+    variances += (means - mean[:, None]) ** 2
+    return mean, np.sqrt(np.einsum("sk,skh->sh", at.weight, variances))
 
 
 @lru_cache(maxsize=64)
