@@ -144,10 +144,10 @@ def _told_of(text: str, system: str, view: ClusterView) -> tuple[str, str]:
     One that is known to be of the pod's system, else one that lacks something else than the
     system.
     """
-    told = _INCOMPATIBLE.findall(text)
-    own = [one for one in told if _systems(one[0], view) == (system,)]
-    other = [one for one in told if "key kubernetes.io/os" not in one[1]]
-    return next(iter([*own, *other, *told]), ("", text))
+    refusals = _INCOMPATIBLE.findall(text)
+    of_system = [one for one in refusals if _systems(one[0], view) == (system,)]
+    other = [one for one in refusals if "key kubernetes.io/os" not in one[1]]
+    return next(iter([*of_system, *other, *refusals]), ("", text))
 
 
 def _systems(name: str, view: ClusterView) -> tuple[str, ...]:
@@ -159,7 +159,8 @@ def _runs(name: str, system: str, view: ClusterView) -> bool:
     if system == "linux":
         return _systems(name, view) == ("linux",)
     return any(
-        pool.name == name and made is not None and bool(made.windows) for pool, made in view.pools
+        pool.name == name and node_class is not None and bool(node_class.windows)
+        for pool, node_class in view.pools
     ) and _systems(name, view) == ("windows",)
 
 
@@ -268,8 +269,8 @@ def wanted_tags(group: NodeGroup, view: ClusterView) -> dict[str, str] | None:
 
 def lacking_tags(wanted: Mapping[str, str], group: NodeGroup) -> dict[str, str]:
     """Those of the wanted tags that a group is not known to have; none where it tells addresses."""
-    held = dict(group.autoscaling_tags or ())
-    lacking = {key: value for key, value in wanted.items() if held.get(key) != value}
+    tags = dict(group.autoscaling_tags or ())
+    lacking = {key: value for key, value in wanted.items() if tags.get(key) != value}
     return lacking if next(iter(wanted)) in lacking else {}
 
 
@@ -282,7 +283,7 @@ def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
         for group, tags in wanted
         if tags and (lacking := lacking_tags(tags, group))
     ]
-    told = f"cluster autoscaler: {text}; "
+    message = f"cluster autoscaler: {text}; "
     if wanted and not commands and all(tags for _, tags in wanted):
         return Change(
             code="look",
@@ -290,7 +291,7 @@ def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
             "it keeps what it knows of a group",
             unit="",
             feasible=None,
-            why=f"{told}every Windows group that is known has the tag now",
+            why=f"{message}every Windows group that is known has the tag now",
         )
     names = view.types or ["m5.large"]
     addresses = view.expected(names[0], prefixes=bool(view.mode)) or 0
@@ -300,7 +301,7 @@ def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
         or f"tag the Auto Scaling group of {names[0]} nodes: "
         + ", ".join(f"{key}={value}" for key, value in autoscaler_tags(addresses).items()),
         feasible=None,
-        why=f"{told}without the tag it does not know that a new node "
+        why=f"{message}without the tag it does not know that a new node "
         "offers pod addresses; aws autoscaling describe-tags tells whether it is there",
         nodes=1,
     )
@@ -425,7 +426,7 @@ def _karpenter_row(
         planned, planned_by = _least(believed, max_pods, theirs, request)
     real, real_by = _least(advertised, max_pods, ours, request)
     tags = autoscaler_tags(advertised)
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "instance_type": row.name,
         "karpenter_addresses": believed,
         "advertised": advertised,
@@ -440,10 +441,10 @@ def _karpenter_row(
         "real_memory_mib": ours[1] // 2**20,
     }
     if pods is not None:
-        told |= _karpenter_nodes(pods, planned, real)
+        fields |= _karpenter_nodes(pods, planned, real)
     tag = next(f"{key}={tags[key]}" for key in tags if key.endswith(ADDRESS_RESOURCE))
     windows = row.windows.status
-    return told | {"node_template_tag": tag, "node_template_tags": tags, "windows": windows}
+    return fields | {"node_template_tag": tag, "node_template_tags": tags, "windows": windows}
 
 
 def _karpenter_nodes(pods: int, planned: int | None, real: int) -> dict[str, int | None]:

@@ -121,14 +121,14 @@ def _take(nodes: Iterable[str]) -> str:
 def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Replace nodes that still advertise less than the mode of the cluster gives."""
     old = {
-        node.name: (own, node)
+        node.name: (due, node)
         for node in view.ready
-        if (own := view.expected(node.instance_type, prefixes=view.mode))
-        and 0 < (advertised_by(node) or 0) < own
+        if (due := view.expected(node.instance_type, prefixes=view.mode))
+        and 0 < (advertised_by(node) or 0) < due
     }
     if not old:
         return
-    gain = sum(view.left(node, need, addresses=own, full="addresses") for own, node in old.values())
+    gain = sum(view.left(node, need, addresses=due, full="addresses") for due, node in old.values())
     first = word(next(iter(old)), "NODE")
     yield Change(
         code="replace-node",
@@ -139,7 +139,7 @@ def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
         feasible=gain > 0,
         why=f"{count_of(len(old), 'node advertises', 'nodes advertise')} less than the mode gives, "
         + ", ".join(
-            f"{name} {advertised_by(node)} of {own}" for name, (own, node) in list(old.items())[:4]
+            f"{name} {advertised_by(node)} of {due}" for name, (due, node) in list(old.items())[:4]
         ),
     )
 
@@ -339,14 +339,14 @@ def empty_slots(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
 
 def leave_prefixes(pod: Pod, view: ClusterView) -> Change:
     """Change back to secondary mode, which needs no whole /28 block."""
-    held = view.home(pod)
-    room = view.room_in(held, prefixes=False)
-    here = [node for node in view.ready if held is None or view.subnet_of[node.name] == held]
+    home = view.home(pod)
+    room = view.room_in(home, prefixes=False)
+    here = [node for node in view.ready if home is None or view.subnet_of[node.name] == home]
     gain = 0
     for node in here:
-        own = view.expected(node.instance_type, prefixes=False) or 0
+        secondary = view.expected(node.instance_type, prefixes=False) or 0
         use = view.use_of(node)
-        gain += max(own - use.with_address + use.waiting, 0)
+        gain += max(secondary - use.with_address + use.waiting, 0)
     known = room is not None
     if room is not None:
         gain = min(gain, room)
@@ -431,9 +431,9 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     node = view.state.nodes_by_name.get(pod.node)
     names = [node.instance_type] if node and node.instance_type in view.types else view.types
     others = [
-        held
-        for held in view.state.subnets or ()
-        if full is None or held.subnet_id != full.subnet_id
+        subnet
+        for subnet in view.state.subnets or ()
+        if full is None or subnet.subnet_id != full.subnet_id
     ]
     starter = launchers(view, names)[0]
     if view.state.subnets is None or not names:
@@ -448,21 +448,21 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         )
     best: tuple[int, str, str, SubnetState] | None = None
     said = []
-    for held in others:
+    for subnet in others:
         for name in names:
-            count = view.nodes_in(held, name)
+            count = view.nodes_in(subnet, name)
             if isinstance(count, str):
-                said.append(f"{held.subnet_id}: {count}")
+                said.append(f"{subnet.subnet_id}: {count}")
                 continue
-            said.append(f"{_place(held)} takes {count:,} more {name}")
+            said.append(f"{_place(subnet)} takes {count:,} more {name}")
             gain = count * view.fresh(name, need)
             if gain > (best[0] if best else 0):
-                best = (gain, name, said[-1], held)
+                best = (gain, name, said[-1], subnet)
     if best is not None:
-        gain, name, seen, held = best
+        gain, name, seen, subnet = best
         return Change(
             code="other-subnet",
-            remedy=starter.moves_to(held, _place(held)),
+            remedy=starter.moves_to(subnet, _place(subnet)),
             gain=gain,
             why=f"{seen}; {view.assumption(name)}",
             nodes=1,
@@ -479,9 +479,9 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     )
 
 
-def _place(held: SubnetState) -> str:
-    name = word(held.subnet_id, "SUBNET_ID")
-    return f"{name} ({word(held.zone, 'ZONE')})" if held.zone else name
+def _place(subnet: SubnetState) -> str:
+    name = word(subnet.subnet_id, "SUBNET_ID")
+    return f"{name} ({word(subnet.zone, 'ZONE')})" if subnet.zone else name
 
 
 def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Change]:
@@ -500,7 +500,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
     price = {one: float(view.prices.get(one, view.catalog[one].vcpus)) for one in fitting}
     name = min(fitting, key=lambda one: nodes(one) * price[one])
     count, pods = nodes(name), each[name]
-    told = (
+    offer = (
         f"{count:,} {name}, {count_of(pods, 'such pod')} each, {'takes' if count == 1 else 'take'} "
         f"the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
     )
@@ -511,20 +511,20 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
             remedy=_scale(starter, name, count, view),
             gain=count * pods,
             nodes=count,
-            why=f"{told}; whether the subnets take them is not known: {_ASK_SUBNETS}",
+            why=f"{offer}; whether the subnets take them is not known: {_ASK_SUBNETS}",
             feasible=None,
         )
         return
     subnets = view.own_subnets
-    found = [(held, view.nodes_in(held, name)) for held in subnets]
-    total = sum(number for _, number in found if not isinstance(number, str))
-    blind = [number for _, number in found if isinstance(number, str)]
+    by_subnet = [(subnet, view.nodes_in(subnet, name)) for subnet in subnets]
+    total = sum(number for _, number in by_subnet if not isinstance(number, str))
+    blind = [number for _, number in by_subnet if isinstance(number, str)]
     if not total and not blind:
         yield _squeezed(name, view, subnets)
         yield _elsewhere(name, need, view, subnets)
     takes = ", ".join(
-        f"{_place(held)} {number if isinstance(number, str) else f'takes {number:,}'}"
-        for held, number in found[:4]
+        f"{_place(subnet)} {number if isinstance(number, str) else f'takes {number:,}'}"
+        for subnet, number in by_subnet[:4]
     )
     placed = count if blind else min(count, total)
     yield Change(
@@ -532,7 +532,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         remedy=_scale(starter, name, placed or count, view),
         gain=placed * pods,
         feasible=True if total >= count else None if blind else bool(total),
-        why=f"{told}; {takes or 'no subnet is known'}"
+        why=f"{offer}; {takes or 'no subnet is known'}"
         + (f": only {total:,} of {count:,} fit" if not blind and 0 < total < count else "")
         + f"; {view.assumption(name)}",
         nodes=placed or count,
@@ -578,23 +578,23 @@ def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
     pool = view.pool(row)
     prefixes = pool is not None and pool.prefix_delegation
 
-    def lacking(held: SubnetState) -> int:
+    def lacking(subnet: SubnetState) -> int:
         # One pod, one warm address and the node's own; or one prefix for both.
-        room = 0 if prefixes else view.room_in(held, prefixes=False) or 0
+        room = 0 if prefixes else view.room_in(subnet, prefixes=False) or 0
         return 1 if prefixes else max(NODE_ADDRESSES + 2 - room, 1)
 
-    made = [lean_targets(held, view, prefixes=prefixes, least=lacking(held)) for held in full]
-    return max(made, key=lambda change: (bool(change.feasible), change.gain or 0))
+    lean = [lean_targets(subnet, view, prefixes=prefixes, least=lacking(subnet)) for subnet in full]
+    return max(lean, key=lambda change: (bool(change.feasible), change.gain or 0))
 
 
 def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetState]) -> Change:
     """A subnet beyond those of the node groups."""
-    ids = {held.subnet_id for held in full}
+    ids = {subnet.subnet_id for subnet in full}
     counts = [
-        (number, held)
-        for held in view.state.subnets or ()
-        if held.subnet_id not in ids
-        and isinstance(number := view.nodes_in(held, name), int)
+        (number, subnet)
+        for subnet in view.state.subnets or ()
+        if subnet.subnet_id not in ids
+        and isinstance(number := view.nodes_in(subnet, name), int)
         and number
     ]
     if not counts:
@@ -609,13 +609,13 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
                 for h in full[:4]
             ),
         )
-    number, held = max(counts, key=lambda pair: pair[0])
+    number, subnet = max(counts, key=lambda pair: pair[0])
     return Change(
         code="other-subnet",
-        remedy=launchers(view, [name])[0].moves_to(held, _place(held)),
+        remedy=launchers(view, [name])[0].moves_to(subnet, _place(subnet)),
         gain=number * view.fresh(name, need),
         nodes=1,
-        why=f"{_place(held)} takes {number:,} more {name}; the node groups' own subnets none",
+        why=f"{_place(subnet)} takes {number:,} more {name}; the node groups' own subnets none",
     )
 
 

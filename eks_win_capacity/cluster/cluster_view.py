@@ -125,10 +125,10 @@ class ClusterView:
 
         def place(address: str) -> SubnetState | None:
             try:
-                own = ipaddress.IPv4Address(address)
+                parsed = ipaddress.IPv4Address(address)
             except ValueError:
                 return None
-            return next((held for network, held in known if own in network), None)
+            return next((subnet for network, subnet in known if parsed in network), None)
 
         return {node.name: place(node.address) for node in self.windows}
 
@@ -210,8 +210,8 @@ class ClusterView:
     @cached_property
     def blocked(self) -> Mapping[str, Obstacle]:
         """Why placed pods get no address, for each node where one waits for a lasting cause."""
-        found = ((node.name, self._obstacle(node)) for node in self.windows)
-        return {name: obstacle for name, obstacle in found if obstacle is not None}
+        obstacles = ((node.name, self._obstacle(node)) for node in self.windows)
+        return {name: obstacle for name, obstacle in obstacles if obstacle is not None}
 
     def _obstacle(self, node: Node) -> Obstacle | None:
         late = [pod for pod in self.waiting.get(node.name, ()) if not pod.without_request]
@@ -246,20 +246,20 @@ class ClusterView:
 
     def _subnet_obstacle(self, node: Node) -> Obstacle | None:
         """What the node's subnet and its events say where its interface was not loaded."""
-        held = self.subnet_of[node.name]
-        model = held.subnet if held else None
+        subnet = self.subnet_of[node.name]
+        model = subnet.subnet if subnet else None
         prefixes = self.mode_of(node)
-        if held is not None and model is not None:
+        if subnet is not None and model is not None:
             if model.free == 0:
-                return Obstacle("subnet", (f"{held.subnet_id} has no free address",))
+                return Obstacle("subnet", (f"{subnet.subnet_id} has no free address",))
             if prefixes and model.placement_known:
                 if model.free_prefixes:
                     # What an earlier event said has passed.
                     return None
-                return Obstacle("prefixes", (f"{held.subnet_id} has no whole free /28 block",))
-            if self.room_in(held, prefixes=False) == 0:
+                return Obstacle("prefixes", (f"{subnet.subnet_id} has no whole free /28 block",))
+            if self.room_in(subnet, prefixes=False) == 0:
                 return Obstacle(
-                    "subnet", (f"{held.subnet_id} has no free address outside its reservations",)
+                    "subnet", (f"{subnet.subnet_id} has no free address outside its reservations",)
                 )
         for text, code in ((NO_BLOCK, "prefixes"), (NO_ADDRESS, "subnet")):
             said = tuple(f"event of {node.name}: {e}" for e in node.events if text in e)
@@ -461,9 +461,9 @@ class ClusterView:
             if group.windows is not False and name in group.instance_types
         ]
         given += [
-            made.max_pods
-            for pool, made in self.pools
-            if made is not None and name in (pool.instance_types or (name,))
+            node_class.max_pods
+            for pool, node_class in self.pools
+            if node_class is not None and name in (pool.instance_types or (name,))
         ]
         return max(filter(None, given), default=KUBELET_MAX_PODS)
 
@@ -474,14 +474,14 @@ class ClusterView:
 
     def _in_blocks(self, node: Node, row: InstanceType, pods: int, blocks: dict[str, int]) -> int:
         """Number of pods that the free /28 blocks of a node's subnet serve; keeps account."""
-        own = self.subnet_of[node.name]
-        places = [own] if own else self.own_subnets
-        models = [held.subnet for held in places]
+        home = self.subnet_of[node.name]
+        subnets = [home] if home else self.own_subnets
+        models = [subnet.subnet for subnet in subnets]
         known = [model for model in models if model is not None and model.placement_known]
-        if not places or len(known) < len(places):
+        if not subnets or len(known) < len(subnets):
             return pods
-        where = own.subnet_id if own else ""
-        free = blocks.setdefault(where, sum(subnet.free_prefixes for subnet in known))
+        where = home.subnet_id if home else ""
+        free = blocks.setdefault(where, sum(model.free_prefixes for model in known))
         curve = curve_of(row.ipv4_per_interface, self.prefix_pool)
         wanted = int(curve.prefixes[min(pods, len(curve.prefixes) - 1)])
         blocks[where] = max(free - wanted, 0)
@@ -495,8 +495,8 @@ class ClusterView:
         """
         most, gain = 0, 0
         for node in self.ready:
-            own = (advertised_by(node) or 0) + self.use_of(node).without_address
-            limit = min(own, max_pods_cap(self.row(node.instance_type)))
+            by_addresses = (advertised_by(node) or 0) + self.use_of(node).without_address
+            limit = min(by_addresses, max_pods_cap(self.row(node.instance_type)))
             if node.pods_limit is None or limit <= node.pods_limit:
                 continue
             more = self.left(node, need, max_pods=limit, full=full)
@@ -573,17 +573,17 @@ class ClusterView:
         if group.windows is not None:
             return "windows" if group.windows else "linux"
         ids = set(group.instances)
-        found = {
+        systems = {
             node.os
             for node in self.state.nodes or ()
             if (node.node_group == group.name or node.instance_id in ids) and node.os
         }
-        return found.pop() if len(found) == 1 else ""
+        return systems.pop() if len(systems) == 1 else ""
 
     @cached_property
     def classes(self) -> Mapping[str, NodeClass]:
         """Karpenter's EC2NodeClasses by their names."""
-        return {made.name: made for made in self.state.node_classes or ()}
+        return {node_class.name: node_class for node_class in self.state.node_classes or ()}
 
     @cached_property
     def pools(self) -> list[tuple[NodePool, NodeClass | None]]:
@@ -595,9 +595,10 @@ class ClusterView:
         """
         pairs = [(pool, self.classes.get(pool.node_class)) for pool in self.state.node_pools or ()]
         return [
-            (pool, made)
-            for pool, made in pairs
-            if "windows" in pool.systems or (not pool.systems and made is not None and made.windows)
+            (pool, node_class)
+            for pool, node_class in pairs
+            if "windows" in pool.systems
+            or (not pool.systems and node_class is not None and node_class.windows)
         ]
 
     @cached_property
@@ -622,21 +623,21 @@ class ClusterView:
     @cached_property
     def own_subnets(self) -> list[SubnetState]:
         """The subnets that Windows nodes start in, else the cluster's, else all."""
-        wanted = {subnet for group in self.groups for subnet in group.subnet_ids}
-        wanted |= {held.subnet_id for held in self.subnet_of.values() if held}
+        wanted = {subnet_id for group in self.groups for subnet_id in group.subnet_ids}
+        wanted |= {subnet.subnet_id for subnet in self.subnet_of.values() if subnet}
         wanted = wanted or set(self.state.subnet_ids or ())
         known = list(self.state.subnets or ())
-        return [held for held in known if held.subnet_id in wanted] or known
+        return [subnet for subnet in known if subnet.subnet_id in wanted] or known
 
-    def unseen(self, held: SubnetState) -> int:
+    def unseen(self, subnet: SubnetState) -> int:
         """Addresses that EC2 counts in use and no interface shows: something holds them."""
-        subnet = held.subnet
-        if subnet is None or held.available is None or not subnet.placement_known:
+        model = subnet.subnet
+        if model is None or subnet.available is None or not model.placement_known:
             return 0
-        return max(subnet.free_outside_reservations - held.available, 0)
+        return max(model.free_outside_reservations - subnet.available, 0)
 
     def further_nodes(
-        self, held: SubnetState, name: str, *, pods: int | None = None, keep_free: int = 0
+        self, subnet: SubnetState, name: str, *, pods: int | None = None, keep_free: int = 0
     ) -> NodesThatFit | str:
         """
         How many further nodes of a type a subnet takes, or why that is not known.
@@ -645,8 +646,8 @@ class ClusterView:
         command assumes and prints; `keep_free` addresses stay free.
         """
         # An instance that a warm pool will keep ready holds its own address, and no pod's.
-        warm = sum(g.warm_pool for g in self.groups if held.subnet_id in g.subnet_ids)
-        row, subnet = self.catalog[name], held.subnet
+        warm = sum(g.warm_pool for g in self.groups if subnet.subnet_id in g.subnet_ids)
+        row, model = self.catalog[name], subnet.subnet
         pool = self.pool(row)
         if pool is None:
             return (
@@ -655,17 +656,17 @@ class ClusterView:
                 if self.state.cni_configmap is None
                 else "the ConfigMap amazon-vpc-cni holds a value that cannot act"
             )
-        if subnet is None:
+        if model is None:
             return (
                 "what is in use of the subnet and of its reservations is not known (aws ec2 "
                 "describe-network-interfaces, get-subnet-cidr-reservations)"
             )
         need = node_need(row, self._on_each(row, pool, pods), pool)
-        return fit_of(subnet, need, keep_free + warm + self.unseen(held))
+        return fit_of(model, need, keep_free + warm + self.unseen(subnet))
 
-    def nodes_in(self, held: SubnetState, name: str) -> int | str:
+    def nodes_in(self, subnet: SubnetState, name: str) -> int | str:
         """Further full nodes of a type that a subnet takes for sure, or why that is not known."""
-        fit = self.further_nodes(held, name)
+        fit = self.further_nodes(subnet, name)
         if isinstance(fit, str):
             return fit
         if not fit.nodes and fit.best:

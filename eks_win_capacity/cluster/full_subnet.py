@@ -147,14 +147,14 @@ def drains_for_blocks(
         for pod in state.pods or ()
         if pod.node and pod.active and not pod.owner.startswith(("DaemonSet/", "Node/"))
     )
-    return Listed(step for held in seen for step in _steps(state, held, pods, blocks))
+    return Listed(step for subnet in seen for step in _steps(state, subnet, pods, blocks))
 
 
 def _steps(
-    state: ClusterState, held: SubnetState, pods: Counter[str], blocks: int | None
+    state: ClusterState, subnet: SubnetState, pods: Counter[str], blocks: int | None
 ) -> list[DrainStep]:
-    owners = _owners(state, held)
-    needed = _needed(held, owners)
+    owners = _owners(state, subnet)
+    needed = _needed(subnet, owners)
     sizes: Counter[str] = Counter()
     for item, name in owners.items():
         sizes[name] += ADDRESSES_PER_PREFIX if "/" in item else 1
@@ -176,7 +176,7 @@ def _steps(
         for block in freed:
             del needed[block]
         total += len(freed)
-        steps.append(_step(held, sorted(nodes), freed, total, pods, sizes))
+        steps.append(_step(subnet, sorted(nodes), freed, total, pods, sizes))
     return steps
 
 
@@ -205,7 +205,7 @@ def _price(
 
 
 def _step(  # noqa: PLR0917
-    held: SubnetState,
+    subnet: SubnetState,
     nodes: list[str],
     freed: list[ipaddress.IPv4Network],
     total: int,
@@ -214,14 +214,14 @@ def _step(  # noqa: PLR0917
 ) -> DrainStep:
     named = " ".join(word(name, "NODE") for name in nodes)
     cidrs = tuple(map(str, freed))
-    subnet = word(held.subnet_id, "SUBNET_ID")
+    subnet_id = word(subnet.subnet_id, "SUBNET_ID")
     keep = "; ".join(
         "aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
-        f"--subnet-id {subnet} --cidr {cidr}"
+        f"--subnet-id {subnet_id} --cidr {cidr}"
         for cidr in cidrs
     )
     return DrainStep(
-        subnet_id=held.subnet_id,
+        subnet_id=subnet.subnet_id,
         nodes=tuple(nodes),
         pods=sum(pods[name] for name in nodes),
         blocks=len(freed),
@@ -234,12 +234,12 @@ def _step(  # noqa: PLR0917
     )
 
 
-def _owners(state: ClusterState, held: SubnetState) -> dict[str, str]:
+def _owners(state: ClusterState, subnet: SubnetState) -> dict[str, str]:
     """The Windows node that holds each address or prefix of a subnet, as far as one does."""
     names = {node.address: node.name for node in state.windows_nodes or () if node.address}
     return {
         item: names[interface.address]
-        for interface in held.interfaces or ()
+        for interface in subnet.interfaces or ()
         if interface.address in names
         for item in (interface.address, *interface.secondary, *interface.prefixes)
     }
@@ -250,13 +250,13 @@ _SOMEBODY: Final = ""
 
 
 def _needed(
-    held: SubnetState, owners: Mapping[str, str]
+    subnet: SubnetState, owners: Mapping[str, str]
 ) -> dict[ipaddress.IPv4Network, frozenset[str]]:
     """The nodes that must go for each block that is in use and could serve a prefix."""
-    empty = Subnet(held.cidr, used=(), reservations=held.reservations or ()).blocks()
+    empty = Subnet(subnet.cidr, used=(), reservations=subnet.reservations or ()).blocks()
     serving = set(empty.loc[empty["serves"], "cidr"])
     occupants: dict[ipaddress.IPv4Network, set[str]] = defaultdict(set)
-    for item in held.used or ():
+    for item in subnet.used or ():
         address = ipaddress.IPv4Interface(item).ip
         block = ipaddress.IPv4Network(
             (int(address) // ADDRESSES_PER_PREFIX * ADDRESSES_PER_PREFIX, 28)
@@ -269,36 +269,38 @@ def _needed(
     }
 
 
-def give_back(held: SubnetState | None, *, prefixes: bool) -> Iterator[Change]:
+def give_back(subnet: SubnetState | None, *, prefixes: bool) -> Iterator[Change]:
     """Change that lets nodes have what an explicit reservation keeps from them."""
-    kept = [cidr for cidr, kind in (held.reservations or () if held else ()) if kind == "explicit"]
-    model = held.subnet if held else None
-    if held is None or model is None or not kept or not model.placement_known:
+    kept = [
+        cidr for cidr, kind in (subnet.reservations or () if subnet else ()) if kind == "explicit"
+    ]
+    model = subnet.subnet if subnet else None
+    if subnet is None or model is None or not kept or not model.placement_known:
         return
     parts = [part for part in model.census.reservations if part.type == "explicit"]
     gain = sum(part.whole_free if prefixes else part.free for part in parts)
     yield Change(
         code="give-back-reservation",
         remedy="if what they were kept for is gone: aws ec2 get-subnet-cidr-reservations --subnet-id "
-        f"{word(held.subnet_id, 'SUBNET_ID')}; aws ec2 delete-subnet-cidr-reservation "
+        f"{word(subnet.subnet_id, 'SUBNET_ID')}; aws ec2 delete-subnet-cidr-reservation "
         f"--subnet-cidr-reservation-id {word(None, 'RESERVATION_ID')}",
         gain=gain,
         unit="prefixes" if prefixes else "addresses",
         feasible=gain > 0,
-        why=f"{', '.join(kept)} of {held.subnet_id} are reserved for explicit use: {gain:,} "
+        why=f"{', '.join(kept)} of {subnet.subnet_id} are reserved for explicit use: {gain:,} "
         f"{'whole blocks' if prefixes else 'addresses'} in them are free and go to no node",
     )
 
 
 def lean_targets(
-    held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
+    subnet: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
 ) -> Change:
     """
     Gain of lower warm targets in the subnet that is full, or in all where it is not known.
 
     It helps if at least `least` addresses, or prefixes, come free.
     """
-    freed = _freed_by_lean_targets(held, view)
+    freed = _freed_by_lean_targets(subnet, view)
     pool = next(
         (
             pool
@@ -308,7 +310,7 @@ def lean_targets(
         None,
     )
     remedy = _lean_remedy(pool, view)
-    where = f"in {held.subnet_id}" if held else "in all subnets"
+    where = f"in {subnet.subnet_id}" if subnet else "in all subnets"
     if freed is None or pool is None:
         return Change(
             code="warm-targets",
@@ -334,7 +336,7 @@ def lean_targets(
     )
 
 
-def _freed_by_lean_targets(held: SubnetState | None, view: ClusterView) -> tuple[int, int] | None:
+def _freed_by_lean_targets(subnet: SubnetState | None, view: ClusterView) -> tuple[int, int] | None:
     """
     Addresses that the lowest warm targets give back, and whole prefixes among them.
 
@@ -343,11 +345,11 @@ def _freed_by_lean_targets(held: SubnetState | None, view: ClusterView) -> tuple
     nodes = [
         node
         for node in view.windows
-        if held is None
-        or (own := view.subnet_of[node.name]) is None
-        or own.subnet_id == held.subnet_id
+        if subnet is None
+        or (home := view.subnet_of[node.name]) is None
+        or home.subnet_id == subnet.subnet_id
     ]
-    if held is not None and any(view.subnet_of[node.name] is None for node in nodes):
+    if subnet is not None and any(view.subnet_of[node.name] is None for node in nodes):
         return None
     addresses = prefixes = 0
     for node in nodes:
@@ -378,13 +380,13 @@ def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
 
 def reserve(pod: Pod, view: ClusterView) -> Change:
     """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
-    held = view.home(pod)
-    subnet = held.subnet if held else None
+    subnet = view.home(pod)
+    model = subnet.subnet if subnet else None
     remedy = (
         "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
-        f"--subnet-id {word(held.subnet_id if held else None, 'SUBNET_ID')} --cidr "
+        f"--subnet-id {word(subnet.subnet_id if subnet else None, 'SUBNET_ID')} --cidr "
     )
-    if subnet is None or not subnet.placement_known:
+    if model is None or not model.placement_known:
         return Change(
             code="reserve-prefixes",
             remedy=remedy + word(None, "CIDR"),
@@ -393,7 +395,7 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
             why="where the used addresses of the subnet lie is not known: give aws ec2 "
             "describe-network-interfaces",
         )
-    free = whole_blocks(subnet)
+    free = whole_blocks(model)
     return Change(
         code="reserve-prefixes",
         remedy=remedy + (free[0] if free else word(None, "CIDR")),
@@ -401,7 +403,7 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
         unit="prefixes",
         feasible=bool(free),
         why=f"{count_of(len(free), 'whole block is', 'whole blocks are')} left outside reservations"
-        + ("" if free else f", though {count_of(subnet.free, 'address is', 'addresses are')} free"),
+        + ("" if free else f", though {count_of(model.free, 'address is', 'addresses are')} free"),
     )
 
 
@@ -414,17 +416,17 @@ def whole_blocks(subnet: Subnet) -> list[str]:
 
 def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
     """Change that makes whole blocks free by draining the nodes that break them."""
-    held = view.home(pod)
+    subnet = view.home(pod)
     change = partial(Change, code="drain-for-blocks", unit="prefixes")
     general = "drain the nodes that break the most blocks with the fewest pods"
-    if held is None or held.interfaces is None or held.used is None:
+    if subnet is None or subnet.interfaces is None or subnet.used is None:
         return change(
             remedy=general,
             feasible=None,
             why="what holds the addresses of the subnet is not known: give the answer of aws ec2 "
             "describe-network-interfaces",
         )
-    steps = drains_for_blocks(view.state, subnet_id=held.subnet_id, blocks=1)
+    steps = drains_for_blocks(view.state, subnet_id=subnet.subnet_id, blocks=1)
     if not steps:
         return change(
             remedy=general,
@@ -436,7 +438,7 @@ def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
     return change(
         remedy=first.remedy,
         gain=first.blocks,
-        why=f"{count_of(first.blocks, 'whole block')} of {held.subnet_id} "
+        why=f"{count_of(first.blocks, 'whole block')} of {subnet.subnet_id} "
         f"{'comes' if first.blocks == 1 else 'come'} free, {count_of(first.pods, 'pod moves', 'pods move')}",
         nodes=len(first.nodes),
     )

@@ -210,11 +210,11 @@ def explain_pending(
     explained = []
     for (pod, reasons), (cause, evidence), key in zip(named, derived, keys, strict=True):
         # Commands name the pod only where there is nothing to compute for many at once.
-        own = key if cause in _SHARED else (key, pod.full_name)
-        if own not in weighed:
+        cache_key = key if cause in _SHARED else (key, pod.full_name)
+        if cache_key not in weighed:
             options = _changes(cause, pod, like[key], view)
-            weighed[own] = Listed(sorted(options, key=lambda change: change.rank(like[key])))
-        explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[own]))
+            weighed[cache_key] = Listed(sorted(options, key=lambda change: change.rank(like[key])))
+        explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[cache_key]))
     return Listed(explained)
 
 
@@ -384,9 +384,9 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
     if cause == "starved":
         yield from changes.unstarve(pod, view)
     if cause in {"subnet", "prefixes"}:
-        held = view.home(pod)
-        yield lean_targets(held, view, prefixes=cause == "prefixes")
-        yield from give_back(held, prefixes=cause == "prefixes")
+        subnet = view.home(pod)
+        yield lean_targets(subnet, view, prefixes=cause == "prefixes")
+        yield from give_back(subnet, prefixes=cause == "prefixes")
     if cause == "taint":
         yield changes.tolerate(pod, need, view)
     if cause == "selector":

@@ -218,9 +218,9 @@ def patch(changes: Mapping[str, str], state: ClusterState) -> str:
     values = addon_values(state)
     names = {key: name for name, (key, _) in ADDON_KEYS.items()}
     if values is not None and changes.keys() <= names.keys():
-        made = {**values, **{names[key]: value for key, value in changes.items()}}
+        settings = {**values, **{names[key]: value for key, value in changes.items()}}
         # The state keeps no account ids: the shell puts the caller's own in its place.
-        given = quote(json.dumps(made)).replace(MASK, "'\"${AWS_ACCOUNT_ID:?}\"'")
+        given = quote(json.dumps(settings)).replace(MASK, "'\"${AWS_ACCOUNT_ID:?}\"'")
         return (
             f"aws eks update-addon --cluster-name {word(state.name, 'CLUSTER_NAME')} --addon-name "
             f"vpc-cni --resolve-conflicts PRESERVE --configuration-values {given}"
@@ -272,8 +272,8 @@ def update_cluster(state: ClusterState, version: tuple[int, int] | None = None) 
 
 def toleration(taint: str) -> str:
     """The toleration of a taint as it stands in a manifest."""
-    told, _, effect = taint.partition(":")
-    key, equal, value = told.partition("=")
+    pair, _, effect = taint.partition(":")
+    key, equal, value = pair.partition("=")
     parts = {"key": key, "operator": "Equal" if equal else "Exists"}
     parts |= {"value": value} if equal else {}
     parts |= {"effect": effect} if effect else {}
@@ -382,10 +382,8 @@ def node_class_settings(name: str, max_pods: int | None) -> str:
 def tag_command(tags: Mapping[str, str], group: NodeGroup, cluster: str) -> str:
     """The command that puts tags on the Auto Scaling groups of a node group."""
     if not group.managed and not group.autoscaling_groups:
-        told = json.dumps(dict(tags))
-        return (
-            f"add under tags of {word(group.name, 'NODE_GROUP')} in the file that makes it: {told}"
-        )
+        tags_json = json.dumps(dict(tags))
+        return f"add under tags of {word(group.name, 'NODE_GROUP')} in the file that makes it: {tags_json}"
     names = group.autoscaling_groups or (
         (
             f"$(aws eks describe-nodegroup --cluster-name {cluster} --nodegroup-name "
@@ -526,22 +524,22 @@ class Launcher:
             )
         )
 
-    def moves_to(self, held: SubnetState, place: str) -> str:
+    def moves_to(self, subnet: SubnetState, where: str) -> str:
         """How its nodes come into another subnet."""
         if self.pool:
             return (
                 f"let subnetSelectorTerms of EC2NodeClass {word(self.node_class, 'EC2NODECLASS')} "
-                f"choose {place}"
+                f"choose {where}"
             )
         if self.group is not None and not self.group.managed and self.group.autoscaling_groups:
-            subnets = ",".join((*self.group.subnet_ids, held.subnet_id))
+            subnets = ",".join((*self.group.subnet_ids, subnet.subnet_id))
             return (
-                f"add {place} to {self.word}: aws autoscaling update-auto-scaling-group "
+                f"add {where} to {self.word}: aws autoscaling update-auto-scaling-group "
                 "--auto-scaling-group-name "
                 f"{word(self.group.autoscaling_groups[0], 'GROUP_OF_NODES')} "
                 f"--vpc-zone-identifier {word(subnets, 'SUBNET_IDS')}"
             )
-        return f"add a node group in {place}" if self.group else f"start Windows nodes in {place}"
+        return f"add a node group in {where}" if self.group else f"start Windows nodes in {where}"
 
     def takes_type(self, name: str) -> str:
         """How nodes of another type come about."""
@@ -586,22 +584,22 @@ def _starters(
     view: ClusterView, nodes: list[Node], names: Callable[[tuple[str, ...]], bool]
 ) -> list[Launcher]:
     seen = [(node, group_of(node, view.state)) for node in nodes]
-    found = [
+    starters = [
         Launcher(group=group)
         for group in view.groups
-        if names(group.instance_types) or any(own is group for _, own in seen)
+        if names(group.instance_types) or any(node_group is group for _, node_group in seen)
     ]
     classes = {pool.name: pool.node_class for pool in view.state.node_pools or ()}
     pools = {node.node_pool: None for node in nodes if node.node_pool}
     pools |= {pool.name: None for pool, _ in view.pools if names(pool.instance_types)}
-    found += [Launcher(pool=pool, node_class=classes.get(pool, "")) for pool in sorted(pools)]
-    if any(not node.node_pool and own is None for node, own in seen) and found:
-        found.append(Launcher())
-    if not found:
-        found = [Launcher(group=group) for group in view.groups if not group.instance_types]
-        found += [
+    starters += [Launcher(pool=pool, node_class=classes.get(pool, "")) for pool in sorted(pools)]
+    if any(not node.node_pool and node_group is None for node, node_group in seen) and starters:
+        starters.append(Launcher())
+    if not starters:
+        starters = [Launcher(group=group) for group in view.groups if not group.instance_types]
+        starters += [
             Launcher(pool=pool.name, node_class=pool.node_class)
             for pool, _ in view.pools
             if not pool.instance_types
         ]
-    return found or [Launcher()]
+    return starters or [Launcher()]

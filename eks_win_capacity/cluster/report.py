@@ -144,9 +144,9 @@ class ClusterReport:
         InputError
             If nodes are not known.
         """
-        found = self.nodes.loc[self.nodes["reason"] != ""]
+        rows = self.nodes.loc[self.nodes["reason"] != ""]
         columns = ["node", "instance_type", "advertised", "computed", "difference", "reason"]
-        return found[columns].assign(why=found["reason"].map(REASONS))
+        return rows[columns].assign(why=rows["reason"].map(REASONS))
 
     def __repr__(self) -> str:
         """What was reported, without the tables."""
@@ -309,9 +309,9 @@ def _hidden(view: ClusterView, missing: list[str]) -> tuple[str, ...]:
     """What could not be reported: parts of the state, subnets and interfaces."""
     unknown = view.state.unknown
     parts = ("nodes", "subnets", "pods", "cni_configmap")
-    told = [f"{name}: {unknown[name]}" for name in parts if name in unknown]
+    reasons = [f"{name}: {unknown[name]}" for name in parts if name in unknown]
     return tuple(
-        map(without_accounts, (*told, *missing, *_unseen_slots(view), *_unseen_pods(view)))
+        map(without_accounts, (*reasons, *missing, *_unseen_slots(view), *_unseen_pods(view)))
     )
 
 
@@ -498,19 +498,19 @@ _MORE_COUNTS: Final = (
 )  # fmt: skip
 
 
-def _gap(held: SubnetState, unseen: int) -> list[str]:
+def _gap(subnet: SubnetState, unseen: int) -> list[str]:
     """What may hold the addresses that EC2 counts in use and no interface shows."""
     if not unseen:
         return []
     owner = "another account that shares the subnet"
     holder = (
         f"those of {owner}"
-        if held.reservations is not None
+        if subnet.reservations is not None
         else f"a CIDR reservation (aws ec2 get-subnet-cidr-reservations tells) or {owner}"
     )
     return [
         (
-            f"{held.subnet_id}: EC2 counts {unseen:,} addresses in use that no interface shows: "
+            f"{subnet.subnet_id}: EC2 counts {unseen:,} addresses in use that no interface shows: "
             f"{holder}; further nodes leave them alone"
         )
     ]
@@ -523,24 +523,24 @@ def _subnet_tables(
     import pandas as pd
 
     rows, more, unknown = [], [], []
-    for held in view.state.subnets or ():
-        subnet = held.subnet
-        row = _subnet_row(held, subnet)
-        unknown += _gap(held, view.unseen(held))
+    for subnet in view.state.subnets or ():
+        model = subnet.subnet
+        row = _subnet_row(subnet, model)
+        unknown += _gap(subnet, view.unseen(subnet))
         for name in types:
             wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
-            fit = view.further_nodes(held, name, pods=wanted, keep_free=keep_free)
+            fit = view.further_nodes(subnet, name, pods=wanted, keep_free=keep_free)
             # A reason stands in the place of counts where they are not known.
             counts = (
                 {"why": fit}
                 if isinstance(fit, str)
                 else {key: value for key, value in fit.to_dict().items() if key in _MORE}
             )
-            key = {"subnet_id": held.subnet_id, "zone": held.zone, "instance_type": name}
+            key = {"subnet_id": subnet.subnet_id, "zone": subnet.zone, "instance_type": name}
             more.append({**counts, **key})
             row[f"more_{name}"] = None if isinstance(fit, str) else fit.nodes
             if isinstance(fit, str):
-                unknown.append(f"further nodes in {held.subnet_id}: {fit}")
+                unknown.append(f"further nodes in {subnet.subnet_id}: {fit}")
         rows.append(row)
     counted = [*_SUBNET_COUNTS, *(f"more_{name}" for name in types)]
     table = pd.DataFrame(rows, columns=[*_NAMES, *counted]).astype(dict.fromkeys(counted, "Int64"))
@@ -549,17 +549,17 @@ def _subnet_tables(
     return table, zones.astype(dict.fromkeys(counted, "Int64")), kept, list(dict.fromkeys(unknown))
 
 
-def _subnet_row(held: SubnetState, subnet: Subnet | None) -> dict[str, Any]:
+def _subnet_row(subnet: SubnetState, model: Subnet | None) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "subnet_id": held.subnet_id,
-        "zone": held.zone,
-        "cidr": held.cidr,
-        "available": held.available,
+        "subnet_id": subnet.subnet_id,
+        "zone": subnet.zone,
+        "cidr": subnet.cidr,
+        "available": subnet.available,
     }
-    if subnet is None:
-        return {**row, "free": held.available}
-    row |= {"usable": subnet.usable, "used": subnet.used, "free": subnet.free}
-    estimate = subnet.prefix_estimate
+    if model is None:
+        return {**row, "free": subnet.available}
+    row |= {"usable": model.usable, "used": model.used, "free": model.free}
+    estimate = model.prefix_estimate
     return {
         **row,
         "free_prefixes": estimate.best if estimate.best == estimate.worst else None,

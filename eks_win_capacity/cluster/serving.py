@@ -450,10 +450,10 @@ def difference_reason(
         return "type-not-in-catalog" if node.instance_type else "type-label-missing"
     if not node.advertised_addresses:
         return silence(node, row, state)
-    own = expected_addresses(row, prefix_delegation=prefix_delegation)
-    if own is None:
+    computed = expected_addresses(row, prefix_delegation=prefix_delegation)
+    if computed is None:
         return "mode-unknown"
-    if node.advertised_addresses == own:
+    if node.advertised_addresses == computed:
         return ""
     slots = secondary(row.ipv4_per_interface)
     if not node.ready or node.advertised_addresses not in {
@@ -562,7 +562,7 @@ def causes(message: str) -> tuple[tuple[str, int | None], ...]:
     (('addresses', 2), ('taint', 3))
     """
     text = _TAIL.sub("", message.strip())
-    found: dict[str, int | None] = {}
+    by_code: dict[str, int | None] = {}
     for part in _parts(text):
         counted = _COUNT.match(part) or _OLD_COUNT.match(part)
         said = counted["text"] if counted else part
@@ -570,9 +570,9 @@ def causes(message: str) -> tuple[tuple[str, int | None], ...]:
         if code is None:
             continue
         number = int(counted["count"]) if counted else None
-        before = found.get(code)
-        found[code] = number if before is None else before + (number or 0)
-    return tuple(sorted(found.items(), key=lambda item: PRIORITY.index(item[0])))
+        before = by_code.get(code)
+        by_code[code] = number if before is None else before + (number or 0)
+    return tuple(sorted(by_code.items(), key=lambda item: PRIORITY.index(item[0])))
 
 
 def _parts(text: str) -> list[str]:
@@ -598,8 +598,8 @@ def taints_of(message: str) -> list[str]:
     >>> taints_of("1 node(s) had taint {os: windows}, that the pod didn't tolerate")
     ['os=windows']
     """
-    found = re.findall(r"taint\(?s?\)? \{([^:{}]+):\s*([^{}]*)\}", message)
-    return sorted({f"{key}={value.strip()}" if value.strip() else key for key, value in found})
+    pairs = re.findall(r"taint\(?s?\)? \{([^:{}]+):\s*([^{}]*)\}", message)
+    return sorted({f"{key}={value.strip()}" if value.strip() else key for key, value in pairs})
 
 
 _SPEAKERS: Final = {

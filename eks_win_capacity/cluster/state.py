@@ -128,9 +128,9 @@ class Unknown(str):
 
     def __new__(cls, words: str, *, action: str = "", asked: bool = True) -> Self:
         """Words with what they mean."""
-        made = super().__new__(cls, words)
-        made.action, made.asked = action, asked
-        return made
+        unknown = super().__new__(cls, words)
+        unknown.action, unknown.asked = action, asked
+        return unknown
 
     @classmethod
     def of(cls, words: str) -> Unknown:
@@ -467,25 +467,25 @@ def _union(part: str, mine: Any, theirs: Any) -> Any:
             f"are they of the same cluster?",
             part=part,
         )
-    found = {identity(part, item): item for item in mine}
+    by_identity = {identity(part, item): item for item in mine}
     for item in theirs:
         where = identity(part, item)
-        if found.setdefault(where, item) != item:
+        if by_identity.setdefault(where, item) != item:
             raise StateConflictError(
                 f"two sources disagree about {'/'.join(where)} in {part.replace('_', ' ')}; "
                 f"are they of the same time?",
                 part=part,
             )
-    return tuple(found.values())
+    return tuple(by_identity.values())
 
 
 def _written(value: Any) -> Any:
     """A record, or tuples and mappings of them, as JSON has it; defaults are left out."""
     if dataclasses.is_dataclass(value):
         return {
-            name: _written(held)
+            name: _written(member)
             for name, default in _defaults(value.__class__)
-            if (held := getattr(value, name)) != default
+            if (member := getattr(value, name)) != default
         }
     if isinstance(value, tuple):
         return [_written(item) for item in value]
@@ -501,7 +501,7 @@ def _defaults(record: Any) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def _read(value: Any, kind: Any, place: str) -> Any:
+def _read(value: Any, kind: Any, where: str) -> Any:
     """
     What `_written` wrote as the kind that a field has; an error names the place.
 
@@ -511,11 +511,11 @@ def _read(value: Any, kind: Any, place: str) -> Any:
     if origin in {Union, UnionType}:
         if value is None and NoneType in get_args(kind):
             return None
-        return _read(value, next(k for k in get_args(kind) if k is not NoneType), place)
+        return _read(value, next(k for k in get_args(kind) if k is not NoneType), where)
     if dataclasses.is_dataclass(kind):
-        return _record(value, kind, place)
+        return _record(value, kind, where)
     if origin is tuple:
-        return _tuple(value, get_args(kind), place)
+        return _tuple(value, get_args(kind), where)
     if origin is Literal:
         fits = value in get_args(kind)
     elif kind is Any:
@@ -524,22 +524,22 @@ def _read(value: Any, kind: Any, place: str) -> Any:
         # A truth value is a number in Python, and no count.
         fits = isinstance(value, origin or kind) and (kind is bool or not isinstance(value, bool))
     if not fits:
-        raise _damaged(place, f"it cannot be {value!r:.60}")
+        raise _damaged(where, f"it cannot be {value!r:.60}")
     if isinstance(value, Mapping) and get_args(kind):
-        return {str(key): _read(v, get_args(kind)[1], f"{place}.{key}") for key, v in value.items()}
+        return {str(key): _read(v, get_args(kind)[1], f"{where}.{key}") for key, v in value.items()}
     return value
 
 
-def _record(value: Any, record: Any, place: str) -> Any:
+def _record(value: Any, record: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
-        raise _damaged(place, f"it cannot be {value!r:.60}")
+        raise _damaged(where, f"it cannot be {value!r:.60}")
     hints = _hints(record)
     if unknown := [name for name in value if name not in hints]:
-        raise _damaged(f"{place}.{unknown[0]}", "no such field")
+        raise _damaged(f"{where}.{unknown[0]}", "no such field")
     try:
-        return record(**{k: _read(v, hints[k], f"{place}.{k}") for k, v in value.items()})
+        return record(**{k: _read(v, hints[k], f"{where}.{k}") for k, v in value.items()})
     except TypeError as error:
-        raise _damaged(place, str(error)) from error
+        raise _damaged(where, str(error)) from error
 
 
 @cache
@@ -548,21 +548,21 @@ def _hints(record: Any) -> dict[str, Any]:
     return get_type_hints(record, {**vars(sys.modules[record.__module__]), "Mapping": Mapping})
 
 
-def _tuple(value: Any, kinds: tuple[Any, ...], place: str) -> tuple[Any, ...]:
+def _tuple(value: Any, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _damaged(place, f"it cannot be {value!r:.60}")
+        raise _damaged(where, f"it cannot be {value!r:.60}")
     if kinds[-1] is Ellipsis:
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):
-        raise _damaged(place, f"it has {len(value)} members instead of {len(kinds)}")
+        raise _damaged(where, f"it has {len(value)} members instead of {len(kinds)}")
     pairs = zip(value, kinds, strict=True)
-    return tuple(_read(item, kind, f"{place}[{i}]") for i, (item, kind) in enumerate(pairs))
+    return tuple(_read(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(pairs))
 
 
-def _damaged(place: str, why: str) -> DocumentError:
+def _damaged(where: str, why: str) -> DocumentError:
     """Make the error for a saved state that is not as it was written."""
     return DocumentError(
-        f"the saved cluster state is damaged at {place}: {without_accounts(why)}",
+        f"the saved cluster state is damaged at {where}: {without_accounts(why)}",
         source="the mapping",
-        place=place,
+        place=where,
     )
