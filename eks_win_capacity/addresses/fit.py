@@ -151,7 +151,7 @@ def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> s
 
 def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[Finding, ...]:
     findings = []
-    if instance.windows.status == "unsupported":
+    if not instance.windows.possible:
         findings.append(
             Finding(
                 code="windows-unsupported",

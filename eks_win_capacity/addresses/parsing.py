@@ -26,6 +26,7 @@ from eks_win_capacity.core.errors import (
     ReservationError,
     SubnetCidrError,
     UnsupportedInputError,
+    only_a_part,
 )
 from eks_win_capacity.core.lazy import checked_call
 
@@ -268,10 +269,9 @@ def _interfaces(pages: list[Any]) -> list[Mapping[str, Any]]:
                 f"used has a mapping without NetworkInterfaces (its keys: {', '.join(map(str, page))}); "
                 "give the answer of DescribeNetworkInterfaces, or a count of used addresses"
             )
-    if pages[-1].get("NextToken"):
+    if part := only_a_part(pages[-1])[1]:
         raise InputError(
-            "the EC2 answer has a NextToken, so more interfaces follow and addresses would be "
-            "missed; give all pages, as client.get_paginator('describe_network_interfaces') does"
+            f"used is {part}, or give all pages, as client.get_paginator('describe_network_interfaces') does"
         )
     return interfaces
 
@@ -573,13 +573,8 @@ def _entries(given: object) -> list[Any]:
     if given is None:
         return []
     if isinstance(given, Mapping) and "SubnetIpv4CidrReservations" in given:
-        if given.get("NextToken"):
-            raise ReservationError(
-                "the answer of GetSubnetCidrReservations has a NextToken, so more reservations "
-                "follow; give all of them",
-                cidr="",
-                reason="malformed",
-            )
+        if part := only_a_part(given)[1]:
+            raise ReservationError(f"reservations is {part}", cidr="", reason="malformed")
         return list(given["SubnetIpv4CidrReservations"])
     if isinstance(given, (str, Mapping, Reservation)):
         return [given]

@@ -15,6 +15,7 @@ from eks_win_capacity.aws.saved_answers import moment, shaped
 from eks_win_capacity.core.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
 from eks_win_capacity.core.errors import DocumentError, InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
+from eks_win_capacity.forecast.monitoring import unfinished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,7 +277,6 @@ def _values(
     )
     queries = [{"Id": f"q{at}", "MetricStat": stat} for at, stat in enumerate(stats)]
     points: list[dict[int, float]] = [{} for _ in where]
-    last: dict[str, str] = {}
     pages = all_pages(
         watch,
         "get_metric_data",
@@ -286,13 +286,11 @@ def _values(
         StartTime=dt.datetime.fromtimestamp(window[0], dt.UTC),
         EndTime=dt.datetime.fromtimestamp(window[1], dt.UTC),
     )
-    for page in pages:
-        for result in page["MetricDataResults"]:
-            last[result["Id"]] = result.get("StatusCode", "Complete")
-            points[int(result["Id"][1:])] |= _points(result, period_s)
-    # A query goes on over several pages: what its last one says is true of the whole.
-    wrong = sorted({code for code in last.values() if code != "Complete"})
-    if wrong or len(last) != len(queries):
+    results = [result for page in pages for result in page["MetricDataResults"]]
+    for result in results:
+        points[int(result["Id"][1:])] |= _points(result, period_s)
+    wrong = sorted(set(unfinished(results).values()))
+    if wrong or len({result["Id"] for result in results}) != len(queries):
         raise incomplete(
             "GetMetricData",
             str(watch.meta.region_name),
@@ -319,6 +317,12 @@ def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict
     calls = {"MetricDataResults": "GetMetricData"}
     with shaped():
         results = [row for page in saved(files, calls) for row in page["MetricDataResults"]]
+    for name, status in unfinished(results).items():
+        raise DocumentError(
+            f"the answer of GetMetricData is only a part for {name}: {status}",
+            source="the answer",
+            place="StatusCode",
+        )
     by_subnet: dict[str, dict[int, float]] = {}
     with shaped():
         for result in results:
@@ -326,13 +330,6 @@ def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict
             matches = [name for name in names if name in label]
             if not matches and len(names) == len(results) == 1:
                 matches = names
-            if result.get("StatusCode", "Complete") != "Complete":
-                raise DocumentError(
-                    f"the answer of GetMetricData is only a part for {label.strip()}: "
-                    f"{result['StatusCode']}",
-                    source="the answer",
-                    place="StatusCode",
-                )
             for name in matches:
                 by_subnet.setdefault(name, {}).update(_points(result, period_s))
     return by_subnet

@@ -6,10 +6,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.aws._occupants import RESERVATIONS
-from eks_win_capacity.aws.calls import TOKENS
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes
 from eks_win_capacity.core.documents.whole import what_it_is
-from eks_win_capacity.core.errors import DocumentError, without_accounts
+from eks_win_capacity.core.errors import DocumentError, only_a_part, without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -145,11 +144,6 @@ def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
 
     Raises DocumentError if it is a part of an answer.
     """
-    more = next((key for key in TOKENS if document.get(key)), "")
-    if more or document.get("IsTruncated"):
-        raise DocumentError(
-            f"{name}: the answer of {call} is only a part: more pages follow; save it without "
-            "--max-items and --no-paginate",
-            source=name,
-            place=more or "IsTruncated",
-        )
+    token, part = only_a_part(document)
+    if part:
+        raise DocumentError(f"{name}: the answer of {call} is {part}", source=name, place=token)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.state import Unknown
 from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.errors import (
+    TOKENS,
     AwsError,
     InputError,
     UnsupportedInputError,
@@ -38,9 +39,6 @@ Source: EC2 API reference, "Filter".
 """
 
 _MESSAGE: Final = 300
-
-TOKENS: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
-"""What an answer holds when more pages follow."""
 
 _LOGIN: Final = "log in again (`aws sso login` or `aws login`) or renew the session token"
 _CREDENTIALS: Final = (

@@ -83,6 +83,11 @@ class WindowsVerdict(Shown):
         return self.status + (f" ({', '.join(self.codes)})" if self.reasons else "")
 
     @property
+    def possible(self) -> bool:
+        """Whether nothing is known that forbids Windows; a caveat does not."""
+        return self.status != "unsupported"
+
+    @property
     def codes(self) -> tuple[str, ...]:
         """The codes of the reasons."""
         return tuple(reason.code for reason in self.reasons)

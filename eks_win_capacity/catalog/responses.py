@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog._instance_type import PATHS, PER_REGION, FieldError, InstanceType
-from eks_win_capacity.core.errors import CatalogConflictError, CatalogFileError
+from eks_win_capacity.core.errors import CatalogConflictError, CatalogFileError, only_a_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,14 +48,10 @@ def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]
                 place=f"{where}.NextToken",
             )
         tokens.add(token)
-    if pages[-1].get("NextToken"):
-        where = "NextToken" if single else f"[{len(pages) - 1}].NextToken"
-        raise CatalogFileError(
-            f"{source} is only a part of the answer: {where} says that more pages follow. "
-            "Save it without --max-items, --no-paginate or --starting-token",
-            source=source,
-            place=where,
-        )
+    token, part = only_a_part(pages[-1])
+    if part:
+        where = token if single else f"[{len(pages) - 1}].{token}"
+        raise CatalogFileError(f"{source} is {part}", source=source, place=where)
     return pages
 
 

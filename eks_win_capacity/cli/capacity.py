@@ -91,7 +91,7 @@ def _notes(types: list[InstanceType], *, prefix_delegation: bool) -> str:
     lines = [
         f"{instance.name} does not run Windows: {instance.windows.reasons[0].why}."
         for instance in types
-        if instance.windows.status == "unsupported"
+        if not instance.windows.possible
     ]
     lines += [
         f"{instance.name}: {reason.why} ({reason.date})."

@@ -331,7 +331,7 @@ def _grouped(
 
     if not asked.by:
         return []
-    able = [name for name in rows.instance_types if catalog[name].windows.status != "unsupported"]
+    able = [name for name in rows.instance_types if catalog[name].windows.possible]
     kept = pd.Series(rows.codes).map(dict(enumerate(rows.instance_types))).isin(able).to_numpy()
     groups = table.frame[list(asked.by)].astype("string").replace("", pd.NA)[kept]
     counts = 1 if table.counts is None else table.counts.to_numpy()[kept]
@@ -549,7 +549,7 @@ def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
 
 def _summary(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    runs = {name: catalog[name].windows.status != "unsupported" for name in fleet.counts}
+    runs = {name: catalog[name].windows.possible for name in fleet.counts}
     for name, nodes in fleet.counts.items():
         size = sizes.loc[fleet.instance_types.index(str(name))].to_dict()
         rows.append(
@@ -580,7 +580,7 @@ def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
         one = "node has a missing or unknown type and is not counted."
         many = "nodes have a missing or unknown type and are not counted."
         notes.append(count_of(fleet.unknown, one, many))
-    if barred := [name for name in counts if catalog[name].windows.status == "unsupported"]:
+    if barred := [name for name in counts if not catalog[name].windows.possible]:
         count = sum(counts[name] for name in barred)
         notes.append(
             f"{count_of(count, 'node')} cannot run Windows and {'counts' if count == 1 else 'count'} in no "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cli.output import progress
+from eks_win_capacity.cli.output import progress, say
 from eks_win_capacity.cli.termination import tidy_end
 from eks_win_capacity.core.documents.whole import is_packed, refuse_title, separator_of
 from eks_win_capacity.core.errors import (
@@ -204,6 +204,13 @@ def counted(
     notes = list(table.notes)
     if heads.count is not None:
         notes.append(f"each row stands for as many nodes as its {heads.count!r} says")
+    elif heads.name is not None:
+        # All names of a hundred million rows do not fit into memory.
+        say(
+            "eks-win-capacity: note: rows of long files are not compared by their "
+            f"{heads.name!r}: a node that stands twice counts twice",
+            err=True,
+        )
     index = table.frame.index
     kept = {name: table.frame[name].drop_duplicates().tolist() for name in sides}
     counted_table = type(table)(table.frame, table.types, nodes[index], tuple(notes))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.remedies import (
     Change,
-    describe_pod,
     resized,
     tag_command,
     toleration,
@@ -91,7 +90,7 @@ def lift(pod: Pod, need: PodNeed, view: ClusterView) -> Iterator[Change]:
     elif code == "group-at-maximum":
         yield _raise_maximum(text, view)
     else:
-        yield _tag_group(pod, text, view)
+        yield _tag_group(text, view)
 
 
 def _match(pod: Pod, need: PodNeed, text: str, view: ClusterView) -> Change:
@@ -274,7 +273,7 @@ def lacking_tags(wanted: Mapping[str, str], group: NodeGroup) -> dict[str, str]:
     return lacking if next(iter(wanted)) in lacking else {}
 
 
-def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
+def _tag_group(text: str, view: ClusterView) -> Change:
     """The tag by which the autoscaler learns of addresses, for each group without it."""
     wanted = [(group, wanted_tags(group, view)) for group in view.groups]
     cluster = word(view.state.name, "CLUSTER_NAME")
@@ -287,8 +286,8 @@ def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
     if wanted and not commands and all(tags for _, tags in wanted):
         return Change(
             code="look",
-            remedy=f"see whether it still says so: {describe_pod(pod)}; if it does, restart it, for "
-            "it keeps what it knows of a group",
+            remedy="see whether it still says so: kubectl get events -A --field-selector "
+            "reason=NotTriggerScaleUp; if it does, restart it, for it keeps what it knows of a group",
             unit="",
             feasible=None,
             why=f"{message}every Windows group that is known has the tag now",

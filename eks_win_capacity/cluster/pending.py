@@ -308,12 +308,13 @@ def _room_shown(rooms: Mapping[str, int]) -> str:
     )
 
 
-def _see_what_holds(rooms: Mapping[str, int], pod: Pod, waiting: int) -> Iterator[Change]:
+def _see_what_holds(rooms: Mapping[str, int], waiting: int) -> Iterator[Change]:
     if sum(rooms.values()) >= waiting:
         yield Change(
             code="look",
             remedy="see first what holds the room that is shown here: kubectl get pods -A -o wide "
-            f"--field-selector spec.nodeName={word(next(iter(rooms)), 'NODE')}; {describe_pod(pod)}",
+            f"--field-selector spec.nodeName={word(next(iter(rooms)), 'NODE')}; then what the "
+            "scheduler says now: kubectl get events -A --field-selector reason=FailedScheduling",
             unit="",
             why=_room_shown(rooms),
         )
@@ -366,7 +367,7 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
     """What may help so many pods like this one: settings, then pods, then nodes; the caller ranks."""
     need = PodNeed.of(pod)
     # The order counts among equals: what costs no node comes before what does.
-    yield from _see_what_holds(_denied_room(cause, pod, causes(pod.message), view), pod, waiting)
+    yield from _see_what_holds(_denied_room(cause, pod, causes(pod.message), view), waiting)
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
         yield from changes.enable(need, view)
     if cause == "no-address-asked":

@@ -406,6 +406,30 @@ def positions_of(positions: Sequence[int]) -> str:
     return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
 
 
+TOKENS = ("NextToken", "nextToken", "NextMarker", "Marker")
+"""What an answer of AWS holds when more pages follow."""
+
+
+def only_a_part(answer: Any) -> tuple[str, str]:
+    """
+    Member by which an answer of AWS or Kubernetes says that more follows, and words for it.
+
+    What is missing would look free: an answer of which both are not empty is refused.
+
+    Examples
+    --------
+    >>> only_a_part({"Subnets": [], "NextToken": "abc"})[0], only_a_part({"Subnets": []})
+    ('NextToken', ('', ''))
+    """
+    head = answer.get("metadata")
+    if hasattr(head, "get") and head.get("continue"):
+        key, more, cure = "metadata.continue", "objects", "a limit, as kubectl get does"
+    else:
+        key = next((one for one in (*TOKENS, "IsTruncated") if answer.get(one)), "")
+        more, cure = "pages", "--max-items, --no-paginate and --starting-token"
+    return key, f"only a part: more {more} follow ({key}); save it without {cure}" if key else ""
+
+
 _ACCOUNT = (
     # An encoded colon or slash ends in a letter, which is not a part of a word.
     r"(?:(?<![0-9A-Za-z])|(?<=%3[Aa])|(?<=%253[Aa])|(?<=%2[Ff])|(?<=%252[Ff]))"

@@ -143,12 +143,13 @@ def node_table(
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns of a table that tell types, counts, systems and states; None without one."""
+    """The columns of a table that tell types, counts, systems, states and names; None without one."""
 
     types: Any
     count: Any
     system: Any
     state: Any
+    name: Any
 
 
 def roles(
@@ -165,6 +166,7 @@ def roles(
         _count_column(frame, types, count),
         _column_of(frame, _OS_NAMES, _SYSTEMS),
         _column_of(frame, _STATE_NAMES, _STATES),
+        _column_called(frame, _ID_NAMES),
     )
 
 

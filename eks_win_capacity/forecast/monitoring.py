@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, only_a_part
 from eks_win_capacity.forecast.read import SUBNET_LABELS, kind_and_subnet, label_of, words_kind
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ def usage_table(document: Any) -> pd.DataFrame:
 
     rows: list[dict[str, Any]] = []
     pages = document if isinstance(document, list) else [document]
-    if pages and isinstance(pages[-1], Mapping) and pages[-1].get("NextToken"):
-        raise InputError(
-            "the answer is only a part: more pages follow (NextToken); save it without --max-items "
-            "and --no-paginate"
-        )
-    for one in map(_whole, pages):
+    if pages and isinstance(pages[-1], Mapping) and (part := only_a_part(pages[-1])[1]):
+        raise InputError(f"the answer is {part}")
+    answers = [_whole(page) for page in pages]
+    series = (row for one in answers for row in one.get("MetricDataResults") or ())
+    for name, status in unfinished(series).items():
+        raise InputError(f"CloudWatch gave no whole answer for {name!r}: {status}; ask again")
+    for one in answers:
         if not (member := _member(one)):
             raise InputError(
                 "this JSON is not a history: give a range query of Prometheus, get-metric-data or "
@@ -120,12 +121,25 @@ def _prometheus(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def unfinished(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """
+    Status of each series of CloudWatch of which values are missing, by its id or label.
+
+    A series goes on over several pages: what its last one says is true of the whole.
+
+    Examples
+    --------
+    >>> unfinished([{"Id": "a", "StatusCode": "PartialData"}, {"Id": "a", "StatusCode": "Complete"}])
+    {}
+    """
+    last = {str(r.get("Id") or r.get("Label")): r.get("StatusCode") or "Complete" for r in results}
+    return {name: status for name, status in last.items() if status != "Complete"}
+
+
 def _metric_data(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for series in answer["MetricDataResults"]:
         kind, subnet = kind_and_subnet(series.get("Label") or series.get("Id", ""))
-        if (status := series.get("StatusCode")) in {"InternalError", "Forbidden"}:
-            raise InputError(f"CloudWatch gave no whole answer for {subnet!r}: {status}; ask again")
         times, values = series.get("Timestamps") or (), series.get("Values") or ()
         if len(times) != len(values):
             raise InputError(

@@ -85,7 +85,7 @@ def read_candidates(
         unasked = speciality(row.name) if candidates is None else ""
         if gives is not None and gives(row.name):
             unasked = ""
-        if row.windows.status == "unsupported":
+        if not row.windows.possible:
             arm = any(one.startswith("arm64") for one in row.architectures)
             why = (
                 row.windows.reasons[0].why if row.windows.reasons else "no Windows image runs on it"

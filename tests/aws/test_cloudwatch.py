@@ -319,6 +319,12 @@ def saved(label="subnet-1", times=(0, 2), status="Complete", **more):
     }
 
 
+def test_a_series_that_goes_on_over_pages_is_whole_where_its_last_page_says_so():
+    early, late = saved(times=(0,), status="PartialData"), saved(times=(2,))
+    frame = aws.load_usage_history(ONE, files=[early, late])
+    assert frame["used"].isna().tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize("label", ["subnet-1", "AWS/IPAM subnet-1 SubnetIPUsage", "anything"])
 def test_saved_answers_give_the_same_history(label, tmp_path):
     path = tmp_path / "history.json"

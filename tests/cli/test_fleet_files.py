@@ -527,3 +527,10 @@ def test_sums_that_cannot_be_made_are_refused(tmp_path, options, word):
     for source in (tmp_path, tmp_path / "nodes.csv"):
         answer = CliRunner().invoke(cli.app, ["fleet", str(source), *options])
         assert word in str(answer.exception)
+
+
+def test_long_files_say_that_rows_are_not_compared(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_text("node,instance_type\nwin-1,m5.large\nwin-1,m5.large\n")
+    answer = CliRunner().invoke(cli.app, ["fleet", str(path)])
+    assert "not compared by their 'node'" in " ".join(answer.output.split())

@@ -114,6 +114,12 @@ def test_nodes_are_not_bought_while_what_is_known_has_room_for_all(many, first):
     assert any("there is room for 18" in seen for seen in pod.evidence)
 
 
+def test_what_is_advised_to_many_pods_names_none_of_them():
+    pods = waiting(9, cpu_m=10, memory_bytes=MIB)
+    for pod in told(pods=pods, node_groups=(GROUP,)):
+        assert not [one for one in pods for o in pod.options if f" {one.name}" in o.remedy]
+
+
 def test_a_limit_that_is_not_known_is_no_room():
     message = "0/2 nodes are available: 2 Insufficient memory."
     pods = waiting(message=message)

@@ -648,3 +648,16 @@ def test_gzip_is_read_and_other_packings_are_named(command, text, tmp_path):
     ran = CliRunner().invoke(cli.app, [str(path) if c == "FILE" else c for c in command])
     assert isinstance(ran.exception, CapacityError)
     assert "bunzip2 it first" in str(ran.exception)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"kind": "PodList"}', "apiVersion: v1", "NAME    READY   STATUS"]
+)
+def test_an_answer_in_a_folder_is_read_or_refused_whatever_its_name(tmp_path, text):
+    node = {"kind": "Node", "metadata": {"name": "win-1"}}
+    (tmp_path / "NODES.JSON").write_text(json.dumps(node))
+    (tmp_path / "README.md").write_text("# saved on Monday")
+    assert [node.name for node in load_files(tmp_path).nodes] == ["win-1"]
+    (tmp_path / "pods.txt").write_text(text)
+    with pytest.raises(DocumentError, match=r"pods\.txt begins like a saved answer"):
+        load_files(tmp_path)

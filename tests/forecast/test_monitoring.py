@@ -195,6 +195,7 @@ def test_python_reads_the_same_documents():
         (statistics("AvailableIpAddressCount", FREE, "SampleCount"), "Minimum"),
         ({"MetricDataResults": [{"Label": "a", "Timestamps": TEXT, "Values": [1.0]}]}, "1 Values"),
         ({**metric_data("available", FREE), "NextToken": "t"}, "more pages follow"),
+        ({"MetricDataResults": [{"Label": "a", "StatusCode": "PartialData"}]}, "PartialData"),
         (
             {"MetricDataResults": [{"Label": "a", "StatusCode": "Forbidden"}]},
             "no whole answer for 'a': Forbidden",
@@ -208,6 +209,9 @@ def test_an_answer_without_a_history_is_refused_in_words(document, words):
 
 def test_pages_are_an_answer_where_the_last_one_is_there():
     pages = [{**metric_data("available", FREE), "NextToken": "t"}, metric_data("available", FREE)]
+    assert len(usage_table(pages)) == 2 * len(FREE)
+    for page, status in zip(pages, ("PartialData", "Complete"), strict=True):
+        page["MetricDataResults"][0]["StatusCode"] = status
     assert len(usage_table(pages)) == 2 * len(FREE)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.remedies import how_told, partition_of, word
@@ -264,20 +264,24 @@ class Check(Shown):
     needs : tuple of str
         Parts without which nothing is seen; ``a|b`` where either one does.
     look : callable
-        Looks at the state and gives findings.
+        Looks at the state and gives findings: the function that the check decorates.
     clear : str
         What a pass says where it gave none; empty where it always gives some.
     """
 
-    code: str
+    code: str = field(kw_only=False)
     considers: str
     severity: Severity
     why: str
     source: str = GUIDE
     whole: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    look: Callable[[Check, Look], Iterator[Finding]] = field(repr=False)
+    look: Run = field(default=lambda *_: iter(()), repr=False)
     clear: str = field(default="", repr=False)
+
+    def __call__(self, look: Run) -> Check:
+        """Decorate the function that looks: a check of the same fields with it."""
+        return replace(self, look=look)
 
     def run(self, look: Look) -> Iterator[Finding]:
         """The findings; where a part is known in part alone, no pass of the whole."""
@@ -368,11 +372,6 @@ class Check(Shown):
 
 
 Run = Callable[[Check, Look], Iterator[Finding]]
-
-
-def check(code: str, **rule: Any) -> Callable[[Run], Check]:
-    """Make a check of a function that looks; its other fields are those of `Check`."""
-    return lambda look: Check(code=code, look=look, **rule)
 
 
 def some(names: list[str] | tuple[str, ...]) -> str:

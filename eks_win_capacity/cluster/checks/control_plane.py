@@ -20,7 +20,7 @@ from eks_win_capacity.cluster.checks.check import (
     CONTROLLER,
     PREFIXES,
     SUBNETS,
-    check,
+    Check,
     some,
     windows_group,
 )
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.addresses.subnet import Subnet
-    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.checks.check import Look
     from eks_win_capacity.cluster.state import ClusterState, Node, SubnetState
     from eks_win_capacity.core.findings import Finding
 
@@ -172,7 +172,7 @@ def _enough_dns_hosts(rule: Check, look: Look, least: int) -> Iterator[Finding]:
         yield rule.passed(hosts[1])
 
 
-@check(
+@Check(
     "coredns-capacity",
     considers="One Linux node or Fargate pod for CoreDNS",
     severity="error",
@@ -189,7 +189,7 @@ def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
     yield from _enough_dns_hosts(rule, look, 1)
 
 
-@check(
+@Check(
     "coredns-redundancy",
     considers="Two Linux nodes or Fargate pods recommended for CoreDNS",
     severity="warning",
@@ -199,7 +199,7 @@ def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     return _enough_dns_hosts(rule, look, 2)
 
 
-@check(
+@Check(
     "resource-controller-policy",
     considers="Managed policy AmazonEKSVPCResourceController on the cluster role",
     severity="error",
@@ -230,7 +230,7 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     yield rule.failed(seen, attach_policy(state))
 
 
-@check(
+@Check(
     "windows-nodes-ready",
     considers="Windows nodes ready",
     severity="warning",
@@ -256,7 +256,7 @@ def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"{count_of(len(nodes), 'Windows node')} ready")
 
 
-@check(
+@Check(
     "custom-networking",
     considers="No custom networking with Windows",
     severity="warning",
@@ -280,7 +280,7 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"{name} is not true")
 
 
-@check(
+@Check(
     "security-groups-for-pods",
     considers="No security groups for pods with Windows",
     severity="error",
@@ -324,7 +324,7 @@ def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
         )
 
 
-@check(
+@Check(
     "fargate-windows-pods",
     considers="No Windows pods on Fargate",
     severity="error",
@@ -395,7 +395,7 @@ def _compute_check(
         )
 
 
-@check(
+@Check(
     "auto-mode-windows-pods",
     considers="No Windows pods in EKS Auto Mode",
     severity="error",
@@ -405,7 +405,7 @@ def auto_mode_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
     yield from _compute_check(rule, look, "auto", part="auto_mode", exists=look.state.auto_mode)
 
 
-@check(
+@Check(
     "hybrid-windows-pods",
     considers="No Windows pods on Hybrid Nodes",
     severity="error",
@@ -456,7 +456,7 @@ def _mended(look: Look) -> dict[str, str]:
     return {"amazon-vpc-cni.yaml": configmap(data)}
 
 
-@check(
+@Check(
     "windows-ipam-enabled",
     considers="enable-windows-ipam in ConfigMap amazon-vpc-cni",
     severity="error",
@@ -485,7 +485,7 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
     )
 
 
-@check(
+@Check(
     "prefix-delegation-nitro",
     considers="Prefix delegation acts on Nitro and bare-metal types only",
     severity="warning",
@@ -518,7 +518,7 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
         )
 
 
-@check(
+@Check(
     "warm-targets",
     considers="Warm targets of the ConfigMap do what they say",
     severity="warning",
@@ -557,7 +557,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("the warm targets hold no trap")
 
 
-@check(
+@Check(
     "subnet-room",
     considers="Room in the subnets for one more Windows node",
     severity="error",
@@ -631,7 +631,7 @@ def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
     )
 
 
-@check(
+@Check(
     "control-plane-room",
     considers="Free addresses for the control plane in the cluster's subnets: 6, better 16",
     severity="warning",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.checks.check import ENTRIES, check, some
+from eks_win_capacity.cluster.checks.check import ENTRIES, Check, some
 from eks_win_capacity.cluster.remedies import (
     access_entry_command,
     aws_auth_entry,
@@ -17,7 +17,7 @@ from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.checks.check import Look
     from eks_win_capacity.cluster.records import NodeGroup
     from eks_win_capacity.core.findings import Finding, Severity
 
@@ -108,7 +108,7 @@ def _map_role(look: Look, role: str) -> str:
     return map_role_command(role, look.cluster, look.partition, look.state.region)
 
 
-@check(
+@Check(
     "aws-auth-mapping",
     considers="Node role in aws-auth with its three groups",
     severity="error",
@@ -263,7 +263,7 @@ def _wrong_username(look: Look, role: str) -> str:
     )
 
 
-@check(
+@Check(
     "access-entry",
     considers="Access entry of type EC2_WINDOWS where entries replace aws-auth",
     severity="error",
@@ -319,7 +319,7 @@ def _entry_of(rule: Check, look: Look, role: str, mode: str) -> Finding:
     )
 
 
-@check(
+@Check(
     "custom-ami-mapping",
     considers="Custom AMI in a managed node group needs the mapping too",
     severity="error",
@@ -371,7 +371,7 @@ def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
     )
 
 
-@check(
+@Check(
     "shared-node-role",
     considers="Node role not shared by Windows and Linux nodes",
     severity="warning",

@@ -10,7 +10,7 @@ from eks_win_capacity.cluster.checks.check import (
     AMIS,
     CONTROLLER,
     KARPENTER,
-    check,
+    Check,
     some,
     windows_group,
 )
@@ -27,12 +27,12 @@ from eks_win_capacity.core.quantities import millicores, whole_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.checks.check import Look
     from eks_win_capacity.cluster.state import NodeGroup, NodePool
     from eks_win_capacity.core.findings import Finding
 
 
-@check(
+@Check(
     "autoscaler-node-template",
     considers="Node-template tag for the cluster autoscaler",
     severity="warning",
@@ -113,7 +113,7 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
     )
 
 
-@check(
+@Check(
     "bootstrap-without-ami",
     considers="A bootstrap script only in a launch template that names an AMI",
     severity="error",
@@ -141,7 +141,7 @@ def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
         )
 
 
-@check(
+@Check(
     "service-cidr",
     considers="-ServiceCIDR where the cluster's service addresses are chosen by hand",
     severity="error",
@@ -184,7 +184,7 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"services have {cidr}; no bootstrap script of your own contradicts it")
 
 
-@check(
+@Check(
     "direct-server-return",
     considers="Direct server return where a cluster has more than 100 services",
     severity="info",
@@ -222,7 +222,7 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
         )
 
 
-@check(
+@Check(
     "launch-prefixes",
     considers="/28 prefixes that nodes get at launch: by the launch template or ipPrefixCount",
     severity="warning",
@@ -276,7 +276,7 @@ def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, 
     )
 
 
-@check(
+@Check(
     "local-cluster",
     considers="No Windows nodes in a local cluster on an Outpost",
     severity="error",
@@ -296,7 +296,7 @@ def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("the control plane runs in the Region")
 
 
-@check(
+@Check(
     "windows-ami-regions",
     considers="Windows AMI types of managed node groups in commercial Regions alone",
     severity="error",
@@ -337,7 +337,7 @@ def _edit(pool: NodePool) -> str:
     return f"kubectl edit nodepool {word(pool.name, 'NODEPOOL')}"
 
 
-@check(
+@Check(
     "karpenter-node-os",
     considers="NodePools of Karpenter name kubernetes.io/os beside Windows workloads",
     severity="error",
@@ -392,7 +392,7 @@ def _of_arm(rule: Check, pools: list[NodePool]) -> list[Finding]:
     ]
 
 
-@check(
+@Check(
     "karpenter-ami-family",
     considers="NodePools of Windows have an EC2NodeClass with a Windows AMI family",
     severity="error",
@@ -434,7 +434,7 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
             )
 
 
-@check(
+@Check(
     "karpenter-limits",
     considers="NodePools of Karpenter below their limits",
     severity="warning",
@@ -481,7 +481,7 @@ def _reached(name: str, used: str, limit: str) -> bool:
         return False
 
 
-@check(
+@Check(
     "karpenter-node-claims",
     considers="NodeClaims of Karpenter that become nodes",
     severity="warning",

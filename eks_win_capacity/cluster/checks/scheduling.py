@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster.checks.check import AMIS, check, some
+from eks_win_capacity.cluster.checks.check import AMIS, Check, some
 from eks_win_capacity.cluster.remedies import word
 from eks_win_capacity.cluster.serving import release_of
 from eks_win_capacity.core.constants import (
@@ -21,12 +21,12 @@ from eks_win_capacity.core.errors import count_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.checks.check import Look
     from eks_win_capacity.cluster.state import ClusterState, Service
     from eks_win_capacity.core.findings import Finding
 
 
-@check(
+@Check(
     "os-selector",
     considers="Node selector for the operating system, Linux workloads too",
     severity="error",
@@ -104,7 +104,7 @@ def _open_nodes(look: Look) -> bool:
     )
 
 
-@check(
+@Check(
     "arch-selector",
     considers="Node selector for the architecture of Windows workloads",
     severity="warning",
@@ -152,7 +152,7 @@ _API = ("default", "kubernetes")
 """The control plane's own service, whose few backends no selector tells."""
 
 
-@check(
+@Check(
     "windows-build-match",
     considers="Windows pods choose their release where nodes of several releases run",
     severity="warning",
@@ -260,7 +260,7 @@ def _linux_alone(look: Look, service: Service) -> bool:
     return bool(chosen and serving) and all(look.state.pod_os(pod) == "linux" for pod in serving)
 
 
-@check(
+@Check(
     "service-backends",
     considers="At most 1024 backends of a service, 64 before build 17763.2746",
     severity="error",
@@ -295,7 +295,7 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"{len(counted):,} services, {most:,} backends at most")
 
 
-@check(
+@Check(
     "event-log-collected",
     considers="Logs of kubelet and kube-proxy in an event log of 200 MB",
     severity="info",
@@ -336,7 +336,7 @@ Source: Amazon EKS user guide, considerations of these drivers (2026-11-27).
 _PLUGIN: Final = "/ebs-csi-node-windows"
 
 
-@check(
+@Check(
     "windows-volumes",
     considers="Volumes of Windows pods by CSI drivers that run on Windows, with csi-proxy",
     severity="error",
@@ -394,7 +394,7 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
         )
 
 
-@check(
+@Check(
     "gmsa-credentials",
     considers="gMSA: the webhook fills credential specs in",
     severity="error",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.catalog.limits import max_pods_cap
 from eks_win_capacity.catalog.type_names import absent
-from eks_win_capacity.cluster.checks.check import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
+from eks_win_capacity.cluster.checks.check import CONTROLLER, GUIDE, MEMORY, PREFIXES, Check, some
 from eks_win_capacity.cluster.remedies import (
     Launcher,
     bootstrap_arguments,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from eks_win_capacity.catalog import InstanceType, Reason
-    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.checks.check import Look
     from eks_win_capacity.core.findings import Finding, Severity
 
 
@@ -82,7 +82,7 @@ def _each_type(
             yield judge(name, users, row) or _no_row(rule, look, name, users)
 
 
-@check(
+@Check(
     "instance-type-windows",
     considers="Instance types that run Windows; amd64 only, no Arm",
     severity="error",
@@ -93,7 +93,7 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     def judge(name: str, users: list[str], row: InstanceType | None) -> Finding | None:
         if row is None:
             return None
-        if row.windows.status == "unsupported":
+        if not row.windows.possible:
             return rule.failed(
                 f"{name} ({some(users)}): {_told(look, row.windows.reasons)}",
                 f"choose a type that runs Windows{look.instead_of(name)}: eks-win-capacity catalog "
@@ -110,7 +110,7 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     return _each_type(rule, look, judge)
 
 
-@check(
+@Check(
     "instance-type-caveats",
     considers="Instance types with a known caveat under Windows",
     severity="warning",
@@ -136,7 +136,7 @@ def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
     return _each_type(rule, look, judge)
 
 
-@check(
+@Check(
     "instance-type-controller",
     considers="Instance types that the VPC resource controller knows",
     severity="warning",
@@ -185,7 +185,7 @@ def _by_karpenter(row: InstanceType) -> str:
     return "has it" if counted else "lacks it too, so that Karpenter counts no address on it"
 
 
-@check(
+@Check(
     "node-advertises-addresses",
     considers="Windows nodes advertise pod addresses",
     severity="error",
@@ -237,7 +237,7 @@ def _served_again(look: Look, reason: str, node: str) -> str:
     return of.get(reason, f"see the events of the node for the reason: {told}")
 
 
-@check(
+@Check(
     "pods-get-addresses",
     considers="Placed Windows pods get their addresses",
     severity="error",
@@ -392,7 +392,7 @@ def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
     )
 
 
-@check(
+@Check(
     "kubelet-max-pods",
     considers="Kubelet max-pods against addresses; AWS suggests 110, at most 250",
     severity="warning",
@@ -464,7 +464,7 @@ def _none_yet(rule: Check, look: Look) -> Finding:
     return rule.passed("no Windows nodes yet")
 
 
-@check(
+@Check(
     "linux-max-pods-list",
     considers="Linux max-pods lists (of nodeadm, once eni-max-pods.txt) mislead on Windows",
     severity="warning",
@@ -503,7 +503,7 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
 _NODES: Final = "kubectl get nodes -o json"
 
 
-@check(
+@Check(
     "system-memory",
     considers="At least 2 GiB of memory kept for the system",
     severity="warning",
@@ -571,7 +571,7 @@ def _memory_of_nodes(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"{len(nodes):,} Windows nodes keep {wanted:,} MiB or more")
 
 
-@check(
+@Check(
     "image-memory",
     considers="Base images need 30 MB (Nano Server) or 45 MB (Server Core)",
     severity="warning",

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster.checks.check import AMIS, check, some
+from eks_win_capacity.cluster.checks.check import AMIS, Check, some
 from eks_win_capacity.cluster.remedies import Launcher, launchers_of, update_cluster, word
 from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
@@ -30,7 +30,7 @@ from eks_win_capacity.core.constants import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.checks.check import Look
     from eks_win_capacity.core.findings import Finding, Severity
 
 _RELEASED: Final = re.compile(r"-([0-9]{4})\.(0[1-9]|1[0-2])\.(0[1-9]|1[0-9]|2[0-8])")
@@ -77,7 +77,7 @@ def _platform(
         )
 
 
-@check(
+@Check(
     "windows-platform-version",
     considers="Kubernetes and platform version for Windows support",
     severity="error",
@@ -87,7 +87,7 @@ def windows_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
     yield from _platform(rule, look, WINDOWS_PLATFORM_VERSIONS, "Windows support", rule.severity)
 
 
-@check(
+@Check(
     "prefix-platform-version",
     considers="Platform version for prefix delegation on Windows",
     severity="error",
@@ -102,7 +102,7 @@ def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
     yield from _platform(rule, look, PREFIX_VERSIONS, "prefix delegation on Windows", severity)
 
 
-@check(
+@Check(
     "ip-family",
     considers="No IPv6 with Windows",
     severity="error",
@@ -127,7 +127,7 @@ def ip_family(rule: Check, look: Look) -> Iterator[Finding]:
         )
 
 
-@check(
+@Check(
     "legacy-windows-support",
     considers="Legacy Windows support removed",
     severity="warning",
@@ -148,7 +148,7 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("kube-system runs no component of legacy Windows support")
 
 
-@check(
+@Check(
     "windows-server-version",
     considers="Windows Server release and Kubernetes version",
     severity="error",
@@ -233,7 +233,7 @@ def _release(
     )
 
 
-@check(
+@Check(
     "kubelet-version",
     considers="Windows AMI for the cluster's Kubernetes version",
     severity="warning",
@@ -306,7 +306,7 @@ def _with_kubelet(look: Look, text: str) -> list[Launcher]:
     return [*named, *(one for one in seen if one not in named)]
 
 
-@check(
+@Check(
     "ami-release",
     considers="Windows AMIs of managed node groups younger than four months",
     severity="warning",
@@ -340,7 +340,7 @@ def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
         )
 
 
-@check(
+@Check(
     "kubernetes-support",
     considers="Kubernetes version within EKS' support",
     severity="error",

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -221,6 +222,11 @@ class _Unpacked(_Raw):
 SUFFIXES: Final = (".json", ".yaml", ".yml")
 """The files of a folder that are read, gzipped (``.json.gz``) ones too."""
 
+_ANSWERS: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:[{\[]|---\s|(?:apiVersion|items|kind): |(?:NAME|NAMESPACE) +[A-Z])"
+)
+"""How answers of kubectl and AWS begin, tables of kubectl too."""
+
 
 class _Held(io.BytesIO):
     """What a file or pipe held; it may be read twice, and a pipe gives its text once."""
@@ -264,11 +270,15 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
         yield _Held(data.encode() if isinstance(data, str) else data, name), False
     elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
         folder = Path(source)
-        paths = sorted(
-            p
-            for p in folder.iterdir()
-            if p.name.removesuffix(".gz").endswith(SUFFIXES) and p.is_file()
-        )
+        inside = sorted(p for p in folder.iterdir() if p.is_file())
+        paths = [p for p in inside if p.name.lower().removesuffix(".gz").endswith(SUFFIXES)]
+        for path in inside:
+            if path not in paths and path.name[0] != "." and _ANSWERS.match(_head(path)):
+                raise DocumentError(
+                    f"{path} begins like a saved answer and would not be read: of a folder the files "
+                    f"are that end in {', '.join(SUFFIXES)}; rename it, or move it elsewhere",
+                    source=str(path),
+                )
         if not paths:
             raise DocumentError(
                 f"{folder} holds no file that ends in {', '.join(SUFFIXES)}", source=str(folder)
@@ -277,6 +287,15 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
             yield path, True
     else:
         yield source, False
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file; none of one that may not be read."""
+    try:
+        with path.open("rb") as opened_:
+            return opened_.read(64)
+    except OSError:
+        return b""
 
 
 def _is_path(source: str | os.PathLike[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from eks_win_capacity.core.documents import _open
 from eks_win_capacity.core.documents._open import source_name
-from eks_win_capacity.core.errors import DocumentError, InputError
+from eks_win_capacity.core.errors import DocumentError, InputError, only_a_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -230,11 +230,9 @@ def refuse_page(answer: Any, name: str = "", where: str = "") -> None:
 
     Raises DocumentError if the list is only a part.
     """
-    head = answer.get("metadata") if isinstance(answer, Mapping) else None
-    if isinstance(head, Mapping) and head.get("continue"):
+    if isinstance(answer, Mapping) and (part := only_a_part(answer)[1]):
         raise DocumentError(
-            f"{f'{name}: ' if name else ''}{where or 'the list'} is only a part: more objects follow "
-            "(metadata.continue); save it without a limit, as kubectl get does",
+            f"{f'{name}: ' if name else ''}{where or 'the list'} is {part}",
             source=name,
             place=where,
         )
