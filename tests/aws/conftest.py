@@ -11,11 +11,11 @@ from moto.server import ThreadedMotoServer
 def server():
     """Address of a fresh server for each module of tests."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    made = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    made.start()
-    host, port = made.get_host_and_port()
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
     url = f"http://{host}:{port}"
     # What moto plays lies in the process: a module that is entered again would find its own rest.
     urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
     yield url
-    made.stop()
+    moto.stop()

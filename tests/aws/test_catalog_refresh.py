@@ -353,10 +353,12 @@ def test_refresh_says_what_to_do_outside_a_checkout(tmp_path):
 
 
 def test_refresh_asks_moto_on_demand(folders):
-    found = run("refresh", "--from-moto", "--regions", "ca-west-1", "--data-dir", str(folders.data))
-    assert found.exit_code == 0, found.exception
-    assert "1 regions" in found.stdout
-    assert f"wrote {folders.data / 'manifest.json'}" in found.stdout
+    result = run(
+        "refresh", "--from-moto", "--regions", "ca-west-1", "--data-dir", str(folders.data)
+    )
+    assert result.exit_code == 0, result.exception
+    assert "1 regions" in result.stdout
+    assert f"wrote {folders.data / 'manifest.json'}" in result.stdout
 
 
 def test_without_news_the_day_and_the_source_of_the_capture_stay(folders):

@@ -269,7 +269,7 @@ def test_what_is_no_subnet_is_named(subnets):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"source": "mine"}, "ipam"),
         ({"source": {"namespace": "x", "metric": "y"}}, "kind"),
@@ -281,8 +281,8 @@ def test_what_is_no_subnet_is_named(subnets):
         ({"missing": "zero"}, "missing"),
     ],
 )
-def test_a_wrong_argument_is_told_before_anything_is_asked(wrong, told):
-    with pytest.raises(InputError, match=told):
+def test_a_wrong_argument_is_told_before_anything_is_asked(wrong, message):
+    with pytest.raises(InputError, match=message):
         history(client=stubbed("cloudwatch"), **wrong)
 
 

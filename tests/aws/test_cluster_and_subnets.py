@@ -24,7 +24,7 @@ def session():
 
 
 @pytest.fixture(scope="module")
-def made(server, session):
+def prod(server, session):
     """A cluster with a Windows node group, as moto makes it."""
     ec2, eks, iam = (session.client(s, endpoint_url=server) for s in ("ec2", "eks", "iam"))
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -34,10 +34,10 @@ def made(server, session):
         ]["SubnetId"]
         for i, z in enumerate("ab")
     ]
-    for place, description in enumerate(("Amazon EKS prod", "ELB app/web/1", ""), 10):
+    for last_octet, description in enumerate(("Amazon EKS prod", "ELB app/web/1", ""), 10):
         # Left to itself, moto draws any address, those that AWS keeps among them.
         ec2.create_network_interface(
-            SubnetId=subnets[0], Description=description, PrivateIpAddress=f"10.0.0.{place}"
+            SubnetId=subnets[0], Description=description, PrivateIpAddress=f"10.0.0.{last_octet}"
         )
     role = iam.create_role(RoleName="cluster", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     policy = iam.create_policy(
@@ -90,9 +90,9 @@ class _Clients(dict):
     def __init__(self, session, server, failing):
         super().__init__()
         for service in ("eks", "ec2", "iam", "autoscaling"):
-            found = session.client(service, endpoint_url=server)
-            found.meta.events.register("before-call", _failing(failing))
-            self[service] = found
+            client = session.client(service, endpoint_url=server)
+            client.meta.events.register("before-call", _failing(failing))
+            self[service] = client
 
 
 def _failing(failing):
@@ -120,7 +120,7 @@ def load(session, server, **failing):
     return aws.load_cluster("prod", clients=_Clients(session, server, failing))
 
 
-def test_a_cluster_is_read_whole(session, server, made):
+def test_a_cluster_is_read_whole(session, server, prod):
     state = load(session, server)
     assert (state.name, state.region, state.version) == ("prod", REGION, "1.30")
     assert state.ip_family == "ipv4"
@@ -131,13 +131,13 @@ def test_a_cluster_is_read_whole(session, server, made):
     assert (group.role, group.instance_types) == ("win-node", ("t3.medium",))
     assert group.kubelet_max_pods == 144
     assert state.fargate_profiles[0].selectors == (("kube-system", (("k8s-app", "kube-dns"),)),)
-    assert [s.subnet_id for s in state.subnets] == made["subnets"]
+    assert [s.subnet_id for s in state.subnets] == prod["subnets"]
     assert state.addons == ()
     assert "nodes" in state.unknown
 
 
 @pytest.fixture
-def self_managed(server, session, made):
+def self_managed(server, session, prod):
     """An Auto Scaling group of the cluster, one of another cluster, one of no cluster."""
     ec2, scaling = (session.client(s, endpoint_url=server) for s in ("ec2", "autoscaling"))
     script = "<powershell>Start-EKSBootstrap.ps1 -KubeletExtraArgs '--max-pods=58'</powershell>"
@@ -160,7 +160,7 @@ def self_managed(server, session, made):
             LaunchTemplate={"LaunchTemplateId": template, "Version": "$Latest"},
             MinSize=0,
             MaxSize=5,
-            VPCZoneIdentifier=",".join(made["subnets"]),
+            VPCZoneIdentifier=",".join(prod["subnets"]),
             Tags=[{"Key": k, "Value": v, "PropagateAtLaunch": True} for k, v in marks.items()],
         )
     yield
@@ -172,9 +172,9 @@ def self_managed(server, session, made):
 def test_self_managed_groups_are_read_by_the_tag_of_the_cluster(session, server, self_managed):
     state = load(session, server)
     assert [group.name for group in state.node_groups] == ["win", "own-win"]
-    own = state.node_groups[1]
-    assert (own.managed, own.windows, own.instance_types) == (False, True, ("m5.xlarge",))
-    assert (own.kubelet_max_pods, own.max_size, own.bootstraps) == (58, 5, True)
+    owned = state.node_groups[1]
+    assert (owned.managed, owned.windows, owned.instance_types) == (False, True, ("m5.xlarge",))
+    assert (owned.kubelet_max_pods, owned.max_size, owned.bootstraps) == (58, 5, True)
     assert "autoscaling_tags" not in state.unknown
 
 
@@ -184,7 +184,7 @@ def test_self_managed_groups_are_read_where_managed_ones_may_not_be(session, ser
     assert "ListNodegroups" in state.unknown["node_groups"]
 
 
-def test_no_account_id_is_kept(session, server, made):
+def test_no_account_id_is_kept(session, server, prod):
     assert "123456789012" not in json.dumps(load(session, server).to_dict())
 
 
@@ -204,7 +204,7 @@ def test_no_account_id_is_kept(session, server, made):
     ],
 )
 def test_a_missing_permission_leaves_its_part_unknown(  # noqa: PLR0917
-    session, server, made, call, part, value
+    session, server, prod, call, part, value
 ):
     code = "UnauthorizedOperation" if call.startswith("Describe") else "AccessDenied"
     state = load(session, server, **{call: code})
@@ -224,18 +224,20 @@ def test_a_missing_permission_leaves_its_part_unknown(  # noqa: PLR0917
         ("ListAttachedRolePolicies", "InvalidClientTokenId"),
     ],
 )
-def test_any_other_fault_ends_the_load(session, server, made, call, code):
+def test_any_other_fault_ends_the_load(session, server, prod, call, code):
     with pytest.raises(AwsError) as caught:
         load(session, server, **{call: code})
     assert caught.value.operation == call
     assert "123456789012" not in str(caught.value)
 
 
-def test_every_call_has_its_permission(session, server, made):
+def test_every_call_has_its_permission(session, server, prod):
     asked = set()
     clients = _Clients(session, server, {})
-    for found in clients.values():
-        found.meta.events.register("before-call", lambda model, **_: asked.add(model.name) and None)
+    for client in clients.values():
+        client.meta.events.register(
+            "before-call", lambda model, **_: asked.add(model.name) and None
+        )
     aws.load_cluster("prod", clients=clients)
     granted = {permission.partition(":")[2] for permission in aws.PERMISSIONS}
     assert asked <= granted
@@ -243,15 +245,15 @@ def test_every_call_has_its_permission(session, server, made):
     assert all(p.partition(":")[2].startswith(("Describe", "List", "Get")) for p in aws.PERMISSIONS)
 
 
-def test_subnets_tell_what_is_taken_and_by_whom(session, server, made):
-    first, second = aws.load_subnets(made["subnets"], client=_Clients(session, server, {})["ec2"])
+def test_subnets_tell_what_is_taken_and_by_whom(session, server, prod):
+    first, second = aws.load_subnets(prod["subnets"], client=_Clients(session, server, {})["ec2"])
     assert (first.cidr, first.zone, first.used) == ("10.0.0.0/24", f"{REGION}a", 3)
     assert first.users["control plane"] == 1
     assert first.users["load balancers"] == 1
     assert sum(first.users.values()) == 3
     assert second.free == 251
     assert [
-        s.cidr for s in aws.load_subnets(vpc_id=made["vpc"], session=session, endpoint_url=server)
+        s.cidr for s in aws.load_subnets(vpc_id=prod["vpc"], session=session, endpoint_url=server)
     ] == ["10.0.0.0/24", "10.0.1.0/24"]
 
 
@@ -293,7 +295,7 @@ def test_a_region_without_the_service_is_a_clear_error(session):
         aws.load_cluster("p", session=session, region="xx-nowhere-9")
 
 
-def test_the_command_asks_aws_live(server, made, monkeypatch, capsys):
+def test_the_command_asks_aws_live(server, prod, monkeypatch, capsys):
     from eks_win_capacity import cli
 
     for name, value in KEYS.items():
@@ -303,14 +305,14 @@ def test_the_command_asks_aws_live(server, made, monkeypatch, capsys):
         cli.main(["check", *where, "--output", "json"])
     out, err = capsys.readouterr()
     assert (caught.value.code, err) == (4, "")
-    found = {f["code"]: f["outcome"] for f in json.loads(out)["rows"]}
-    assert found["resource-controller-policy"] == "pass"
-    assert found["kubernetes-support"] == "fail"  # 1.30, past its extended support
-    assert found["windows-ipam-enabled"] == "unknown"
+    outcomes = {f["code"]: f["outcome"] for f in json.loads(out)["rows"]}
+    assert outcomes["resource-controller-policy"] == "pass"
+    assert outcomes["kubernetes-support"] == "fail"  # 1.30, past its extended support
+    assert outcomes["windows-ipam-enabled"] == "unknown"
     assert "123456789012" not in out
 
 
-def test_the_command_says_what_aws_refused(server, made, monkeypatch, capsys):
+def test_the_command_says_what_aws_refused(server, prod, monkeypatch, capsys):
     from eks_win_capacity import cli
 
     monkeypatch.setattr(
@@ -341,7 +343,7 @@ def test_the_region_of_the_environment_goes_before_that_of_a_profile(tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("name", "how", "told"),
+    ("name", "how", "message"),
     [
         ("", {}, "must not be empty"),
         (" ", {}, "must not be empty"),
@@ -352,11 +354,11 @@ def test_the_region_of_the_environment_goes_before_that_of_a_profile(tmp_path, m
         ("prod", {"endpoint_url": 80}, "endpoint_url must be a string"),
     ],
 )
-def test_a_wrong_argument_is_refused_before_anything_is_asked(name, how, told):
-    with pytest.raises(CapacityError, match=told):
+def test_a_wrong_argument_is_refused_before_anything_is_asked(name, how, message):
+    with pytest.raises(CapacityError, match=message):
         aws.load_cluster(name, **how)
     if name is not None:
-        with pytest.raises(CapacityError, match=told):
+        with pytest.raises(CapacityError, match=message):
             aws.load_subnets(cluster=name, **how)
 
 
@@ -367,13 +369,13 @@ def test_exactly_one_way_to_name_subnets():
         aws.load_subnets("subnet-1", cluster="prod")
 
 
-def test_saved_answers_give_the_same_state(session, server, made):
+def test_saved_answers_give_the_same_state(session, server, prod):
     eks, ec2 = (session.client(s, endpoint_url=server) for s in ("eks", "ec2"))
     answers = [
         eks.describe_cluster(name="prod"),
         eks.list_nodegroups(clusterName="prod"),
         eks.describe_nodegroup(clusterName="prod", nodegroupName="win"),
-        ec2.describe_subnets(SubnetIds=made["subnets"]),
+        ec2.describe_subnets(SubnetIds=prod["subnets"]),
         ec2.describe_network_interfaces(),
     ]
     state = aws.load_files(*(json.dumps(answer, default=str) for answer in answers))
@@ -398,15 +400,15 @@ def test_half_an_answer_is_refused():
 
 
 def stubbed(service, *answers):
-    made = boto3.client(service, region_name=REGION, **KEYS)
-    stub = Stubber(made)
+    client = boto3.client(service, region_name=REGION, **KEYS)
+    stub = Stubber(client)
     for method, answer in answers:
         if isinstance(answer, str):
             stub.add_client_error(method, answer)
         else:
             stub.add_response(method, answer)
     stub.activate()
-    return made
+    return client
 
 
 def product(name, price):

@@ -135,8 +135,8 @@ def test_a_cluster_names_the_subnets_of_its_node_groups_too():
     shared = {"list_fargate_profiles": None, "list_access_entries": None, "list_addons": None}
     shared |= {"describe_access_entry": None, "describe_addon": None}
     shared |= {"describe_cluster_versions": None}
-    made = clients(eks=nodes | shared)
-    first, second = aws.load_subnets(cluster="prod", clients=made)
+    fakes = clients(eks=nodes | shared)
+    first, second = aws.load_subnets(cluster="prod", clients=fakes)
     assert (first.subnet_id, second.subnet_id) == ("subnet-0a", "subnet-0b")
     refused = {"list_nodegroups": "AccessDeniedException", "describe_nodegroup": None}
     first, _ = aws.load_subnets(cluster="prod", clients=clients(eks=refused | shared))
@@ -161,11 +161,11 @@ def test_subnets_say_which_part_a_missing_permission_hides(call, part):
         else {"get_subnet_cidr_reservations": [NO_RESERVATIONS, NO_RESERVATIONS]}
     )
     ec2 = stubbed("ec2", *ec2_answers(**kept, **{call: "UnauthorizedOperation"}))
-    for found in aws.load_subnets(["subnet-0a", "subnet-0b"], client=ec2):
-        assert set(found.unknown) - {"subnet_users"} == {part} - {"subnet_users"}
-        assert f"ec2:{''.join(word.title() for word in call.split('_'))}" in found.unknown[part]
-        assert ACCOUNT not in found.unknown[part]
-        assert found.placement_known is (part != "subnet_interfaces")
+    for subnet in aws.load_subnets(["subnet-0a", "subnet-0b"], client=ec2):
+        assert set(subnet.unknown) - {"subnet_users"} == {part} - {"subnet_users"}
+        assert f"ec2:{''.join(word.title() for word in call.split('_'))}" in subnet.unknown[part]
+        assert ACCOUNT not in subnet.unknown[part]
+        assert subnet.placement_known is (part != "subnet_interfaces")
 
 
 def test_what_cannot_be_told_without_interfaces_is_an_error_and_not_a_guess():
@@ -177,8 +177,8 @@ def test_what_cannot_be_told_without_interfaces_is_an_error_and_not_a_guess():
 @pytest.mark.parametrize("call", ["list_access_entries", "describe_access_entry"])
 def test_access_entries_that_are_refused_are_unknown(call):
     rest = {"describe_access_entry": None} if call == "list_access_entries" else {}
-    made = clients(eks={**rest, call: "AccessDeniedException"})
-    state = aws.load_cluster("prod", clients=made)
+    fakes = clients(eks={**rest, call: "AccessDeniedException"})
+    state = aws.load_cluster("prod", clients=fakes)
     assert state.access_entries is None
     assert "eks:" in state.unknown["access_entries"]
 
@@ -196,13 +196,13 @@ def test_what_is_gone_or_not_served_leaves_its_part_unknown(service, call, code,
     rest = {"list_addons": {"describe_addon": None}}.get(call, {})
     if call == "describe_subnets":
         rest = dict.fromkeys(dict(ec2_answers()))
-    made = clients(**{service: {**rest, call: code}}) if service != "iam" else clients()
+    fakes = clients(**{service: {**rest, call: code}}) if service != "iam" else clients()
     if service == "iam":
-        made["iam"] = stubbed("iam", (call, code))
-    state = aws.load_cluster("prod", clients=made)
+        fakes["iam"] = stubbed("iam", (call, code))
+    state = aws.load_cluster("prod", clients=fakes)
     assert getattr(state, part) is None
-    told = "is not served by eu-west-1" if code == "404" else code
-    assert told in state.unknown[part]
+    reason = "is not served by eu-west-1" if code == "404" else code
+    assert reason in state.unknown[part]
 
 
 # -- a page fails, a service hesitates ---------------------------------------------------
@@ -216,8 +216,8 @@ def test_half_of_the_interfaces_is_none(code):
         aws.load_subnets("subnet-0a", client=ec2)
     assert (caught.value.operation, caught.value.code) == ("DescribeNetworkInterfaces", code)
     denied = [{**INTERFACES, "NextToken": "2"}, "UnauthorizedOperation"]
-    made = clients(ec2={"describe_network_interfaces": denied})
-    state = aws.load_cluster("prod", clients=made)
+    fakes = clients(ec2={"describe_network_interfaces": denied})
+    state = aws.load_cluster("prod", clients=fakes)
     assert all(subnet.used is None for subnet in state.subnets)
 
 
@@ -281,7 +281,7 @@ def service(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "attempts", "told"),
+    ("status", "code", "attempts", "message"),
     [
         (503, "RequestLimitExceeded", ATTEMPTS, "ask again later"),
         (400, "Throttling", ATTEMPTS, "ask again later"),
@@ -291,10 +291,10 @@ def service(monkeypatch):
         (403, "UnauthorizedOperation", 1, "ec2:DescribeSubnets"),
     ],
 )
-def test_retries_are_bounded_and_only_where_they_help(service, status, code, attempts, told):
+def test_retries_are_bounded_and_only_where_they_help(service, status, code, attempts, message):
     service.status, service.code = status, code
     session = boto3.session.Session(region_name=REGION, **KEYS)
-    with pytest.raises(AwsError, match=told) as caught:
+    with pytest.raises(AwsError, match=message) as caught:
         aws.load_subnets("subnet-0a", session=session, endpoint_url=service.url)
     assert service.asked == attempts
     assert ACCOUNT not in str(caught.value)
@@ -330,11 +330,11 @@ def asked_in_code():
     """Give every method of a boto3 client that the package names, as AWS calls it."""
     methods = {}
     for service in ("autoscaling", "cloudwatch", "ec2", "eks", "iam", "pricing"):
-        made = boto3.client(service, region_name="us-east-1", **KEYS)
+        client = boto3.client(service, region_name="us-east-1", **KEYS)
         prefix = {"monitoring": "cloudwatch", "api.pricing": "pricing"}.get(
-            made.meta.service_model.endpoint_prefix, made.meta.service_model.endpoint_prefix
+            client.meta.service_model.endpoint_prefix, client.meta.service_model.endpoint_prefix
         )
-        for method, name in made.meta.method_to_api_mapping.items():
+        for method, name in client.meta.method_to_api_mapping.items():
             methods.setdefault(method, []).append(f"{prefix}:{name}")
     text = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     named = set(re.findall(r"""["']((?:[a-z]+_)+[a-z]+)["']""", text))

@@ -432,10 +432,10 @@ def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
             {"LaunchTemplateId": "lt-1", "VersionNumber": 3, "LaunchTemplateData": data}
         ]
     }
-    (found,) = load_files(group, template, {"nodegroups": ["win"]}).node_groups
-    assert (found.kubelet_max_pods, found.user_data_known, found.custom_ami) == (250, True, True)
-    assert found.windows is None
-    assert "abc" not in repr(found)
+    (win,) = load_files(group, template, {"nodegroups": ["win"]}).node_groups
+    assert (win.kubelet_max_pods, win.user_data_known, win.custom_ami) == (250, True, True)
+    assert win.windows is None
+    assert "abc" not in repr(win)
     del data["UserData"]
     (plain,) = load_files(group, template).node_groups
     assert (plain.kubelet_max_pods, plain.user_data_known) == (None, True)
@@ -460,8 +460,8 @@ def test_aws_auth_is_read_in_every_spelling(entry, role, path):
     groups = "groups:\n  - system:nodes\n  username: arn:aws:sts::123456789012:x"
     text = f"- {entry}\n  {groups}\n"
     for data in (text, json.dumps(yaml.safe_load(text))):
-        (found,) = kubectl.load(aws_auth={"mapRoles": data}).aws_auth
-        assert found == RoleMapping(
+        (mapping,) = kubectl.load(aws_auth={"mapRoles": data}).aws_auth
+        assert mapping == RoleMapping(
             role=role, groups=("system:nodes",), username="arn:aws:sts::ACCOUNT_ID:x", has_path=path
         )
 
@@ -485,9 +485,9 @@ def test_a_pending_pod_hides_the_account_in_what_it_waits_for():
         "message": f"User arn:aws:sts::{ACCOUNT}:assumed-role/x may not",
     }
     late = pod("b", "win-1", phase="Pending")
-    found = kubectl.load([waiting, late, event, node("win-1")]).pods
-    assert found[0].message.startswith("ImagePullBackOff: no basic auth for ACCOUNT_ID.dkr")
-    assert found[1].message == "User arn:aws:sts::ACCOUNT_ID:assumed-role/x may not"
+    pods = kubectl.load([waiting, late, event, node("win-1")]).pods
+    assert pods[0].message.startswith("ImagePullBackOff: no basic auth for ACCOUNT_ID.dkr")
+    assert pods[1].message == "User arn:aws:sts::ACCOUNT_ID:assumed-role/x may not"
 
 
 def test_a_manifest_of_a_pod_is_no_pending_pod():
@@ -502,9 +502,9 @@ def test_a_node_without_labels_is_known_by_what_its_kubelet_says():
     bare = node("win-1")
     bare["metadata"]["labels"] = {"node.kubernetes.io/windows-build": "10.0.17763"}
     del bare["status"]["nodeInfo"]["kernelVersion"]
-    (found,) = kubectl.load(bare).nodes
-    assert (found.os, found.arch, found.zone) == ("windows", "amd64", "eu-west-1a")
-    assert found.build == "10.0.17763"
+    (unlabelled,) = kubectl.load(bare).nodes
+    assert (unlabelled.os, unlabelled.arch, unlabelled.zone) == ("windows", "amd64", "eu-west-1a")
+    assert unlabelled.build == "10.0.17763"
 
 
 # -- saved states --------------------------------------------------------------------
@@ -596,7 +596,7 @@ def test_an_empty_subnet_stays_empty_and_not_unknown(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("part", "value", "place"),
+    ("part", "value", "where"),
     [
         ("pods", [{"namespace": 5, "name": "x"}], r"pods\[0\].namespace"),
         ("pods", [{"namespace": "x"}], r"pods\[0\]"),
@@ -611,8 +611,8 @@ def test_an_empty_subnet_stays_empty_and_not_unknown(folder, tmp_path):
         ("colour", 1, "colour"),
     ],
 )
-def test_a_damaged_state_names_its_place(part, value, place):
-    with pytest.raises(DocumentError, match=place):
+def test_a_damaged_state_names_its_place(part, value, where):
+    with pytest.raises(DocumentError, match=where):
         ClusterState.from_dict({"format": "eks-win-capacity/cluster-state/1", part: value})
 
 
@@ -684,18 +684,20 @@ def test_the_end_of_support_is_what_eks_says_and_else_the_tables(ends, now, outc
 
     from eks_win_capacity.cluster import check_cluster
 
-    told = [{"clusterVersion": "1.33", "endOfExtendedSupportDate": "2030-01-01T00:00:00Z"}]
+    versions = [{"clusterVersion": "1.33", "endOfExtendedSupportDate": "2030-01-01T00:00:00Z"}]
     if ends:
-        told.append(
+        versions.append(
             {"clusterVersion": "1.34", "endOfExtendedSupportDate": f"{ends}T00:00:00+00:00"}
         )
-    state = aws.load_files({"cluster": {"name": "p", "version": "1.34"}}, {"clusterVersions": told})
+    state = aws.load_files(
+        {"cluster": {"name": "p", "version": "1.34"}}, {"clusterVersions": versions}
+    )
     assert state.support_ends == ends
     assert "support_ends" not in state.unknown
     day = None if now is None else date.fromisoformat(now)
-    found = [f for f in check_cluster(state, now=day) if f.code == "kubernetes-support"]
-    assert [f.outcome for f in found] == [outcome]
-    assert ends is None or ends in found[0].seen
+    findings = [f for f in check_cluster(state, now=day) if f.code == "kubernetes-support"]
+    assert [f.outcome for f in findings] == [outcome]
+    assert ends is None or ends in findings[0].seen
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def product(name, price, *, sku="4GHFAT5CNS2FEKB2", currency="USD", reserved=Tru
             "termAttributes": {"LeaseContractLength": "1yr", "PurchaseOption": "All Upfront"},
         }
     }
-    told = {
+    description = {
         "instanceType": name,
         "operatingSystem": "Windows",
         "preInstalledSw": "NA",
@@ -62,7 +62,7 @@ def product(name, price, *, sku="4GHFAT5CNS2FEKB2", currency="USD", reserved=Tru
     }
     return json.dumps(
         {
-            "product": {"productFamily": "Compute Instance", "attributes": told, "sku": sku},
+            "product": {"productFamily": "Compute Instance", "attributes": description, "sku": sku},
             "serviceCode": "AmazonEC2",
             "terms": {"OnDemand": on_demand, **({"Reserved": year} if reserved else {})},
             "version": "20261002211842",
@@ -157,17 +157,17 @@ def test_prices_in_china_are_in_its_currency():
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("AccessDeniedException", "action pricing:GetProducts"),
         ("ExpiredTokenException", "log in again"),
         ("ThrottlingException", "4 times"),
     ],
 )
-def test_a_page_that_fails_in_the_middle_gives_no_prices(code, told):
+def test_a_page_that_fails_in_the_middle_gives_no_prices(code, message):
     first = {"PriceList": [product("m5.large", "0.199")], "NextToken": "2"}
     client = stubbed("pricing", ("get_products", first), ("get_products", code))
-    with pytest.raises(AwsError, match=told):
+    with pytest.raises(AwsError, match=message):
         aws.load_prices(REGION, markets=["on-demand"], clients={"pricing": client})
 
 

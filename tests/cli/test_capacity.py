@@ -30,8 +30,8 @@ def ask(capsys):
     def run(*arguments):
         with pytest.raises(SystemExit) as caught:
             cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return int(caught.value.code or 0), told.out, told.err
+        printed = capsys.readouterr()
+        return int(caught.value.code or 0), printed.out, printed.err
 
     return run
 
@@ -53,8 +53,8 @@ def refusal(ask):
     """Run a command line that must fail; give its one line, and check the exit code."""
 
     def run(*arguments, code=1):
-        told, out, err = ask(*arguments)
-        assert (told, out) == (code, "")
+        code_left, out, err = ask(*arguments)
+        assert (code_left, out) == (code, "")
         assert err.startswith("eks-win-capacity: error: ")
         assert err.count("\n") == 1
         return err
@@ -82,18 +82,18 @@ def rows_of(text):
 
 
 def test_max_pods_tells_the_address_bound(answer):
-    told = json.loads(
+    rows = json.loads(
         answer("max-pods", "m5.large", "t2.large", "--prefix-delegation", "-o", "json")
     )["rows"]
-    assert told == [
+    assert rows == [
         {"instance_type": "m5.large", "mode": "prefix", "ipv4_per_interface": 10, "max_pods": 144, "windows": "supported"},
         {"instance_type": "t2.large", "mode": "secondary", "ipv4_per_interface": 12, "max_pods": 11, "windows": "supported"},
     ]  # fmt: skip
 
 
 def test_max_pods_as_csv_and_as_a_table(answer):
-    told = rows_of(answer("max-pods", "m5.large", "--kubelet-max-pods", "5", "--output", "csv"))
-    assert [row["max_pods"] for row in told] == ["5"]
+    rows = rows_of(answer("max-pods", "m5.large", "--kubelet-max-pods", "5", "--output", "csv"))
+    assert [row["max_pods"] for row in rows] == ["5"]
     table = answer("max-pods", "m5.large", "t2.large", "m6g.large", "--prefix-delegation")
     assert "144" in table
     assert "m6g.large does not run Windows" in table
@@ -129,8 +129,8 @@ def test_a_retired_flag_without_meaning_says_why(flag, refusal):
 
 @pytest.mark.parametrize("command", ["max-pods", "node"])
 def test_a_region_tells_whether_it_offers_the_type(command, answer, refusal):
-    told = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))["rows"]
-    assert told[0]["offered_in_eu-west-1"] is True
+    rows = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))["rows"]
+    assert rows[0]["offered_in_eu-west-1"] is True
     far = json.loads(answer(command, "c5ad.12xlarge", "--region", "eu-north-1", "-o", "json"))[
         "rows"
     ]
@@ -157,8 +157,8 @@ def test_node_tells_what_binds_and_how_to_lift_it(answer):
     assert "raise it in the bootstrap arguments with -KubeletExtraArgs '--max-pods=250'" in table
     table = answer("node", "m5.large", "--prefix-delegation")
     assert "AWS advises no higher one than 110 for 2 vCPUs" in table
-    told = json.loads(answer("node", "m5.large", "--prefix-delegation", "-o", "json"))["rows"]
-    assert told == [
+    rows = json.loads(answer("node", "m5.large", "--prefix-delegation", "-o", "json"))["rows"]
+    assert rows == [
         {
             "instance_type": "m5.large", "mode": "prefix", "pods": 110, "binding": "kubelet", "address_pods": 144,
             "kubelet_pods": 110, "cpu_pods": None, "memory_pods": None, "windows": "supported",
@@ -198,29 +198,29 @@ def test_node_counts_requests_and_reservations(answer, refusal):
 
 
 def test_fleet_sums_up_by_type(answer, nodes):
-    told = answer("fleet", nodes())
-    assert told.splitlines()[0].startswith("3 nodes, limits of ")
-    lines = {line.split()[0]: line.split() for line in told.splitlines() if line.strip()}
+    printed = answer("fleet", nodes())
+    assert printed.splitlines()[0].startswith("3 nodes, limits of ")
+    lines = {line.split()[0]: line.split() for line in printed.splitlines() if line.strip()}
     assert lines["m5.large"] == ["m5.large", "2", "9", "144", "9", "110", "kubelet", "18", "220"]
     assert lines["total"][-2:] == ["29", "231"]
-    assert "1 node is neither Nitro nor bare metal and cannot use prefixes." in told
-    assert "once the kubelet's --max-pods is raised" not in told  # it is what AWS advises
-    told = answer("fleet", nodes(), "--kubelet-max-pods", "60")
-    assert "2 nodes take more pods with prefixes once the kubelet's --max-pods is raised" in told
+    assert "1 node is neither Nitro nor bare metal and cannot use prefixes." in printed
+    assert "once the kubelet's --max-pods is raised" not in printed  # it is what AWS advises
+    printed = answer("fleet", nodes(), "--kubelet-max-pods", "60")
+    assert "2 nodes take more pods with prefixes once the kubelet's --max-pods is raised" in printed
 
 
 def test_fleet_keeps_the_rows_and_adds_the_sizes(answer, nodes):
-    told = rows_of(answer("fleet", nodes(), "--rows", "-o", "csv"))
-    assert list(told[0]) == ["name", "instance_type", "zone", *SIZED]
-    assert [row["zone"] for row in told] == ["007", "NA", ""]
-    assert [row["prefix_pods"] for row in told] == ["110", "11", "110"]
+    rows = rows_of(answer("fleet", nodes(), "--rows", "-o", "csv"))
+    assert list(rows[0]) == ["name", "instance_type", "zone", *SIZED]
+    assert [row["zone"] for row in rows] == ["007", "NA", ""]
+    assert [row["prefix_pods"] for row in rows] == ["110", "11", "110"]
     as_json = json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))["rows"]
     assert as_json[1]["secondary_pods"] == 11
     assert as_json[1]["kubelet_extra_args"] is None
 
 
 def test_the_sizes_are_those_of_the_library(answer, nodes):
-    told = rows_of(
+    rows = rows_of(
         answer(
             "fleet",
             nodes(),
@@ -236,7 +236,7 @@ def test_the_sizes_are_those_of_the_library(answer, nodes):
     frame = ewc.node_capacity(
         ["m5.large", "t2.large", "m5.large"], kubelet_max_pods=4, pod_memory="1Gi"
     )
-    assert [row["secondary_pods"] for row in told] == frame["pods"].astype(str).tolist()
+    assert [row["secondary_pods"] for row in rows] == frame["pods"].astype(str).tolist()
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -284,8 +284,8 @@ def test_fleet_reads_parquet(answer, refusal, tmp_path, nodes):
     path = tmp_path / "nodes.parquet"
     frame = pd.DataFrame({"instance_type": pd.Categorical(["m5.large", "t2.large"]), "n": [1, 2]})
     frame.to_parquet(path)
-    told = json.loads(answer("fleet", path, "--rows", "-o", "json"))["rows"]
-    assert [(row["n"], row["secondary_pods"]) for row in told] == [(1, 9), (2, 11)]
+    rows = json.loads(answer("fleet", path, "--rows", "-o", "json"))["rows"]
+    assert [(row["n"], row["secondary_pods"]) for row in rows] == [(1, 9), (2, 11)]
     assert "is not a Parquet file" in refusal("fleet", nodes(CSV, "x.parquet"))
 
 
@@ -295,7 +295,7 @@ def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is not a CSV file"),
         (b"\xff\x00x", "is not text"),
@@ -308,15 +308,15 @@ def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
         ),
     ],
 )
-def test_what_is_no_csv_is_refused(content, told, refusal, nodes):
-    assert told in refusal("fleet", nodes(content))
+def test_what_is_no_csv_is_refused(content, message, refusal, nodes):
+    assert message in refusal("fleet", nodes(content))
 
 
 def test_an_empty_line_of_a_single_column_is_a_missing_value(answer, refusal, nodes):
     one = nodes("\ninstance_type\r\nm5.large\r\n\r\nt2.large\r\n\r\n")
     assert "1 missing value among 3, first at position 1" in refusal("fleet", one)
-    told = rows_of(answer("fleet", one, "--on-unknown", "null", "--rows", "-o", "csv"))
-    assert [row["secondary_pods"] for row in told] == ["9", "", "11"]
+    rows = rows_of(answer("fleet", one, "--on-unknown", "null", "--rows", "-o", "csv"))
+    assert [row["secondary_pods"] for row in rows] == ["9", "", "11"]
     two = nodes("instance_type,n\nm5.large,1\n\nt2.large,2\n\n", "two.csv")
     assert len(rows_of(answer("fleet", two, "--rows", "-o", "csv"))) == 2
 
@@ -331,8 +331,8 @@ def test_what_powershell_writes_can_be_read(answer, nodes, tmp_path):
     }
     for name, text in files.items():
         (tmp_path / name).write_bytes(text.encode("utf-16"))
-    told = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))["rows"]
-    assert told[0]["warm_ip_target"] == 2
+    rows = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))["rows"]
+    assert rows[0]["warm_ip_target"] == 2
     ran = json.loads(answer("simulate", tmp_path / "events", "--slots", "9", "-o", "json"))["rows"]
     assert ran[0]["used"] == 1
     census = json.loads(answer("subnet", "10.0.0.0/24", "--used", tmp_path / "used", "-o", "json"))[
@@ -365,23 +365,23 @@ def test_unknown_and_missing_types_stop_or_stay_empty(answer, refusal, nodes):
         "fleet", nodes('instance_type,n\nm5.large,1\n"",2\n')
     )
     path = nodes('instance_type,n\nm5.large,1\n"",2\nnope,3\n')
-    told = rows_of(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "csv"))
-    assert [row["secondary_pods"] for row in told] == ["9", "", ""]
-    assert [row["n"] for row in told] == ["1", "2", "3"]
-    told = json.loads(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "json"))["rows"]
-    assert [row["prefix_pods"] for row in told] == [110, None, None]
+    rows = rows_of(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "csv"))
+    assert [row["secondary_pods"] for row in rows] == ["9", "", ""]
+    assert [row["n"] for row in rows] == ["1", "2", "3"]
+    rows = json.loads(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "json"))["rows"]
+    assert [row["prefix_pods"] for row in rows] == [110, None, None]
     table = answer("fleet", path, "--on-unknown", "null")
     assert "2 nodes have a missing or unknown type and are not counted." in table
 
 
 def test_types_that_cannot_run_windows_are_named(answer, nodes):
-    told = answer("fleet", nodes("instance_type\nm6g.large\nm5.large\n"))
-    assert "1 node cannot run Windows and counts in no total: m6g.large." in told
+    printed = answer("fleet", nodes("instance_type\nm6g.large\nm5.large\n"))
+    assert "1 node cannot run Windows and counts in no total: m6g.large." in printed
 
 
 def test_a_file_without_rows_has_a_total_of_nothing(answer, nodes):
-    told = answer("fleet", nodes("instance_type\n"))
-    assert "0 nodes" in told
+    printed = answer("fleet", nodes("instance_type\n"))
+    assert "0 nodes" in printed
     assert (
         json.loads(answer("fleet", nodes("instance_type\n"), "--rows", "-o", "json"))["rows"] == []
     )
@@ -458,8 +458,8 @@ def test_a_node_without_memory_for_any_pod_is_named(answer, tmp_path):
     assert "t3.small: no memory is left for any pod" in answer("node", "t3.small")
     assert "no memory is left" not in answer("node", "t3.medium")
     (tmp_path / "nodes.csv").write_text("instance_type\nt3.small\nm5.large\n")
-    told = answer("fleet", str(tmp_path / "nodes.csv"))
-    assert "1 node has no memory left for any pod" in told
+    printed = answer("fleet", str(tmp_path / "nodes.csv"))
+    assert "1 node has no memory left for any pod" in printed
 
 
 def test_every_format_gives_the_table_that_is_printed_and_rows_where_they_are_asked_for(
@@ -468,8 +468,8 @@ def test_every_format_gives_the_table_that_is_printed_and_rows_where_they_are_as
     summary = json.loads(answer("fleet", nodes(), "-o", "json"))["rows"]
     assert summary == json.loads(answer("fleet", nodes(), "-o", "json"))["rows"]
     assert [row["instance_type"] for row in summary][-1] == "total"
-    told = rows_of(answer("fleet", nodes(), "-o", "csv"))
-    assert [row["instance_type"] for row in told] == [row["instance_type"] for row in summary]
+    rows = rows_of(answer("fleet", nodes(), "-o", "csv"))
+    assert [row["instance_type"] for row in rows] == [row["instance_type"] for row in summary]
     assert len(json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))["rows"]) == 3
     assert "secondary pods" in answer("fleet", nodes(), "--rows")
 
@@ -488,5 +488,5 @@ def test_a_node_without_memory_for_any_pod_takes_none(answer):
 
 
 def test_pods_that_a_node_cannot_run_are_refused_with_the_option_and_the_type(refusal):
-    told = refusal("migration", "m5.large", "t2.large", "--to", "secondary", "--pods", "40")
-    assert "--pods of t2.large must be a whole number from 0 to 11; got 40" in told
+    message = refusal("migration", "m5.large", "t2.large", "--to", "secondary", "--pods", "40")
+    assert "--pods of t2.large must be a whole number from 0 to 11; got 40" in message

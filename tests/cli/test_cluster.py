@@ -78,9 +78,9 @@ def test_what_each_command_shows(capsys, folder):
 
 
 def test_a_node_that_advertises_another_number_is_told_with_the_reason(capsys, folder):
-    told = json.loads((folder / "objects.json").read_text())
-    told["items"][0]["status"]["allocatable"]["vpc.amazonaws.com/PrivateIPv4Address"] = "144"
-    (folder / "objects.json").write_text(json.dumps(told))
+    objects = json.loads((folder / "objects.json").read_text())
+    objects["items"][0]["status"]["allocatable"]["vpc.amazonaws.com/PrivateIPv4Address"] = "144"
+    (folder / "objects.json").write_text(json.dumps(objects))
     _, out, _ = run(capsys, "cluster", "-f", folder)
     assert "mode-changed: the number belongs to the other mode" in out
 
@@ -131,7 +131,7 @@ def finding(code, severity, outcome):
 
 
 @pytest.mark.parametrize(
-    ("found", "options", "code"),
+    ("outcomes", "options", "code"),
     [
         ([("a", "error", "pass")], (), 0),
         ([("a", "info", "fail")], (), 0),
@@ -143,13 +143,13 @@ def finding(code, severity, outcome):
     ],
 )
 def test_the_exit_code_tells_the_worst(  # noqa: PLR0917
-    capsys, folder, monkeypatch, found, options, code
+    capsys, folder, monkeypatch, outcomes, options, code
 ):
-    made = tuple(finding(*f) for f in found)
-    monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _, now: made)
-    told, out, _ = run(capsys, "check", "-f", folder / "cm.yaml", "-o", "json", *options)
-    assert told == code
-    assert [f["code"] for f in json.loads(out)["rows"]] == [f.code for f in made]
+    findings = tuple(finding(*f) for f in outcomes)
+    monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _, now: findings)
+    exit_code, out, _ = run(capsys, "check", "-f", folder / "cm.yaml", "-o", "json", *options)
+    assert exit_code == code
+    assert [f["code"] for f in json.loads(out)["rows"]] == [f.code for f in findings]
 
 
 def test_what_one_answer_would_settle_is_one_block_for_people(capsys, folder):
@@ -168,10 +168,10 @@ def test_what_one_answer_would_settle_is_one_block_for_people(capsys, folder):
 
 def test_what_one_remedy_of_one_subject_cures_is_one_block_for_people(capsys, folder, monkeypatch):
     one = finding("subnet-room", "error", "fail")
-    made = [
+    findings = [
         replace(one, subject=s, seen=f"{s} takes no {t}") for s in "ab" for t in ("x", "y", "y")
     ]
-    monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _, now: made)
+    monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _, now: findings)
     _, out, _ = run(capsys, "check", "-f", folder / "cm.yaml")
     assert out.count("subnet-room") == 2
     assert "a takes no x; y " in out
@@ -192,7 +192,7 @@ def test_the_help_teaches(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         ((), 2, "--cluster NAME, or --file FILE"),
         (("-f", "nowhere.json"), 1, "nowhere.json"),
@@ -202,10 +202,10 @@ def test_the_help_teaches(capsys):
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_is_wrong_is_said_in_one_line(capsys, command, arguments, code, told):
+def test_what_is_wrong_is_said_in_one_line(capsys, command, arguments, code, message):
     done, out, err = run(capsys, command, *arguments)
     assert (done, out, err.count("\n")) == (code, "", 1)
-    assert told in err
+    assert message in err
 
 
 def test_an_error_hides_the_account(capsys, tmp_path):
@@ -325,8 +325,8 @@ def test_each_node_that_is_to_be_emptied_has_a_row_of_its_own(monkeypatch, capsy
         also=(),
         message="",
     )
-    found = [base, replace(base, pod="a/q"), replace(base, pod="a/r", remedy="drain y")]
-    monkeypatch.setattr("eks_win_capacity.cluster.explain_pending", lambda _: found)
+    explanations = [base, replace(base, pod="a/q"), replace(base, pod="a/r", remedy="drain y")]
+    monkeypatch.setattr("eks_win_capacity.cluster.explain_pending", lambda _: explanations)
     rows = json.loads(run(capsys, "explain", "-f", late, "-o", "json")[1])["rows"]
     assert [(row["remedy"], row["pods"]) for row in rows] == [("drain x", 2), ("drain y", 1)]
 

@@ -74,8 +74,8 @@ def test_long_files_are_sized_as_short_ones_are(tmp_path, both, text, output):
     if output == "table":
         assert long == short
     elif output == "csv":
-        told = [list(csv.reader(io.StringIO(one))) for one in (short, long)]
-        assert told[1] == told[0]
+        tables = [list(csv.reader(io.StringIO(one))) for one in (short, long)]
+        assert tables[1] == tables[0]
     else:
         assert long.replace("null", '""') == short.replace("null", '""')
 
@@ -89,8 +89,8 @@ def test_long_files_are_written_as_short_ones_are(tmp_path, both, suffix):
     read = pd.read_csv if suffix == "csv" else pd.read_parquet
     fleet(source, "--out", out)
     short = read(out)
-    _, told = both(source, "--out", out)
-    assert "6 sized rows written" in told
+    _, printed = both(source, "--out", out)
+    assert "6 sized rows written" in printed
     long = read(out)
     for each in (long, short):
         each["kubelet_extra_args"] = each["kubelet_extra_args"].astype("string")
@@ -114,10 +114,10 @@ def test_a_folder_and_a_pattern_are_one_table(tmp_path):
         pd.DataFrame({"instance_type": [name] * 2, "n": [1, 2]}).to_parquet(folder / "a.parquet")
     (tmp_path / "nodes" / "_SUCCESS").touch()
     (tmp_path / "nodes" / ".part.parquet").write_bytes(b"no")
-    told = list(csv.DictReader(io.StringIO(fleet(tmp_path / "nodes", "--rows", "-o", "csv"))))
+    rows = list(csv.DictReader(io.StringIO(fleet(tmp_path / "nodes", "--rows", "-o", "csv"))))
     assert "6 nodes" in fleet(tmp_path / "nodes")
-    assert [row["region"] for row in told] == ["r0", "r0", "r1", "r1", "r2", "r2"]
-    assert {row["secondary_addresses"] for row in told} == {"9", "11"}
+    assert [row["region"] for row in rows] == ["r0", "r0", "r1", "r1", "r2", "r2"]
+    assert {row["secondary_addresses"] for row in rows} == {"9", "11"}
     assert "4 nodes" in fleet(tmp_path / "nodes" / "region=r[01]" / "*.parquet")
 
 
@@ -233,7 +233,7 @@ def test_rows_written_in_any_order_are_the_same_rows(tmp_path, streamed):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--out", "x.csv", "--partition-by", "region"], "must be a folder"),
         (["--any-order"], "needs --out"),
@@ -243,15 +243,15 @@ def test_rows_written_in_any_order_are_the_same_rows(tmp_path, streamed):
         (["--column", "nope"], "no column 'nope'"),
     ],
 )
-def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments, told):
+def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments, message):
     path = tmp_path / "nodes.csv"
     path.write_text("instance_type,region\nm5.large,eu\n")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         fleet(path, *[str(tmp_path / a) if a.startswith("x") else a for a in arguments])
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "instance_type\nm5.larg\nm5.large\nx\nx\n",
@@ -267,10 +267,10 @@ def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments
         ("instance_type,n\nm5.large,1,2\n", "as many fields as its header|Expected Number"),
     ],
 )
-def test_what_is_wrong_in_long_files_is_said(tmp_path, streamed, text, told):
+def test_what_is_wrong_in_long_files_is_said(tmp_path, streamed, text, message):
     path = tmp_path / "nodes.csv"
     path.write_text(text)
-    with pytest.raises(CapacityError, match=told):
+    with pytest.raises(CapacityError, match=message):
         fleet(path)
 
 
@@ -306,23 +306,23 @@ def test_a_long_packed_file_is_refused(tmp_path, streamed):
 def test_unknown_types_may_stay_empty(tmp_path, streamed):
     path = tmp_path / "nodes.csv"
     path.write_text("instance_type,n\nm5.larg,1\nm5.large,2\n,3\n")
-    told = list(
+    rows = list(
         csv.DictReader(io.StringIO(fleet(path, "--on-unknown", "null", "--rows", "-o", "csv")))
     )
-    assert [row["secondary_pods"] for row in told] == ["", "9", ""]
+    assert [row["secondary_pods"] for row in rows] == ["", "9", ""]
     assert "2 nodes have a missing or unknown type" in fleet(path, "--on-unknown", "null")
 
 
 def test_hostile_files_end_in_one_line(tmp_path, streamed, monkeypatch):
     bad = tmp_path / "bad.parquet"
     bad.write_bytes(b"PAR1" + b"\xff" * 100 + b"PAR1")
-    for path, told in (
+    for path, message in (
         (bad, "cannot be read"),
         (tmp_path / "nope*.csv", "no file is called"),
         (tmp_path, "mixed"),
     ):
         (tmp_path / "a.csv").write_text("instance_type\nm5.large\n")
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             fleet(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no"):

@@ -106,8 +106,8 @@ def test_columns_are_found_or_named(tmp_path, rows):
     odd.drop(columns=["busy", "most"]).to_csv(file, index=False)
     assert rows(file, "--time", "t", "--capacity", "200")[0]["date"] == LINE_DATE
     table(a=100.0 + np.arange(60), b=130.0 + np.arange(60)).to_csv(file, index=False)
-    found = rows(file, "--capacity", "200")
-    assert [(row["subnet"], row["date"]) for row in found] == [
+    forecasts = rows(file, "--capacity", "200")
+    assert [(row["subnet"], row["date"]) for row in forecasts] == [
         ("b", "2026-03-12"),
         ("a", LINE_DATE),
     ]
@@ -116,8 +116,8 @@ def test_columns_are_found_or_named(tmp_path, rows):
 def test_each_subnet_may_have_its_capacity(tmp_path, rows, run):
     file = tmp_path / "usage.csv"
     table(a=100.0 + np.arange(60), b=100.0 + np.arange(60)).to_csv(file, index=False)
-    found = rows(file, "--capacity", "a=200", "--capacity", "b=10.0.0.0/24")
-    assert [row["capacity"] for row in found] == [200, 251]
+    forecasts = rows(file, "--capacity", "a=200", "--capacity", "b=10.0.0.0/24")
+    assert [row["capacity"] for row in forecasts] == [200, 251]
     assert run(file, "--capacity", "200", "--capacity", "b=200")[0] == 2
     code, _, error = run(file, "--capacity", "a=200")
     assert code == 1
@@ -147,15 +147,15 @@ def test_prefixes_and_events(tmp_path, rows):
 
 
 def test_the_demo_is_sorted_by_urgency(rows):
-    made = rows(DEMO, "--capacity", "10.0.0.0/22", "--horizon", "180d")
-    assert list(made[0]) == [
+    forecasts = rows(DEMO, "--capacity", "10.0.0.0/22", "--horizon", "180d")
+    assert list(forecasts[0]) == [
         *("subnet", "status", "days_left", "used", "capacity", "date"),
         *("earliest_80", "latest_80", "probability"),
     ]
-    assert (made[0]["subnet"], made[0]["status"]) == ("windows-c", "exhausted")
-    left = [row["days_left"] for row in made if row["days_left"] is not None]
+    assert (forecasts[0]["subnet"], forecasts[0]["status"]) == ("windows-c", "exhausted")
+    left = [row["days_left"] for row in forecasts if row["days_left"] is not None]
     assert left == sorted(left)
-    assert [row["status"] for row in made[-2:]] == ["possible", "not within horizon"]
+    assert [row["status"] for row in forecasts[-2:]] == ["possible", "not within horizon"]
 
 
 def test_the_csv_says_the_same_as_the_json(run, rows):
@@ -377,13 +377,13 @@ def usage_folder(folder, zone="Europe/Berlin", subnets=7):
         pd.DataFrame(
             {
                 "time": times,
-                "subnet": f"subnet-{place}",
-                "used": (100 + place + np.arange(len(times)) * 0.1 + rng.normal(0, 3, len(times))),
-                "total": 251 + place,
+                "subnet": f"subnet-{number}",
+                "used": (100 + number + np.arange(len(times)) * 0.1 + rng.normal(0, 3, len(times))),
+                "total": 251 + number,
                 "owner": "a text that says nothing",
             }
         )
-        for place in range(subnets)
+        for number in range(subnets)
     ).sort_values(["time", "subnet"], ignore_index=True)
     folder.mkdir()
     half = len(tidy) // 2
@@ -429,8 +429,8 @@ def test_a_part_has_the_rows_of_its_subnets_in_their_order(tmp_path, monkeypatch
     parts = list(history_files.history_parts(files, {}))
     names = [[f"subnet-{n}" for n in pair] for pair in ((0, 1), (2, 3), (4, 5), (6,))]
     assert [part.subnet.cat.categories.tolist() for part in parts] == names
-    for part, own in zip(parts, names, strict=True):
-        expected = tidy[tidy.subnet.isin(own)].reset_index(drop=True)
+    for part, subnets in zip(parts, names, strict=True):
+        expected = tidy[tidy.subnet.isin(subnets)].reset_index(drop=True)
         assert part.assign(subnet=part.subnet.astype(object)).to_dict("list") == (
             expected[part.columns].to_dict("list")
         )
@@ -476,7 +476,7 @@ print(most, pa.default_memory_pool().max_memory())
         table = pd.DataFrame(
             {
                 "time": np.tile(times, subnets),
-                "subnet": np.repeat([f"subnet-{place}" for place in range(subnets)], len(times)),
+                "subnet": np.repeat([f"subnet-{number}" for number in range(subnets)], len(times)),
                 "used": 100.0,
                 "total": 251,
             }
@@ -517,15 +517,15 @@ def test_numbers_are_read_as_the_table_writes_them(rows, tmp_path, sign, values,
 
 def test_capacities_come_from_what_describe_subnets_printed(rows, run, tmp_path):
     ids = {"subnet-1": "10.0.0.0/24", "subnet-2": "10.0.1.0/25"}
-    told = [{"SubnetId": name, "CidrBlock": cidr} for name, cidr in ids.items()]
+    descriptions = [{"SubnetId": name, "CidrBlock": cidr} for name, cidr in ids.items()]
     saved = tmp_path / "saved"
     saved.mkdir()
-    (saved / "subnets.json").write_text(json.dumps({"Subnets": told}))
+    (saved / "subnets.json").write_text(json.dumps({"Subnets": descriptions}))
     path = tmp_path / "history.csv"
     path.write_text("time,subnet-1,subnet-2\n" + "".join(f"{day},7,9\n" for day in ROWS))
-    for place in (saved / "subnets.json", f"{saved}/", saved):
-        found = rows(path, "--capacity", place, "--horizon", "30")
-        assert {row["subnet"]: row["capacity"] for row in found} == {
+    for source in (saved / "subnets.json", f"{saved}/", saved):
+        forecasts = rows(path, "--capacity", source, "--horizon", "30")
+        assert {row["subnet"]: row["capacity"] for row in forecasts} == {
             "subnet-1": 251,
             "subnet-2": 123,
         }

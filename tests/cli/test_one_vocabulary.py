@@ -124,13 +124,13 @@ def options():
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.usefixtures("folder")
 def test_every_command_prints_an_object_with_rows_notes_and_assumptions(asked):
-    found = told(asked, *ASKED[asked])
-    name = found["command"]
+    document = told(asked, *ASKED[asked])
+    name = document["command"]
     assert asked == name or asked.startswith(f"{name} ")
     for part in ("rows", "notes", "assumptions"):
-        assert isinstance(found[part], list)
-    assert all(isinstance(line, str) for line in found["notes"] + found["assumptions"])
-    keys = {tuple(row) for row in found["rows"]}
+        assert isinstance(document[part], list)
+    assert all(isinstance(line, str) for line in document["notes"] + document["assumptions"])
+    keys = {tuple(row) for row in document["rows"]}
     assert len(keys) <= 1
     assert [*map(list, keys)] == json.loads(SNAPSHOT.read_text())[asked]
 
@@ -148,8 +148,8 @@ def rows_described():
         for key, value in (pair for row in rows for pair in row.items()):
             kinds.setdefault(key, {})[KINDS[type(value)]] = None
         lines = [
-            f"| `{key}` | {' or '.join(sorted(found, key='null'.__eq__))} |"
-            for key, found in kinds.items()
+            f"| `{key}` | {' or '.join(sorted(kinds_of_key, key='null'.__eq__))} |"
+            for key, kinds_of_key in kinds.items()
         ]
         parts.append("\n".join([f"## {asked}", "", "| key | value |", "|---|---|", *lines]))
     return "\n\n".join(parts) + "\n"
@@ -183,8 +183,8 @@ def test_a_letter_stands_for_one_option():
     for _, option in options():
         for letter in (word for word in option.opts if len(word) == 2):
             letters.setdefault(letter, set()).add(frozenset(option.opts))
-    for letter, found in letters.items():
-        assert frozenset.intersection(*found) - {letter}, (letter, found)
+    for letter, spellings in letters.items():
+        assert frozenset.intersection(*spellings) - {letter}, (letter, spellings)
 
 
 def test_the_mode_has_one_spelling():
@@ -276,12 +276,12 @@ def test_the_advised_limit_goes_by_vcpus(name, cap):
 
 def test_what_cannot_run_windows_is_in_no_total(folder):
     assert folder
-    found = told("fleet", "nodes.csv")
-    arm = next(row for row in found["rows"] if row["instance_type"] == "m6g.large")
-    total = next(row for row in found["rows"] if row["instance_type"] == "total")
+    document = told("fleet", "nodes.csv")
+    arm = next(row for row in document["rows"] if row["instance_type"] == "m6g.large")
+    total = next(row for row in document["rows"] if row["instance_type"] == "total")
     assert (arm["total_secondary"], arm["total_prefix"]) == (None, None)
     assert (total["nodes"], total["total_secondary"]) == (3, 27)
-    assert any("count in no total: m6g.large" in line for line in found["notes"])
+    assert any("count in no total: m6g.large" in line for line in document["notes"])
 
 
 # -- files --------------------------------------------------------------------------
@@ -341,9 +341,9 @@ def test_several_clusters_make_one_table(monkeypatch):
     monkeypatch.setattr(aws, "load_cluster", lambda *_args, **_options: ClusterState())
     both = ("--cluster", "a", "--cluster", "b", "-f", f"a={STATE}", "-f", f"b={STATE}")
     one = told("cluster", "-f", STATE)["rows"]
-    found = told("cluster", *both)
-    assert found["rows"] == [{"cluster": name, **row} for name in "ab" for row in one]
-    assert any(line.startswith("b: total: ") for line in found["notes"])
+    document = told("cluster", *both)
+    assert document["rows"] == [{"cluster": name, **row} for name in "ab" for row in one]
+    assert any(line.startswith("b: total: ") for line in document["notes"])
     alone = ran("check", "-f", STATE)
     together = ran("check", *both)
     assert together.exit_code == alone.exit_code == 4
@@ -415,11 +415,11 @@ def test_the_demo_is_sorted_by_days_left():
 def test_the_smallest_subnet_is_that_of_the_library():
     from eks_win_capacity import smallest_subnet
 
-    found = smallest_subnet(nodes=40, instance_type="m5.large", pods_per_node=30)
+    smallest = smallest_subnet(nodes=40, instance_type="m5.large", pods_per_node=30)
     rows = told("subnet --smallest-for 40", "-t", "m5.large", "--pods-per-node", "30")["rows"]
     assert [row["prefix_length"] for row in rows] == [
-        found.secondary.prefix_length,
-        found.prefix.prefix_length,
+        smallest.secondary.prefix_length,
+        smallest.prefix.prefix_length,
     ]
     assert "--smallest-for" in ran("subnet").output
     assert ran("subnet", "10.0.0.0/24", "--smallest-for", "3").exit_code == 2
@@ -454,21 +454,21 @@ def test_an_empty_subnet_takes_the_same_nodes_by_every_command(mode):
 def test_targets_are_those_of_the_library():
     from eks_win_capacity import Poisson, best_targets
 
-    found = best_targets(Poisson(pods_per_minute=1, lifetime=60), nodes=2, slots=9, hours=0.5)
+    answer = best_targets(Poisson(pods_per_minute=1, lifetime=60), nodes=2, slots=9, hours=0.5)
     rows = told("targets", "--hours", "0.5", *CHURN)["rows"]
-    assert len(rows) == len(found.curve)
+    assert len(rows) == len(answer.curve)
     best = next(row for row in rows if row["meets_goal"])
-    assert best["warm_ip_target"] == found.pool.warm_ip_target
+    assert best["warm_ip_target"] == answer.pool.warm_ip_target
 
 
 # -- the shell ----------------------------------------------------------------------
 
 
-def completed(words, place, shell="bash"):
+def completed(words, position, shell="bash"):
     asked = {
         "_EKS_WIN_CAPACITY_COMPLETE": f"{shell}_complete",
         "COMP_WORDS": words,
-        "COMP_CWORD": words.split()[-1] if shell == "fish" else str(place),
+        "COMP_CWORD": words.split()[-1] if shell == "fish" else str(position),
     }
     done = subprocess.run(
         [sys.executable, "-m", "eks_win_capacity"],
@@ -602,8 +602,8 @@ def test_no_progress_nor_colour_reaches_a_pipe():
 if __name__ == "__main__":
     import tempfile
 
-    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
-        folder.__wrapped__(Path(place), patch)
+    with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
+        folder.__wrapped__(Path(scratch), patch)
         kept = {name: sorted({tuple(row) for row in told(name, *more)["rows"]})
                 for name, more in ASKED.items()}  # fmt: skip
         described = rows_described()

@@ -81,10 +81,10 @@ def test_a_file_that_makes_no_sense_is_refused_in_one_line(tmp_path, capsys, nam
     with pytest.raises(SystemExit) as left:
         main(["plan", str(path)])
     assert left.value.code == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert words in told.err
-    assert told.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert words in printed.err
+    assert printed.err.count("\n") == 1
 
 
 def test_the_table_has_nodes_bound_and_basis(file):
@@ -103,9 +103,9 @@ def test_the_table_has_nodes_bound_and_basis(file):
 def test_csv_is_for_programs(file):
     ran = run(file, "-t", "m5.*large", "-o", "csv")
     rows = list(csv.DictReader(io.StringIO(ran.stdout)))
-    found = plan_fleet(ROWS, candidates="m5.*large", compare=False)
-    assert sum(int(row["nodes"]) for row in rows) == found.nodes
-    assert sum(float(row["cost"]) for row in rows) == pytest.approx(found.cost)
+    plan = plan_fleet(ROWS, candidates="m5.*large", compare=False)
+    assert sum(int(row["nodes"]) for row in rows) == plan.nodes
+    assert sum(float(row["cost"]) for row in rows) == pytest.approx(plan.cost)
 
 
 def test_no_replicas_give_a_header_alone(tmp_path):
@@ -208,7 +208,7 @@ def state():
             for n in range(number)
         ]  # fmt: skip
 
-    made = [
+    pod_list = [
         *pods("Deployment/web", 5),
         *[
             Pod(
@@ -226,7 +226,7 @@ def state():
     return ClusterState(
         name="prod",
         nodes=tuple(nodes),
-        pods=tuple(made),
+        pods=tuple(pod_list),
         subnets=(
             SubnetState(subnet_id="subnet-win", cidr="10.0.0.0/26", zone="a", available=40),
             SubnetState(subnet_id="subnet-other", cidr="10.0.1.0/24", zone="b", available=240),
@@ -248,9 +248,9 @@ def test_the_windows_pods_of_a_cluster_are_grouped_by_owner_and_requests():
     }
     (log,) = daemons_of(state())
     assert (log.name, log.cpu, log.host_process) == ("shop/DaemonSet/log", 100, True)
-    found = plan_fleet(state(), candidates="m5.*large", compare=False)
-    assert sum(found.pods.values()) == 13
-    assert (found.daemon_pods, found.daemon_addresses) == (1, 0)
+    plan = plan_fleet(state(), candidates="m5.*large", compare=False)
+    assert sum(plan.pods.values()) == 13
+    assert (plan.daemon_pods, plan.daemon_addresses) == (1, 0)
 
 
 def test_a_state_without_windows_pods_is_refused():
@@ -262,14 +262,14 @@ def test_a_state_without_windows_pods_is_refused():
 
 def test_a_saved_state_is_planned_for_in_its_subnets_with_its_targets(tmp_path):
     state().save(tmp_path / "state.json")
-    found = asked(tmp_path / "state.json", "-t", "m5.xlarge")
-    assert {group.subnet for group in found.groups} == {"subnet-win"}
+    plan = asked(tmp_path / "state.json", "-t", "m5.xlarge")
+    assert {group.subnet for group in plan.groups} == {"subnet-win"}
     # One warm address, as its ConfigMap says, and not three.
-    assert all(group.addresses == 1 + group.pod_addresses + 1 for group in found.groups)
+    assert all(group.addresses == 1 + group.pod_addresses + 1 for group in plan.groups)
     loose = asked(tmp_path / "state.json", "-t", "m5.xlarge", "--no-state-subnets")
     assert {group.subnet for group in loose.groups} == {""}
-    own = asked(tmp_path / "state.json", "-t", "m5.xlarge", "--subnet", "z=10.9.0.0/24")
-    assert {group.zone for group in own.groups} == {"z"}
+    elsewhere = asked(tmp_path / "state.json", "-t", "m5.xlarge", "--subnet", "z=10.9.0.0/24")
+    assert {group.zone for group in elsewhere.groups} == {"z"}
     ran = run(tmp_path / "state.json", "-t", "m5.xlarge")
     assert "beside those that run now" in ran.stderr
     assert "beside those" not in ran.stdout
@@ -280,12 +280,12 @@ def test_a_saved_state_is_planned_for_in_its_subnets_with_its_targets(tmp_path):
 
 
 def test_nodes_whose_group_does_not_say_windows_stand_in_subnets_that_are_planned_in(tmp_path):
-    own = NodeGroup(name="own", ami_type="CUSTOM", subnet_ids=("subnet-win",))
-    told = dataclasses.replace(state(), node_groups=(own,))
-    nodes = tuple(dataclasses.replace(node, address="10.0.0.9") for node in told.nodes)
-    dataclasses.replace(told, nodes=nodes).save(tmp_path / "state.json")
-    found = asked(tmp_path / "state.json", "-t", "m5.xlarge")
-    assert {group.subnet for group in found.groups} == {"subnet-win"}
+    custom = NodeGroup(name="own", ami_type="CUSTOM", subnet_ids=("subnet-win",))
+    cluster = dataclasses.replace(state(), node_groups=(custom,))
+    nodes = tuple(dataclasses.replace(node, address="10.0.0.9") for node in cluster.nodes)
+    dataclasses.replace(cluster, nodes=nodes).save(tmp_path / "state.json")
+    plan = asked(tmp_path / "state.json", "-t", "m5.xlarge")
+    assert {group.subnet for group in plan.groups} == {"subnet-win"}
 
 
 def test_what_kubectl_prints_is_planned_for(tmp_path):
@@ -332,9 +332,9 @@ def test_saved_prices_keep_their_marks(tmp_path, file):
 
     prices = estimate_windows_prices({"m5.large": 0.096, "m5.xlarge": 0.192}, as_of="2026-10-02")
     prices.table.to_csv(tmp_path / "p.csv")
-    found = asked(file, "-t", "m5.*large", "--prices", tmp_path / "p.csv")
-    assert found.cost_unit == "USD/h"
-    assert found.estimated_prices == tuple(found.types)
+    plan = asked(file, "-t", "m5.*large", "--prices", tmp_path / "p.csv")
+    assert plan.cost_unit == "USD/h"
+    assert plan.estimated_prices == tuple(plan.types)
     (tmp_path / "q.csv").write_text("m5.large,1\n\nm5.large,2\n")
     (tmp_path / "r.csv").write_text("instance_type,price\nm5.large,dear\n")
     (tmp_path / "s.csv").write_text("type,usd\n")
@@ -369,20 +369,20 @@ def test_ctrl_c_prints_the_best_plan_so_far(file):
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
-    found = FleetPlan.from_json(done.stdout)
-    assert found.status == "interrupted"
-    assert found.pods == {"api": 6, "web": 30}
+    plan = FleetPlan.from_json(done.stdout)
+    assert plan.status == "interrupted"
+    assert plan.pods == {"api": 6, "web": 30}
 
 
 def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
     from eks_win_capacity.cli import plan
 
-    told = []
+    lines = []
     monkeypatch.setattr(plan.sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(plan, "say", lambda text="", **more: told.append((text, more)))
+    monkeypatch.setattr(plan, "say", lambda text="", **more: lines.append((text, more)))
     plan._told(10.0, 0.0)  # no bound is known yet
     plan._told(10.0, 8.0)
-    assert told == [
+    assert lines == [
         ("cost 10", {"err": True}),
         ("cost 10, at most 25.00 % above the least possible", {"err": True}),
     ]
@@ -414,11 +414,11 @@ def test_the_configmap_is_named_as_in_the_other_commands(tmp_path, file):
     (tmp_path / "cm.yaml").write_text(
         'data: {enable-windows-ipam: "true", windows-warm-ip-target: "9"}'
     )
-    told = [
+    addresses = [
         asked(file, "-t", "m5.large", option, tmp_path / "cm.yaml").addresses
         for option in ("--pool", "--configmap")
     ]
-    assert told[0] == told[1]
+    assert addresses[0] == addresses[1]
 
 
 def test_present_nodes_and_the_launcher_are_options(tmp_path, file):

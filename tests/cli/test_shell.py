@@ -64,8 +64,8 @@ def test_json_gives_back_the_values(capsys):
 
 def test_csv_can_be_read_back(capsys):
     emit(ROWS, "csv", columns=["instance_type", "max_pods", "why"])
-    told = list(csv.reader(io.StringIO(printed(capsys))))
-    assert told == [
+    lines = list(csv.reader(io.StringIO(printed(capsys))))
+    assert lines == [
         ["instance_type", "max_pods", "why"],
         ["m5.large", "9", ""],
         ["[red]x", "1008", "a b"],
@@ -97,17 +97,17 @@ def test_a_narrow_terminal_cuts_no_word(capsys, monkeypatch):
         "why": "every word of it stands on some line",
     }
     emit([row], "table")
-    told = printed(capsys)
-    assert "…" not in told
-    words = told.split()
+    table = printed(capsys)
+    assert "…" not in table
+    words = table.split()
     assert words.count("1,234,567") == words.count("pending") == words.count("create") == 5
     assert {"AT_CAPACITY", "every", "word", "stands"} <= set(words)
 
 
-@pytest.mark.parametrize(("output", "told"), [("json", EMPTY), ("csv", "a\n")])
-def test_no_rows_are_still_an_answer(capsys, output, told):
+@pytest.mark.parametrize(("output", "text"), [("json", EMPTY), ("csv", "a\n")])
+def test_no_rows_are_still_an_answer(capsys, output, text):
     emit([], output, columns=["a"])
-    assert printed(capsys) == told
+    assert printed(capsys) == text
 
 
 def test_programs_get_neither_title_nor_note(capsys):
@@ -126,8 +126,8 @@ def left(arguments: list[str]) -> int:
 
 def test_help_lists_every_command(capsys):
     assert left(["--help"]) == 0
-    told = printed(capsys)
-    assert all(name in told for name in cli._COMMANDS)
+    help_text = printed(capsys)
+    assert all(name in help_text for name in cli._COMMANDS)
 
 
 @pytest.mark.parametrize("name", sorted(cli._COMMANDS))
@@ -141,18 +141,18 @@ def test_the_version_has_the_date_of_the_table(capsys):
     from eks_win_capacity._data.limits import AS_OF
 
     assert left(["--version"]) == 0
-    told = printed(capsys)
-    assert __version__ in told
-    assert AS_OF in told
+    version_line = printed(capsys)
+    assert __version__ in version_line
+    assert AS_OF in version_line
 
 
 @pytest.mark.parametrize("arguments", [["no-such-command"], ["--no-such-option"]])
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(arguments, capsys):
     assert left(arguments) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("eks-win-capacity: error: ")
-    assert told.err.count("\n") == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.startswith("eks-win-capacity: error: ")
+    assert streams.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_a_reader_that_leaves_early_is_no_fault():
 def test_the_examples_in_a_help_stand_on_lines_of_their_own(name):
     from click.testing import CliRunner
 
-    told = CliRunner().invoke(cli.app, [name, "--help"]).output
-    assert "\\b" not in told
-    assert "Examples:   " not in told
+    help_text = CliRunner().invoke(cli.app, [name, "--help"]).output
+    assert "\\b" not in help_text
+    assert "Examples:   " not in help_text
 
 
 def narrow(monkeypatch, width):
@@ -309,10 +309,10 @@ def test_wide_shows_every_column_on_any_terminal():
             check=True,
         )
         assert done.returncode == 0
-        told = os.read(reader, 65536).decode()
-        assert ("ip-10-20-0-10.eu-west-1.compute.internal" in told) is whole
-        assert ("more columns with --wide" in told) is not whole
-        assert told.count("─\r\n") == 1
+        shown = os.read(reader, 65536).decode()
+        assert ("ip-10-20-0-10.eu-west-1.compute.internal" in shown) is whole
+        assert ("more columns with --wide" in shown) is not whole
+        assert shown.count("─\r\n") == 1
 
 
 def test_a_command_in_a_note_can_be_copied_from_a_narrow_terminal(monkeypatch):
@@ -395,8 +395,8 @@ def test_a_short_text_stays_on_one_line_and_a_further_column_waits(width, whole,
 def test_a_missing_file_is_told_without_the_number_of_its_error(capsys):
     with pytest.raises(SystemExit):
         cli.main(["check", "-f", "no-such-file"])
-    told = capsys.readouterr().err
-    assert told == "eks-win-capacity: error: no-such-file: No such file or directory\n"
+    message = capsys.readouterr().err
+    assert message == "eks-win-capacity: error: no-such-file: No such file or directory\n"
 
 
 def test_each_command_questions_a_quantity_that_nobody_means(tmp_path, capsys):
@@ -464,10 +464,10 @@ def test_what_is_neither_addresses_nor_a_file_is_told_so(capsys):
 def test_a_mistyped_command_is_told_its_neighbours(capsys, typed, meant):
     with pytest.raises(SystemExit) as left:
         cli.main([typed])
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     assert left.value.code == 2
-    assert meant in told
-    assert ("Did you mean" in told) is bool(meant)
+    assert meant in message
+    assert ("Did you mean" in message) is bool(meant)
 
 
 NAMES = st.lists(st.text("abc-.0123456789", min_size=1, max_size=60), unique=True, max_size=8)

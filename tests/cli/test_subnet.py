@@ -36,7 +36,7 @@ def test_a_file_of_addresses_gives_the_census(tmp_path):
     file.write_text("# the nodes\n10.0.0.20, 10.0.0.70-10.0.0.75\n10.0.0.144/28\n", "utf-8")
     (row,) = told("10.0.0.0/24", "--used", str(file), "--reservation", "10.0.0.64/26:prefix")
     assert (row["used"], row["whole_free"], row["free_prefixes_reserved"]) == (23, 11, 3)
-    (held,) = told(
+    (reservation,) = told(
         "10.0.0.0/24",
         "--used",
         "-",
@@ -46,7 +46,7 @@ def test_a_file_of_addresses_gives_the_census(tmp_path):
         "reservations",
         text="10.0.0.70",
     )
-    assert (held["cidr"], held["used"]) == ("10.0.0.64/26", 1)
+    assert (reservation["cidr"], reservation["used"]) == ("10.0.0.64/26", 1)
     (unknown,) = told(
         "10.0.0.0/24",
         "--used",

@@ -990,11 +990,11 @@ def catalog():
     [(code, parts, outcome) for code, cases in CASES.items() for parts, outcome in cases],
 )
 def test_each_check_sees_what_is_there(code, parts, outcome, catalog):
-    found = [f for f in check_cluster(ClusterState(**parts), catalog=catalog) if f.code == code]
-    assert outcome in {f.outcome for f in found}
+    findings = [f for f in check_cluster(ClusterState(**parts), catalog=catalog) if f.code == code]
+    assert outcome in {f.outcome for f in findings}
     if outcome == "pass":
-        assert {f.outcome for f in found} == {"pass"}
-    for finding in found:
+        assert {f.outcome for f in findings} == {"pass"}
+    for finding in findings:
         assert finding.seen
         assert finding.why
         assert finding.source
@@ -1101,10 +1101,10 @@ def test_nothing_known_means_nothing_passed():
 
 
 def outcomes(**parts):
-    found = {}
+    by_code = {}
     for finding in check_cluster(ClusterState(**parts)):
-        found.setdefault(finding.code, set()).add(finding.outcome)
-    return found
+        by_code.setdefault(finding.code, set()).add(finding.outcome)
+    return by_code
 
 
 AWS_SIDE = {
@@ -1119,11 +1119,11 @@ AWS_SIDE = {
 
 def test_nodes_and_pods_alone_tell_nothing_of_aws():
     nodes = (WIN, LINUX, replace(LINUX, name="lin-2"))
-    found = outcomes(nodes=nodes, pods=(replace(POD, node="win-1", phase="Running"),))
+    by_code = outcomes(nodes=nodes, pods=(replace(POD, node="win-1", phase="Running"),))
     for code in AWS_SIDE:
-        assert found[code] == {"unknown"}, code
-    assert found["coredns-capacity"] == {"pass"}
-    assert found["kubelet-max-pods"] == {"pass"}
+        assert by_code[code] == {"unknown"}, code
+    assert by_code["coredns-capacity"] == {"pass"}
+    assert by_code["kubelet-max-pods"] == {"pass"}
 
 
 HEALTHY = {
@@ -1171,10 +1171,10 @@ def healthy(**parts):
 
 
 def test_a_cluster_as_the_guide_wants_it_passes_every_check():
-    found = check_cluster(healthy())
-    assert [(f.code, f.seen) for f in found if f.outcome != "pass"] == []
-    assert {f.code for f in found} == {rule.code for rule in CHECKS}
-    assert remedies(found) == {}
+    findings = check_cluster(healthy())
+    assert [(f.code, f.seen) for f in findings if f.outcome != "pass"] == []
+    assert {f.code for f in findings} == {rule.code for rule in CHECKS}
+    assert remedies(findings) == {}
 
 
 @pytest.mark.parametrize(
@@ -1191,12 +1191,12 @@ def test_half_a_list_is_no_ground_for_a_pass(part, codes):
     halved = ClusterState(
         **{name: getattr(healthy(), name) for name in HEALTHY}, unknown={part: "page 2 was refused"}
     )
-    found = {}
+    by_code = {}
     for finding in check_cluster(halved):
-        found.setdefault(finding.code, []).append(finding)
+        by_code.setdefault(finding.code, []).append(finding)
     for code in codes:
-        assert "unknown" in {f.outcome for f in found[code]}, code
-        assert "page 2 was refused" in found[code][-1].seen
+        assert "unknown" in {f.outcome for f in by_code[code]}, code
+        assert "page 2 was refused" in by_code[code][-1].seen
 
 
 def test_an_old_platform_is_an_error_only_where_prefixes_are_wanted():
@@ -1217,8 +1217,8 @@ def test_the_severity_of_a_missing_selector_depends_on_the_taints():
     linux = replace(SCALER, selects_os="", declares_os="linux")
 
     def severity(*nodes):
-        found = check_cluster(ClusterState(workloads=(linux,), nodes=nodes))
-        return next(f.severity for f in found if f.code == "os-selector" and f.outcome == "fail")
+        findings = check_cluster(ClusterState(workloads=(linux,), nodes=nodes))
+        return next(f.severity for f in findings if f.code == "os-selector" and f.outcome == "fail")
 
     assert severity(WIN) == "error"
     assert severity(replace(WIN, taints=("os=windows:NoSchedule",))) == "warning"
@@ -1226,21 +1226,21 @@ def test_the_severity_of_a_missing_selector_depends_on_the_taints():
 
 
 def test_max_pods_as_aws_suggests_is_no_warning():
-    def found(**how):
+    def verdict(**how):
         nodes = (replace(WIN, **{"advertised_addresses": 144, **how}),)
         return next(
             f for f in check_cluster(ClusterState(nodes=nodes)) if f.code == "kubelet-max-pods"
         )
 
-    assert found().outcome == "pass"
-    assert "34 stay unused" in found().seen
-    assert (found(pods_limit=60).outcome, found(pods_limit=60).severity) == ("fail", "warning")
-    assert (found(pods_limit=144).outcome, found(pods_limit=144).severity) == ("fail", "info")
-    assert "at most 110" in found(pods_limit=144).seen
+    assert verdict().outcome == "pass"
+    assert "34 stay unused" in verdict().seen
+    assert (verdict(pods_limit=60).outcome, verdict(pods_limit=60).severity) == ("fail", "warning")
+    assert (verdict(pods_limit=144).outcome, verdict(pods_limit=144).severity) == ("fail", "info")
+    assert "at most 110" in verdict(pods_limit=144).seen
     large = {"instance_type": "m5.8xlarge", "advertised_addresses": 464}
-    assert (found(**large).outcome, found(**large).severity) == ("fail", "info")
-    assert "--max-pods=250" in found(**large).remedy
-    assert "at most 250" in found(**large, pods_limit=300).seen
+    assert (verdict(**large).outcome, verdict(**large).severity) == ("fail", "info")
+    assert "--max-pods=250" in verdict(**large).remedy
+    assert "at most 250" in verdict(**large, pods_limit=300).seen
 
 
 def broken(**parts):
@@ -1269,14 +1269,14 @@ def test_remedies_are_files_that_apply():
     import yaml
 
     state = broken()
-    made = remedies(check_cluster(state))
-    assert set(made) == {
+    files = remedies(check_cluster(state))
+    assert set(files) == {
         "amazon-vpc-cni.yaml",
         "aws-auth-win.yaml",
         "bootstrap-arguments-m5.large.txt",
         "node-template-tags-win.json",
     }
-    configmap = yaml.safe_load(made["amazon-vpc-cni.yaml"])
+    configmap = yaml.safe_load(files["amazon-vpc-cni.yaml"])
     assert (configmap["kind"], configmap["metadata"]["namespace"]) == ("ConfigMap", "kube-system")
     # What was there stays; what starved pods is mended in the same file.
     assert configmap["data"] == {
@@ -1284,14 +1284,14 @@ def test_remedies_are_files_that_apply():
         "enable-windows-ipam": "true",
         "windows-warm-ip-target": "3",
     }
-    (entry,) = yaml.safe_load(made["aws-auth-win.yaml"])
+    (entry,) = yaml.safe_load(files["aws-auth-win.yaml"])
     assert entry["groups"] == ["team:x", "system:nodes", "system:bootstrappers", GROUPS[2]]
     assert entry["username"] == "system:node:{{EC2PrivateDNSName}}"
     assert entry["rolearn"] == "arn:aws:iam::${AWS_ACCOUNT_ID}:role/win"
-    assert "In place of the entry of win" in made["aws-auth-win.yaml"]
-    arguments = made["bootstrap-arguments-m5.large.txt"]
+    assert "In place of the entry of win" in files["aws-auth-win.yaml"]
+    arguments = files["bootstrap-arguments-m5.large.txt"]
     assert arguments.startswith("-KubeletExtraArgs '--max-pods=110 --kube-reserved memory=0.5Gi")
-    tags = json.loads(made["node-template-tags-win.json"])["Tags"]
+    tags = json.loads(files["node-template-tags-win.json"])["Tags"]
     assert {tag["ResourceId"] for tag in tags} == {"asg-1"}
     assert (tags[0]["Key"], tags[0]["Value"]) == (TAG, "9")
     mended = replace(
@@ -1299,20 +1299,20 @@ def test_remedies_are_files_that_apply():
         cni_configmap=configmap["data"],
         aws_auth=(replace(MAPPED, groups=tuple(entry["groups"])),),
     )
-    found = {f.code: f.outcome for f in check_cluster(mended)}
-    assert found["windows-ipam-enabled"] == found["aws-auth-mapping"] == "pass"
-    assert found["warm-targets"] == "pass"
+    outcome_of = {f.code: f.outcome for f in check_cluster(mended)}
+    assert outcome_of["windows-ipam-enabled"] == outcome_of["aws-auth-mapping"] == "pass"
+    assert outcome_of["warm-targets"] == "pass"
 
 
 def test_remedies_are_written_where_they_are_asked_for(tmp_path):
     import yaml
 
-    made = remedies(
+    files = remedies(
         check_cluster(broken(region="cn-north-1")),
         account_id="123456789012",
         folder=tmp_path / "fixes",
     )
-    assert {path.name for path in (tmp_path / "fixes").iterdir()} == set(made)
+    assert {path.name for path in (tmp_path / "fixes").iterdir()} == set(files)
     text = (tmp_path / "fixes" / "aws-auth-win.yaml").read_text("utf-8")
     assert yaml.safe_load(text)[0]["rolearn"] == "arn:aws-cn:iam::123456789012:role/win"
     assert "AWS_ACCOUNT_ID" not in text
@@ -1327,17 +1327,17 @@ def test_names_of_others_lead_nowhere():
     evil = "../../x;rm -rf /'\n- rolearn: y"
     group = replace(GROUP, name=evil, role="w: {x}\ny", autoscaling_tags=())
     state = broken(name="a b;c", node_groups=(group,), aws_auth=())
-    found = check_cluster(state)
-    for name, text in remedies(found).items():
+    findings = check_cluster(state)
+    for name, text in remedies(findings).items():
         assert "/" not in name
         assert "\n" not in name
         if name.endswith(".yaml"):
             yaml.safe_load(text)
     entry = yaml.safe_load(
-        next(t for n, t in remedies(found).items() if n.startswith("aws-auth-w"))
+        next(t for n, t in remedies(findings).items() if n.startswith("aws-auth-w"))
     )
     assert entry[0]["rolearn"].endswith("role/w: {x}\ny")
-    tags = next(f for f in found if f.code == "autoscaler-node-template")
+    tags = next(f for f in findings if f.code == "autoscaler-node-template")
     assert "--cluster-name 'a b;c'" in tags.remedy
 
 
@@ -1351,45 +1351,45 @@ def test_commands_hold_the_names_of_the_cluster_and_no_made_up_ones():
     for state in states:
         for finding in check_cluster(state):
             assert not made_up.search(finding.remedy), (finding.code, finding.remedy)
-    (found,) = (
+    (refused,) = (
         f
         for f in check_cluster(
             ClusterState(name="prod", cluster_role="r", cluster_role_policies=())
         )
         if f.code == "resource-controller-policy"
     )
-    assert found.remedy == (
+    assert refused.remedy == (
         "aws iam attach-role-policy --role-name r --policy-arn "
         "arn:aws:iam::aws:policy/AmazonEKSVPCResourceController"
     )
 
 
 def test_account_ids_stay_out_of_findings():
-    told = "AccessDenied: arn:aws:iam::123456789012:user/me may not call eks:DescribeNodegroup"
+    reason = "AccessDenied: arn:aws:iam::123456789012:user/me may not call eks:DescribeNodegroup"
     state = ClusterState(
         pods=(replace(POD, name="x", message="123456789012.dkr.ecr.eu-west-1.amazonaws.com/x"),),
-        unknown={"node_groups": told, "access_entries": told},
+        unknown={"node_groups": reason, "access_entries": reason},
     )
     for finding in check_cluster(state):
         assert "123456789012" not in json.dumps(finding.to_dict())
 
 
 def remedy_of(code, **parts):
-    found = check_cluster(ClusterState(**{"name": "prod", **parts}))
-    return next(f for f in found if f.code == code and f.outcome == "fail").remedy
+    findings = check_cluster(ClusterState(**{"name": "prod", **parts}))
+    return next(f for f in findings if f.code == code and f.outcome == "fail").remedy
 
 
 def test_selectors_are_added_by_commands_that_name_the_manifests():
     makers = [replace(WEB, selects_os="", declares_os="windows", name=f"w{n}") for n in range(5)]
-    told = remedy_of("os-selector", workloads=makers)
+    remedy = remedy_of("os-selector", workloads=makers)
     assert (
         "kubectl patch deployment -n default w0 --type merge -p "
         """'{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}}}'"""
-    ) in told
-    assert told.count("kubectl patch") == 3
-    assert "and 2 more alike" in told
-    told = remedy_of("arch-selector", workloads=(replace(WEB, kind="CronJob", selects_arch=""),))
-    assert '{"spec": {"jobTemplate": {"spec": {"template":' in told
+    ) in remedy
+    assert remedy.count("kubectl patch") == 3
+    assert "and 2 more alike" in remedy
+    remedy = remedy_of("arch-selector", workloads=(replace(WEB, kind="CronJob", selects_arch=""),))
+    assert '{"spec": {"jobTemplate": {"spec": {"template":' in remedy
     # A bare pod cannot be patched.
     assert "kubectl patch" not in remedy_of("arch-selector", pods=(replace(POD, selects_arch=""),))
 
@@ -1397,8 +1397,8 @@ def test_selectors_are_added_by_commands_that_name_the_manifests():
 def test_where_its_pods_run_tells_what_a_manifest_is_for():
     silent = replace(WEB, selects_os="", selects_arch="")
     runs = replace(POD, selects_os="", owner="Deployment/web", node="lin-1")
-    found = check_cluster(ClusterState(workloads=(silent,), pods=(runs,), nodes=(LINUX, WIN)))
-    finding = next(f for f in found if f.code == "os-selector")
+    findings = check_cluster(ClusterState(workloads=(silent,), pods=(runs,), nodes=(LINUX, WIN)))
+    finding = next(f for f in findings if f.code == "os-selector")
     assert (finding.subject, finding.severity) == ("linux", "error")
     assert "Deployment default/web" in finding.seen
     alone = next(
@@ -1414,9 +1414,9 @@ def test_what_aws_refused_is_cured_by_a_permission_and_not_by_the_same_call():
         "eks:ListNodegroups to who asks"
     }
     state = ClusterState(unknown=refused).merge(ClusterState()).merge(ClusterState(nodes=()))
-    found = [f for f in check_cluster(state) if "ListNodegroups" in f.seen]
-    assert found
-    for finding in found:
+    findings = [f for f in check_cluster(state) if "ListNodegroups" in f.seen]
+    assert findings
+    for finding in findings:
         assert finding.seen.startswith("not known: ")
         assert finding.remedy.startswith("allow the action eks:ListNodegroups to who asks")
         assert "describe-nodegroup" not in finding.remedy
@@ -1441,16 +1441,18 @@ def test_where_aws_refused_nothing_no_permission_is_asked_for():
 
 
 def test_the_vpc_cni_is_not_asked_for_as_an_add_on_that_it_is_not():
-    (found,) = [f for f in check_cluster(ClusterState(addons=())) if f.code == "custom-networking"]
-    assert found.seen == "not known: cni env: no source told"
-    assert "describe-addon" not in found.remedy
+    (finding,) = [
+        f for f in check_cluster(ClusterState(addons=())) if f.code == "custom-networking"
+    ]
+    assert finding.seen == "not known: cni env: no source told"
+    assert "describe-addon" not in finding.remedy
 
 
 def test_a_type_that_does_not_do_has_one_that_does():
     for name in ("m4.large", "m6g.large", "dl1.24xlarge"):
         code = "prefix-delegation-nitro" if name == "m4.large" else "instance-type-windows"
-        told = remedy_of(code, nodes=(replace(WIN, instance_type=name),), cni_configmap=PREFIX)
-        other = Catalog.bundled()[re.search(r"such as ([\w.-]+)", told)[1].rstrip(".:")]
+        remedy = remedy_of(code, nodes=(replace(WIN, instance_type=name),), cni_configmap=PREFIX)
+        other = Catalog.bundled()[re.search(r"such as ([\w.-]+)", remedy)[1].rstrip(".:")]
         old = Catalog.bundled()[name]
         assert other.windows.status == "supported"
         assert other.nitro
@@ -1459,11 +1461,11 @@ def test_a_type_that_does_not_do_has_one_that_does():
 
 def test_custom_networking_of_linux_nodes_stays_on():
     env = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
-    (found,) = [
+    (finding,) = [
         f for f in check_cluster(ClusterState(cni_env=env)) if f.code == "custom-networking"
     ]
-    assert (found.outcome, found.severity) == ("fail", "warning")
-    assert "false" not in found.remedy
+    assert (finding.outcome, finding.severity) == ("fail", "warning")
+    assert "false" not in finding.remedy
 
 
 def test_an_idle_daemonset_for_windows_asks_nothing_of_fargate_or_auto_mode():
@@ -1472,10 +1474,10 @@ def test_an_idle_daemonset_for_windows_asks_nothing_of_fargate_or_auto_mode():
     state = ClusterState(
         workloads=(idle,), pods=(), nodes=(LINUX,), auto_mode=True, fargate_profiles=(KUBE_SYSTEM,)
     )
-    found = {f.code: f for f in check_cluster(state)}
-    assert found["auto-mode-windows-pods"].outcome == "pass"
-    assert found["fargate-windows-pods"].outcome == "pass"
-    assert found["arch-selector"].severity == "info"
+    by_code = {f.code: f for f in check_cluster(state)}
+    assert by_code["auto-mode-windows-pods"].outcome == "pass"
+    assert by_code["fargate-windows-pods"].outcome == "pass"
+    assert by_code["arch-selector"].severity == "info"
     asking = replace(idle, selects_compute="auto")
     again = {f.code: f for f in check_cluster(replace(state, workloads=(asking,)))}
     assert again["auto-mode-windows-pods"].outcome == "fail"
@@ -1486,20 +1488,23 @@ def test_no_name_of_a_file_is_run_by_a_shell(name, tmp_path):
     group = replace(GROUP, role=name, autoscaling_tags=(), autoscaling_groups=(name,))
     linux = replace(LINUX_GROUP, name=name, role=name)
     state = broken(name=name, node_groups=(group, linux), aws_auth=(), authentication_mode=None)
-    for found in check_cluster(state):
-        if found.code not in {"aws-auth-mapping", "autoscaler-node-template"} or not found.remedy:
+    for finding in check_cluster(state):
+        if (
+            finding.code not in {"aws-auth-mapping", "autoscaler-node-template"}
+            or not finding.remedy
+        ):
             continue
         ran = subprocess.run(
             [
                 "bash",
                 "-c",
-                f"aws() {{ :; }}; eksctl() {{ :; }}; {found.remedy.partition('; the role')[0]}",
+                f"aws() {{ :; }}; eksctl() {{ :; }}; {finding.remedy.partition('; the role')[0]}",
             ],
             cwd=tmp_path,
             capture_output=True,
             check=False,
         )
-        assert ran.returncode == 0, (found.remedy, ran.stderr)
+        assert ran.returncode == 0, (finding.remedy, ran.stderr)
     assert not list(tmp_path.iterdir())
 
 
@@ -1520,8 +1525,8 @@ def test_a_service_of_linux_pods_alone_is_a_warning():
 
     def severity(system):
         pod = replace(POD, selects_os=system)
-        found = check_cluster(ClusterState(services=(service,), nodes=(WIN,), pods=(pod,)))
-        return next(f.severity for f in found if f.code == "service-backends")
+        findings = check_cluster(ClusterState(services=(service,), nodes=(WIN,), pods=(pod,)))
+        return next(f.severity for f in findings if f.code == "service-backends")
 
     assert severity("linux") == "warning"
     assert severity("windows") == "error"
@@ -1540,11 +1545,11 @@ def test_a_name_with_a_line_end_adds_nothing_to_a_manifest():
 
 def test_a_group_with_a_role_of_its_own_is_like_the_old_one():
     group = replace(GROUP, subnet_ids=("subnet-1", "subnet-2"))
-    told = remedy_of("shared-node-role", node_groups=(group, replace(LINUX_GROUP, role="win")))
+    remedy = remedy_of("shared-node-role", node_groups=(group, replace(LINUX_GROUP, role="win")))
     assert (
         "aws eks create-nodegroup --cluster-name prod --nodegroup-name win-own-role --subnets "
         "subnet-1 subnet-2 --instance-types m5.large --ami-type WINDOWS_CORE_2022_x86_64"
-    ) in told
+    ) in remedy
 
 
 def test_a_hidden_key_says_what_was_meant():
@@ -1557,10 +1562,10 @@ def test_a_hidden_key_says_what_was_meant():
         "windows-warm-ip-target": "5",
         "windows-minimum-ip-target": "many",
     }
-    found = check_cluster(ClusterState(cni_configmap=data))
-    trap = next(f for f in found if f.code == "warm-targets")
+    findings = check_cluster(ClusterState(cni_configmap=data))
+    trap = next(f for f in findings if f.code == "warm-targets")
     assert """-p '{"data": {"warm-ip-target": "5"}}'""" in trap.remedy
-    kept = yaml.safe_load(remedies(found)["amazon-vpc-cni.yaml"])["data"]
+    kept = yaml.safe_load(remedies(findings)["amazon-vpc-cni.yaml"])["data"]
     assert kept == {**data, "warm-ip-target": "5"}
 
 
@@ -1581,11 +1586,11 @@ def test_the_entry_of_a_role_that_linux_nodes_need_is_not_taken_away():
 
 
 def test_the_traps_of_warm_targets_are_told_with_the_smallest_node_in_mind():
-    found = check_cluster(
+    findings = check_cluster(
         ClusterState(cni_configmap={**ON, "windows-warm-ip-target": "20"}, nodes=(WIN,))
     )
-    assert "target-above-capacity" in {f.code for f in found}
-    assert all("https://" in f.source for f in found)
+    assert "target-above-capacity" in {f.code for f in findings}
+    assert all("https://" in f.source for f in findings)
 
 
 POOL = {name: [value] for name, value in HEALTHY.items()}
@@ -1600,15 +1605,15 @@ STATES = st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in P
 @settings(max_examples=60)
 @given(STATES)
 def test_whatever_is_known_each_check_answers_and_can_be_passed_on(parts):
-    found = check_cluster(ClusterState(**parts))
-    assert {f.code for f in found} >= {rule.code for rule in CHECKS}
-    for finding in found:
+    findings = check_cluster(ClusterState(**parts))
+    assert {f.code for f in findings} >= {rule.code for rule in CHECKS}
+    for finding in findings:
         assert finding.seen
         assert finding.why
         assert "https://" in finding.source
         assert finding.remedy or finding.outcome == "pass"
         assert not finding.files or finding.outcome == "fail"
-    json.dumps([f.to_dict() for f in found])
+    json.dumps([f.to_dict() for f in findings])
 
 
 @settings(max_examples=40)
@@ -1633,23 +1638,25 @@ def test_only_a_state_is_checked():
 
 
 @pytest.mark.parametrize(
-    ("free", "told"),
+    ("free", "verdict"),
     [(5, ("fail", "error")), (6, ("fail", "warning")), (15, ("fail", "warning")), (16, ("pass",))],
 )
-def test_the_room_of_the_control_plane_is_judged_at_its_edges(free, told):
+def test_the_room_of_the_control_plane_is_judged_at_its_edges(free, verdict):
     parts = {"subnets": (replace(SUBNET, available=free),), "subnet_ids": ("subnet-1",)}
-    found = next(f for f in check_cluster(ClusterState(**parts)) if f.code == "control-plane-room")
-    assert (found.outcome, found.severity)[: len(told)] == told
+    finding = next(
+        f for f in check_cluster(ClusterState(**parts)) if f.code == "control-plane-room"
+    )
+    assert (finding.outcome, finding.severity)[: len(verdict)] == verdict
 
 
 def test_data_are_called_old_from_half_a_year_on():
-    def told(days):
+    def seen(days):
         day = date.fromisoformat(Catalog.bundled().as_of) + timedelta(days=days)
-        found = check_cluster(ClusterState(nodes=(WIN,)), now=day)
-        return next(f.seen for f in found if f.code == "instance-type-windows")
+        findings = check_cluster(ClusterState(nodes=(WIN,)), now=day)
+        return next(f.seen for f in findings if f.code == "instance-type-windows")
 
-    assert "older than six months" not in told(183)
-    assert "older than six months" in told(184)
+    assert "older than six months" not in seen(183)
+    assert "older than six months" in seen(184)
 
 
 @pytest.mark.parametrize(
@@ -1672,15 +1679,15 @@ def test_a_tainted_node_that_runs_coredns_is_counted_once():
     barred = replace(LINUX, taints=("team=a:NoSchedule",))
     others = (barred, replace(barred, name="lin-2"))
     dns = replace(DNS, node="lin-1")
-    found = check_cluster(ClusterState(nodes=(WIN, *others), pods=(dns,)))
-    seen = next(f.seen for f in found if f.code == "coredns-redundancy")
+    findings = check_cluster(ClusterState(nodes=(WIN, *others), pods=(dns,)))
+    seen = next(f.seen for f in findings if f.code == "coredns-redundancy")
     assert seen == "ready: 1 Linux node, 0 Fargate pods; 1 more is tainted against CoreDNS"
 
 
 def test_the_end_of_support_is_judged_by_the_day_that_is_given():
     def judged(version, day):
-        found = check_cluster(ClusterState(version=version), now=day)
-        return next((f.outcome, f.severity) for f in found if f.code == "kubernetes-support")
+        findings = check_cluster(ClusterState(version=version), now=day)
+        return next((f.outcome, f.severity) for f in findings if f.code == "kubernetes-support")
 
     assert judged("1.31", date(2026, 6, 1)) == ("pass", "error")
     assert judged("1.31", date(2026, 10, 1)) == ("fail", "warning")
@@ -1689,7 +1696,7 @@ def test_the_end_of_support_is_judged_by_the_day_that_is_given():
 
 @pytest.mark.parametrize("role", ['x"; touch /tmp/owned; "', "$(id)", "a b", "`id`", "a\nrm -rf x"])
 def test_a_name_from_a_file_is_one_word_of_a_command_and_carries_none(role):
-    found = check_cluster(
+    findings = check_cluster(
         ClusterState(
             name="prod",
             authentication_mode="CONFIG_MAP",
@@ -1698,7 +1705,7 @@ def test_a_name_from_a_file_is_one_word_of_a_command_and_carries_none(role):
             aws_auth=(),
         )
     )
-    (finding,) = [f for f in found if f.code == "aws-auth-mapping" and f.outcome == "fail"]
+    (finding,) = [f for f in findings if f.code == "aws-auth-mapping" and f.outcome == "fail"]
     words = shlex.split(finding.remedy)
     arn = words[words.index("--arn") + 1]
     assert arn.endswith(f":role/{role}")

@@ -28,9 +28,9 @@ def judged(documents, now=TODAY):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sound_cluster_passes_every_check(kind):
-    found = judged(KINDS[kind]())
-    assert [(f.code, f.outcome, f.seen) for f in found if f.outcome != "pass"] == []
-    assert {f.code for f in found} == {rule.code for rule in CHECKS}
+    findings = judged(KINDS[kind]())
+    assert [(f.code, f.outcome, f.seen) for f in findings if f.outcome != "pass"] == []
+    assert {f.code for f in findings} == {rule.code for rule in CHECKS}
 
 
 # -- the changes ------------------------------------------------------------------------------
@@ -207,17 +207,17 @@ def scaled_warm(started, **pool):
 
 
 def full_subnet(d):
-    held = [f"10.0.{n // 256}.{n % 256}" for n in range(30, 1022)]
+    addresses = [f"10.0.{n // 256}.{n % 256}" for n in range(30, 1022)]
     d["interfaces"]["NetworkInterfaces"] = [
         {
             "NetworkInterfaceId": "eni-1",
             "SubnetId": "subnet-1",
             "InterfaceType": "interface",
-            "PrivateIpAddress": held[0],
-            "PrivateIpAddresses": [{"PrivateIpAddress": one} for one in held],
+            "PrivateIpAddress": addresses[0],
+            "PrivateIpAddresses": [{"PrivateIpAddress": one} for one in addresses],
         }
     ]
-    d["subnets"]["Subnets"][0]["AvailableIpAddressCount"] = 1019 - len(held)
+    d["subnets"]["Subnets"][0]["AvailableIpAddressCount"] = 1019 - len(addresses)
 
 
 def control_plane(d):
@@ -448,12 +448,12 @@ CHANGES = [
 def test_one_change_is_seen_for_what_it_is(*, kind, change, code, outcome, severity, remedy):
     documents = deepcopy(KINDS[kind]())
     change(documents)
-    found = [f for f in judged(documents) if f.code == code]
+    findings = [f for f in judged(documents) if f.code == code]
     if outcome == "pass":
-        assert {f.outcome for f in found} == {"pass"}
+        assert {f.outcome for f in findings} == {"pass"}
         return
-    hit = [f for f in found if f.outcome == outcome and re.search(remedy, f.remedy, re.DOTALL)]
-    assert hit, [(f.outcome, f.seen, f.remedy) for f in found]
+    hit = [f for f in findings if f.outcome == outcome and re.search(remedy, f.remedy, re.DOTALL)]
+    assert hit, [(f.outcome, f.seen, f.remedy) for f in findings]
     assert hit[0].severity == severity
 
 
@@ -462,8 +462,8 @@ def test_the_partition_is_that_of_the_nodes_where_no_region_is_known():
     documents = json.loads(text)
     del documents["cluster"]
     documents["auth"] = three.aws_auth("shop-windows", three.GROUPS[:2])
-    (found,) = [f for f in judged(documents) if f.code == "aws-auth-mapping"]
-    assert "arn:aws-us-gov:iam::" in found.remedy
+    (finding,) = [f for f in judged(documents) if f.code == "aws-auth-mapping"]
+    assert "arn:aws-us-gov:iam::" in finding.remedy
 
 
 def test_every_check_has_a_change():
@@ -495,21 +495,21 @@ MEMBERS = [
 def hostile(documents, payload):
     """The same answers with a payload at the end of every name."""
     text = json.dumps(documents)
-    told = json.dumps(payload)[1:-1]
+    escaped = json.dumps(payload)[1:-1]
     for name in NAMES:
         for start in ('"', "role/", "profile/"):
-            text = text.replace(f'{start}{name}"', f'{start}{name}{told}"')
+            text = text.replace(f'{start}{name}"', f'{start}{name}{escaped}"')
     for member in MEMBERS:
-        text = text.replace(member, f'{member[:-1]}{told}"')
+        text = text.replace(member, f'{member[:-1]}{escaped}"')
     return json.loads(text)
 
 
 def advice(state):
     """All that is advised about a state: remedies, options of pods, drains."""
-    yield from (found.remedy for found in check_cluster(state, now=TODAY))
+    yield from (finding.remedy for finding in check_cluster(state, now=TODAY))
     yield from (change.remedy for pod in explain_pending(state) for change in pod.options)
-    for held in state.subnets or ():
-        yield from (step.remedy for step in drains_for_blocks(state, subnet_id=held.subnet_id))
+    for subnet in state.subnets or ():
+        yield from (step.remedy for step in drains_for_blocks(state, subnet_id=subnet.subnet_id))
 
 
 def mutated(payload):

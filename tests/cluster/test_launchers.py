@@ -170,9 +170,9 @@ def test_the_reserve_of_memory_comes_to_each_type_in_its_starters_way(kinds):
     # 8 GiB allocatable of an m5.large: nothing is kept, which the other types do.
     state = cluster(kinds, FULL)
     bare = tuple(replace(n, memory_bytes=1 << 40) for n in state.nodes)
-    found = [f for f in check_cluster(replace(state, nodes=bare)) if f.code == "system-memory"]
-    assert {f.subject for f in found if f.outcome == "fail"} == {TYPES[kind] for kind in kinds}
-    for finding in found:
+    findings = [f for f in check_cluster(replace(state, nodes=bare)) if f.code == "system-memory"]
+    assert {f.subject for f in findings if f.outcome == "fail"} == {TYPES[kind] for kind in kinds}
+    for finding in findings:
         kind = next(kind for kind, type_ in TYPES.items() if type_ == finding.subject)
         assert named(finding.remedy) == {kind}
         (file,) = dict(finding.files)
@@ -182,8 +182,8 @@ def test_the_reserve_of_memory_comes_to_each_type_in_its_starters_way(kinds):
 def test_a_type_of_two_starters_is_set_in_both():
     both = replace(POOL, instance_types=(TYPES["managed"],))
     state = replace(cluster(("managed", "karpenter"), FULL), node_pools=(both,))
-    found = [f for f in check_cluster(state) if f.code == "kubelet-max-pods"]
-    (finding,) = [f for f in found if f.subject == TYPES["managed"]]
+    findings = [f for f in check_cluster(state) if f.code == "kubelet-max-pods"]
+    (finding,) = [f for f in findings if f.subject == TYPES["managed"]]
     assert named(finding.remedy) == {"managed", "karpenter"}
     assert {name.partition("-")[0] for name, _ in finding.files} == {"bootstrap", "ec2nodeclass"}
 
@@ -231,8 +231,8 @@ def test_the_role_of_nodes_is_asked_where_it_is_kept():
     ):
         state = cluster(kinds, FULL, authentication_mode="API", access_entries=())
         state = replace(state, node_classes=None)
-        found = [f for f in check_cluster(state) if f.code == "access-entry"]
-        assert [(f.outcome, word in f.remedy) for f in found] == [("unknown", True)]
+        findings = [f for f in check_cluster(state) if f.code == "access-entry"]
+        assert [(f.outcome, word in f.remedy) for f in findings] == [("unknown", True)]
 
 
 NEWER = {
@@ -243,11 +243,11 @@ NEWER = {
 
 
 @pytest.mark.parametrize("kind", NEWER)
-@pytest.mark.parametrize(("kubelet", "place"), [("v1.36.0", 0), ("v1.29.0", 1)])
-def test_another_kubelet_comes_with_an_ami_from_what_starts_the_nodes(kind, kubelet, place):
+@pytest.mark.parametrize(("kubelet", "index"), [("v1.36.0", 0), ("v1.29.0", 1)])
+def test_another_kubelet_comes_with_an_ami_from_what_starts_the_nodes(kind, kubelet, index):
     state = cluster((kind,), FULL, version="1.34")
     state = replace(state, nodes=tuple(replace(n, kubelet_version=kubelet) for n in state.nodes))
     (finding,) = [f for f in check_cluster(state) if f.code == "kubelet-version"]
     assert finding.outcome == "fail"
-    assert NEWER[kind][place] in finding.remedy
-    assert {k for k, words in NEWER.items() if words[place] in finding.remedy} == {kind}
+    assert NEWER[kind][index] in finding.remedy
+    assert {k for k, words in NEWER.items() if words[index] in finding.remedy} == {kind}

@@ -190,8 +190,8 @@ def verdicts(state):
     (pod,) = explain_pending(state)
     report = cluster_report(state)
     row = report.nodes.iloc[0]
-    found = check_cluster(state)
-    failed = {finding.code for finding in found if finding.outcome == "fail"}
+    findings = check_cluster(state)
+    failed = {finding.code for finding in findings if finding.outcome == "fail"}
     return pod, row, failed
 
 
@@ -427,11 +427,11 @@ NOT_SERVED = (
 
 
 def a_claim(*still, name="windows-x7", status="Unknown", **labels):
-    held = {step: {"type": step, "status": "True"} for step in STEPS}
+    conditions = {step: {"type": step, "status": "True"} for step in STEPS}
     for step, reason, message in still:
-        held[step] = {"type": step, "status": status, "reason": reason, "message": message}
+        conditions[step] = {"type": step, "status": status, "reason": reason, "message": message}
     meta = {"name": name, "labels": {**CLAIM["metadata"]["labels"], **labels}}
-    return {**CLAIM, "metadata": meta, "status": {"conditions": list(held.values())}}
+    return {**CLAIM, "metadata": meta, "status": {"conditions": list(conditions.values())}}
 
 
 LATE = f"0/1 nodes are available: 1 Insufficient {RESOURCE}."
@@ -657,7 +657,7 @@ def clusters(draw):
     addresses = tuple(f"10.0.0.{16 * n + 5}" for n in range(1, 1 + secondary))
     blocks = [n for n in draw(BLOCKS) if n > secondary]
     prefixes = tuple(f"10.0.0.{16 * n}/28" for n in blocks)[: 9 - len(addresses)]
-    held = [InterfaceState(address="10.0.0.4", secondary=addresses, prefixes=prefixes)]
+    node_interfaces = [InterfaceState(address="10.0.0.4", secondary=addresses, prefixes=prefixes)]
     node = Node(
         name="win-1",
         os="windows",
@@ -684,7 +684,7 @@ def clusters(draw):
     ]
     nodes, other = [node], pick(None, *OTHER)
     if other and not (other == 144 and 14 in blocks):
-        held.append(OTHER[other])
+        node_interfaces.append(OTHER[other])
         # Sixteen stands for a node that serves prefixes while the other mode holds all its slots.
         offers = 144 if other == 16 else other
         second = replace(node, name="win-2", address="10.0.0.6", instance_id="i-2", events=())
@@ -699,7 +699,9 @@ def clusters(draw):
         pods.append(Pod(namespace="infra", name="x", selects_os="linux", autoscaler=True))
     # Without a pod in kube-system nobody knows what runs in other namespaces.
     pods.append(Pod(namespace="kube-system", name="coredns-1", selects_os="linux", node="linux-1"))
-    used = [part for one in held for part in (one.address, *one.secondary, *one.prefixes)]
+    used = [
+        part for one in node_interfaces for part in (one.address, *one.secondary, *one.prefixes)
+    ]
     whole = {int(part.split(".")[3].split("/")[0]) // 16 for part in used if "/" in part}
     if not draw(st.booleans()):
         used += [f"10.0.0.{16 * n + 9}" for n in range(1, 15) if n not in whole]
@@ -707,7 +709,7 @@ def clusters(draw):
         subnet_id="subnet-1",
         cidr="10.0.0.0/24",
         used=tuple(used),
-        interfaces=pick(None, tuple(held)),
+        interfaces=pick(None, tuple(node_interfaces)),
         reservations=pick(None, (), *RESERVED),
     )
     # What EC2 counts and no interface shows: a reservation, or another account.
@@ -731,7 +733,7 @@ def nothing_left(row):
 @settings(max_examples=120, deadline=None)
 @given(clusters())
 def test_the_three_faces_never_contradict_one_another(state):
-    found, report, checks = explain_pending(state), cluster_report(state), check_cluster(state)
+    pending, report, checks = explain_pending(state), cluster_report(state), check_cluster(state)
     rows = report.nodes.set_index("node")
     failed = {f.code for f in checks if f.outcome == "fail"}
     served = {f.subject for f in checks if f.code == "pods-get-addresses" and f.outcome == "fail"}
@@ -741,7 +743,7 @@ def test_the_three_faces_never_contradict_one_another(state):
     }
     nodes = {pod.full_name: pod.node for pod in state.pods}
     for name, row in rows.iterrows():
-        here = [pod.cause for pod in found if nodes[pod.pod] == name]
+        here = [pod.cause for pod in pending if nodes[pod.pod] == name]
         if row.blocked:
             assert row.blocked in here or set(here) <= {"no-address-asked"}, row.blocked
         if not pd.isna(row.attachable) and not pd.isna(row.headroom):
@@ -754,28 +756,28 @@ def test_the_three_faces_never_contradict_one_another(state):
         # Full nodes, as every face counts them; the check sees one with a single pod as well.
         assert room.outcome != "pass" or more["best"] > 0
         assert more["best"] == 0 or not (room.outcome == "fail" and room.severity == "error")
-    for pod in found:
+    for pod in pending:
         _one_verdict(pod, nodes[pod.pod], rows, failed, state)
-    _one_autoscaler(found, checks, state)
+    _one_autoscaler(pending, checks, state)
 
 
 def _one_verdict(pod, node, rows, failed, state):
     """What is said of one pod agrees with what is said of the nodes."""
     codes = {change.code for change in pod.options}
-    own = rows.loc[[node]] if node else rows
+    candidates = rows.loc[[node]] if node else rows
     if pod.cause in {"slots-held", "prefixes", "subnet", "starved", "not-served"}:
-        assert all(nothing_left(row) for row in own.itertuples())
+        assert all(nothing_left(row) for row in candidates.itertuples())
         assert pod.evidence
     if pod.cause == "not-served":
         assert "node-advertises-addresses" in failed
-        assert any(own["reason"])
+        assert any(candidates["reason"])
         assert not {"prefix-delegation", "more-nodes"} & codes
     if "wait" in codes:
         # Something is cooling, in creation or known to come.
         assert pod.evidence
         if not any("NodeClaim" in text for text in pod.evidence):
-            assert (own["blocked"] == "").all()
-            assert (own["advertised"] > 0).any()
+            assert (candidates["blocked"] == "").all()
+            assert (candidates["advertised"] > 0).any()
             # Out of what is attached already, or of what the subnet still gives.
             attached = any("without a pod" in text for text in pod.evidence)
             assert attached or not state.subnets or state.subnets[0].available or _blocks(state)
@@ -783,7 +785,7 @@ def _one_verdict(pod, node, rows, failed, state):
     claimed = bool({"wait", "fix-nodeclaim"} & codes) and not node
     assert claimed == bool(state.node_claims and not node and pod.cause in NO_ROOM)
     if pod.cause == "no-address-asked":
-        assert own["no_address_pods"].sum() > 0
+        assert candidates["no_address_pods"].sum() > 0
     for change in pod.options:
         if change.feasible and change.unit:
             assert change.gain > 0, change
@@ -798,13 +800,13 @@ def _blocks(state):
     return state.subnets[0].subnet.free_prefixes
 
 
-def _one_autoscaler(found, checks, state):
+def _one_autoscaler(pending, checks, state):
     """Whatever it is called, and whoever tells that it runs."""
     tags = next(f for f in checks if f.code == "autoscaler-node-template")
     runs = any(pod.autoscaler or pod.events for pod in state.pods)
     assert runs or tags.outcome == "pass"
     assert not (runs and tags.outcome == "pass" and "nothing runs" in tags.seen)
-    for pod in found:
+    for pod in pending:
         for change in pod.options:
             if change.code == "tag-group" and change.feasible is not False:
                 assert tags.outcome != "pass", change
@@ -888,10 +890,10 @@ def test_a_missing_policy_is_not_to_blame_where_another_node_is_served():
 
 @pytest.mark.parametrize("data", [None, ON, PREFIX, PREFIX | {"warm-ip-target": "2000000"}])
 def test_a_state_keeps_what_its_subnets_and_its_configmap_mean(data):
-    held = SubnetState(subnet_id="subnet-1", cidr="10.0.1.0/24", used=("10.0.1.12",))
-    state = ClusterState(cni_configmap=data, subnets=(held,))
-    assert state.subnets[0].subnet is held.subnet
-    assert replace(held, used=()).subnet.used == 0
+    subnet = SubnetState(subnet_id="subnet-1", cidr="10.0.1.0/24", used=("10.0.1.12",))
+    state = ClusterState(cni_configmap=data, subnets=(subnet,))
+    assert state.subnets[0].subnet is subnet.subnet
+    assert replace(subnet, used=()).subnet.used == 0
     assert pickle.loads(pickle.dumps(state)) == state
     assert ClusterState.from_dict(state.to_dict()) == state
     for nitro, pool in state.warm_pools.items():

@@ -131,7 +131,7 @@ def test_a_limit_that_is_not_known_is_no_room():
 
 
 @pytest.mark.parametrize(
-    ("message", "found"),
+    ("message", "counts"),
     [
         (
             (
@@ -233,8 +233,8 @@ def test_a_limit_that_is_not_known_is_no_room():
         ("something else", ()),
     ],
 )
-def test_the_words_of_each_scheduler_are_read(message, found):
-    assert causes(message) == found
+def test_the_words_of_each_scheduler_are_read(message, counts):
+    assert causes(message) == counts
 
 
 def test_taints_are_named():
@@ -485,8 +485,8 @@ def test_prices_choose_among_types():
     # Four of nine addresses cost more than one of 29.
     group = replace(GROUP, instance_types=("m5.large", "m5.4xlarge"))
     many = replace(state, node_groups=(group,), pods=waiting(29, FULL, cpu_m=10, memory_bytes=0))
-    found = explain_pending(many, prices={"m5.large": 0.2, "m5.4xlarge": 0.5})[0]
-    assert "1 m5.4xlarge, 29 such pods each" in option(found, "more-nodes").why
+    pending = explain_pending(many, prices={"m5.large": 0.2, "m5.4xlarge": 0.5})[0]
+    assert "1 m5.4xlarge, 29 such pods each" in option(pending, "more-nodes").why
 
 
 # -- subnets ----------------------------------------------------------------------------
@@ -532,21 +532,21 @@ def test_too_few_places_are_said():
 def test_lean_targets_give_back_what_idle_nodes_hold():
     message = "api error InsufficientFreeAddressesInSubnet: no free addresses"
     nodes = (node(1), node(2), node(3))
-    held = subnet(used=[f"10.0.0.{n}" for n in range(4, 255)])
+    full = subnet(used=[f"10.0.0.{n}" for n in range(4, 255)])
     pods = (
         *running(1),
         *running(2, "win-2"),
         *running(5, "win-3"),
         *running(1, "win-3", phase="Pending", message=message, name="late"),
     )
-    pod = told(nodes=nodes, pods=pods, subnets=(held,))[0]
+    pod = told(nodes=nodes, pods=pods, subnets=(full,))[0]
     assert (pod.cause, pod.change) == ("subnet", "warm-targets")
     # Defaults hold 4 + 5 + 9 addresses for 1, 2 and 6 pods; with one warm 2 + 3 + 7.
     assert option(pod, "warm-targets").gain == 6
     assert '"windows-warm-ip-target": "1", "windows-minimum-ip-target": "0"' in pod.remedy
     # The plain keys win where they are present, so they are what must be changed.
     plain = {**ON, "warm-ip-target": "5", "minimum-ip-target": "3"}
-    pod = told(nodes=nodes, pods=pods, subnets=(held,), cni_configmap=plain)[0]
+    pod = told(nodes=nodes, pods=pods, subnets=(full,), cni_configmap=plain)[0]
     assert '"warm-ip-target": "1", "minimum-ip-target": "0"' in pod.remedy
     # 6 + 7 + 9 less 2 + 3 + 7.
     assert option(pod, "warm-targets").gain == 10
@@ -555,14 +555,14 @@ def test_lean_targets_give_back_what_idle_nodes_hold():
 def test_lean_targets_gain_nothing_in_another_subnet():
     message = "InsufficientFreeAddressesInSubnet"
     far = node(9, name="win-9", address="10.9.0.5")
-    held = subnet(used=[f"10.0.0.{n}" for n in range(4, 255)])
+    full = subnet(used=[f"10.0.0.{n}" for n in range(4, 255)])
     lean = {**ON, "windows-warm-ip-target": "1", "windows-minimum-ip-target": "0"}
     pods = running(1, phase="Pending", message=message)
     parts = {"nodes": (node(1), far), "pods": pods}
     other = subnet("subnet-9", "10.9.0.0/24")
-    pod = told(**parts, subnets=(held, other))[0]
+    pod = told(**parts, subnets=(full, other))[0]
     assert option(pod, "warm-targets").gain == 2
-    pod = told(**parts, subnets=(held, other), cni_configmap=lean)[0]
+    pod = told(**parts, subnets=(full, other), cni_configmap=lean)[0]
     assert option(pod, "warm-targets").feasible is False
     assert pod.change == "other-subnet"
     assert "subnet-9" in pod.remedy
@@ -685,9 +685,9 @@ def test_whatever_runs_each_waiting_pod_gets_an_answer_that_adds_up(
         subnets=subnets,
         node_groups=groups,
     )
-    found = explain_pending(state)
-    assert [pod.pod for pod in found] == [f"shop/w{n}" for n in range(len(late))]
-    for pod in found:
+    pending = explain_pending(state)
+    assert [pod.pod for pod in pending] == [f"shop/w{n}" for n in range(len(late))]
+    for pod in pending:
         assert pod.why
         assert pod.remedy
         assert pod.change in {change.code for change in pod.options} | {"look"}
@@ -700,7 +700,7 @@ def test_whatever_runs_each_waiting_pod_gets_an_answer_that_adds_up(
                 assert re.search(r"\b(aws|kubectl|ConfigMap) ", change.why + change.remedy), change
         more = [c for c in pod.options if c.code == "more-nodes" and c.feasible and c.gain]
         assert not more or more[0].gain >= pod.waiting or "fit" in more[0].why
-    json.dumps([pod.to_dict() for pod in found])
+    json.dumps([pod.to_dict() for pod in pending])
     report = cluster_report(state)
     rows = report.nodes
     assert list(rows["node"]) == [n.name for n in nodes]
@@ -789,10 +789,10 @@ def test_a_pod_whose_message_names_the_windows_resource_is_a_windows_pod():
 
 def test_pods_of_other_sizes_are_counted_apart():
     pods = (*waiting(5), *(replace(p, name=f"b{n}", cpu_m=900) for n, p in enumerate(waiting(3))))
-    found = told(pods=pods)
-    assert [pod.waiting for pod in found] == [5] * 5 + [3] * 3
+    pending = told(pods=pods)
+    assert [pod.waiting for pod in pending] == [5] * 5 + [3] * 3
     # 2,000 m hold two pods of 900 m.
-    assert "2 m5.large, 2 such pods each, take the 3" in option(found[-1], "more-nodes").why
+    assert "2 m5.large, 2 such pods each, take the 3" in option(pending[-1], "more-nodes").why
 
 
 def test_account_ids_are_not_repeated():

@@ -250,8 +250,8 @@ def test_what_hangs_on_unknown_places_is_not_said():
     assert (row.free_prefixes_best, row.free_prefixes_worst) == (6, 0)
     fit = report.more_nodes.iloc[0]
     assert (fit.nodes, fit.best) == (0, 3)
-    held = replace(SUBNET, used=None, reservations=(("10.0.0.64/26", "prefix"),))
-    report = cluster_report(state(subnets=(held,)))
+    unplaced = replace(SUBNET, used=None, reservations=(("10.0.0.64/26", "prefix"),))
+    report = cluster_report(state(subnets=(unplaced,)))
     assert pd.isna(report.more_nodes.iloc[0].nodes)
     assert "reservations" in report.more_nodes.iloc[0].why
     assert any("subnet-1" in text for text in report.unknown)
@@ -263,8 +263,8 @@ def test_what_ec2_counts_and_no_interface_shows_stays_used():
     assert report.subnets.iloc[0]["more_m5.large"] == 10
     assert "151 addresses in use that no interface shows" in report.unknown[-1]
     # Reserved addresses are not free in EC2's count, and nobody holds them.
-    held = replace(SUBNET, available=251 - 64, reservations=(("10.0.0.64/26", "prefix"),))
-    report = cluster_report(state(subnets=(held,)))
+    reserved = replace(SUBNET, available=251 - 64, reservations=(("10.0.0.64/26", "prefix"),))
+    report = cluster_report(state(subnets=(reserved,)))
     assert report.subnets.iloc[0]["more_m5.large"] == 18
     assert report.unknown == ()
 
@@ -285,11 +285,11 @@ def test_subnets_are_reported_where_nodes_are_not_known():
 
 
 def test_a_report_is_plain_data_on_request():
-    told = json.loads(json.dumps(cluster_report(state()).to_dict()))
-    assert told["nodes"][0]["headroom"] == 3
-    assert told["total"]["nodes"] == 1
-    assert told["more_nodes"][0]["nodes"] == 25
-    assert told["mode_source"] == "configmap"
+    plain = json.loads(json.dumps(cluster_report(state()).to_dict()))
+    assert plain["nodes"][0]["headroom"] == 3
+    assert plain["total"]["nodes"] == 1
+    assert plain["more_nodes"][0]["nodes"] == 25
+    assert plain["mode_source"] == "configmap"
 
 
 def pending(message, **how):
@@ -329,9 +329,9 @@ def saved(tmp_path):
 
 def test_the_exit_code_tells_the_worst(capsys, tmp_path, saved):
     code, out, _ = run(capsys, "check", "-f", saved, "--output", "json")
-    found = json.loads(out)["rows"]
+    findings = json.loads(out)["rows"]
     assert code == 4
-    assert {f["outcome"] for f in found} == {"fail", "pass", "unknown"}
+    assert {f["outcome"] for f in findings} == {"fail", "pass", "unknown"}
     ClusterState().save(tmp_path / "none.json")
     assert run(capsys, "check", "-f", tmp_path / "none.json")[0] == 5
     assert run(capsys, "check", "-f", tmp_path / "none.json", "--allow-unknown")[0] == 0
@@ -367,8 +367,8 @@ def test_the_list_of_checks_is_printed(capsys):
     [(["check"], 2), (["check", "-f", "missing.json"], 1), (["subnets", "-f", "missing.json"], 1)],
 )
 def test_wrong_input_is_one_line_on_stderr(capsys, arguments, code):
-    found, out, err = run(capsys, *arguments)
-    assert (found, out) == (code, "")
+    exit_code, out, err = run(capsys, *arguments)
+    assert (exit_code, out) == (code, "")
     assert err.count("\n") == 1
 
 
@@ -379,10 +379,10 @@ def test_a_report_shows_itself_in_words_and_in_a_notebook():
 
     folder = Path(__file__).resolve().parents[2] / "data" / "demo" / "cluster"
     report = cluster_report(load_files(folder))
-    told = "ClusterReport of 3 Windows nodes with head-room for 0 pods in 2 subnets"
-    assert repr(report) == f"<{told}>"
+    summary = "ClusterReport of 3 Windows nodes with head-room for 0 pods in 2 subnets"
+    assert repr(report) == f"<{summary}>"
     shown = report._repr_html_()
-    assert told in shown
+    assert summary in shown
     assert shown.count("<table") == 2
     alone = cluster_report(load_files(folder / "describe-subnets.json").merge(ClusterState()))
     assert "unknown nodes in 2 subnets" in repr(alone)

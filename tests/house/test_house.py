@@ -24,14 +24,14 @@ FOR_USERS = set(EXTRAS) - {"all", "bench", "dev", "docs", "engines", "test"}
 
 def expanded(extra: str) -> set[str]:
     """Give the requirements of an extra, those of the extras that it names included."""
-    found: set[str] = set()
+    requirements: set[str] = set()
     for requirement in EXTRAS[extra]:
         named = re.fullmatch(rf"{PROJECT['name']}\[(.*)\]", requirement)
         if named:
-            found = found.union(*map(expanded, named[1].split(",")))
+            requirements = requirements.union(*map(expanded, named[1].split(",")))
         else:
-            found.add(requirement)
-    return found
+            requirements.add(requirement)
+    return requirements
 
 
 def test_imports_point_down():

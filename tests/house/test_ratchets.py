@@ -74,14 +74,14 @@ def is_code(text: str) -> bool:
 
 def codes() -> list[str]:
     """Constants in kebab-case: codes of findings, causes, changes and rejections among them."""
-    found: set[str] = set()
+    kebab_cased: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
         if path.parent.name in {"_data", "cli", "demo"}:
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found |= {node.value} if is_code(node.value) else set()
-    return sorted(found)
+                kebab_cased |= {node.value} if is_code(node.value) else set()
+    return sorted(kebab_cased)
 
 
 def snapshot(name: str):

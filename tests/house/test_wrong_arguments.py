@@ -174,10 +174,10 @@ LIFETIMES = {
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_wrong_setting_of_the_simulator_is_refused_by_name_where_it_is_used(setting, parameter):
-    made = (SETTINGS | LIFETIMES)[setting] | {parameter: Odd()}
+    arguments = (SETTINGS | LIFETIMES)[setting] | {parameter: Odd()}
 
     def used():
-        one = setting(**made)
+        one = setting(**arguments)
         work = one if setting in SETTINGS else ewc.CronJob(pods=2, every_s=60, lifetime=one)
         ewc.simulate_churn(work, nodes=1, slots=9, pool=POOL, hours=0.1)
 
@@ -189,9 +189,9 @@ def test_a_wrong_setting_of_the_simulator_is_refused_by_name_where_it_is_used(se
     "parameter", [name for name in inspect.signature(ewc.Workload).parameters if name != "name"]
 )
 def test_a_wrong_part_of_a_workload_is_refused_by_name_when_it_is_planned(parameter):
-    made = {"name": "web", "replicas": 3, "cpu": "1", parameter: Odd()}
+    fields = {"name": "web", "replicas": 3, "cpu": "1", parameter: Odd()}
     with pytest.raises(ewc.CapacityError, match=parameter):
-        ewc.plan_fleet([ewc.Workload(**made)], candidates=["m5.xlarge"], compare=False)
+        ewc.plan_fleet([ewc.Workload(**fields)], candidates=["m5.xlarge"], compare=False)
 
 
 def methods(kind):
@@ -200,22 +200,22 @@ def methods(kind):
         f"{kind.__name__}.{name}": getattr(kind, name)
         for base in kind.__mro__
         if base.__module__.startswith("eks_win_capacity")
-        for name, held in vars(base).items()
+        for name, attribute in vars(base).items()
         if not name.startswith("_")
-        and (inspect.isfunction(held) or isinstance(held, (classmethod, staticmethod)))
+        and (inspect.isfunction(attribute) or isinstance(attribute, (classmethod, staticmethod)))
     }
 
 
 def test_a_name_that_no_function_takes_is_refused_by_name():
     public = {name: getattr(ewc, name) for name in ewc.__all__}
-    kinds = [held for held in public.values() if isinstance(held, type)]
+    kinds = [value for value in public.values() if isinstance(value, type)]
     kinds = [kind for kind in kinds if not issubclass(kind, Exception)]
-    functions = {name: held for name, held in public.items() if inspect.isfunction(held)}
+    functions = {name: value for name, value in public.items() if inspect.isfunction(value)}
     functions |= {kind.__name__: kind for kind in kinds}
     for kind in kinds:
         functions |= methods(kind)
     # Conversions take nothing that could be misspelt.
-    functions = {name: held for name, held in functions.items() if ".to_pandas" not in name}
+    functions = {name: value for name, value in functions.items() if ".to_pandas" not in name}
     for name, function in list(functions.items()):
         if any(
             one.kind is one.VAR_KEYWORD for one in inspect.signature(function).parameters.values()

@@ -12,14 +12,14 @@ def file(tmp_path_factory):
     state = ewc.demo.cluster()
     history = ewc.demo.subnet_usage().replace({"subnet": {"windows-a": state.subnets[1].subnet_id}})
     capacity = dict.fromkeys(history["subnet"].unique(), 1019)
-    made = ewc.report(
+    report = ewc.report(
         {"shop": state, "bare": ewc.ClusterState(nodes=())},
         history=history,
         capacity=capacity,
         time_limit_s=2,
     )
     path = tmp_path_factory.mktemp("page") / "report.html"
-    made.save(path)
+    report.save(path)
     return path
 
 

@@ -67,13 +67,13 @@ def test_there_is_a_row_for_each_cluster():
 
 
 def test_a_history_is_held_against_the_subnets_of_the_state():
-    made = ewc.report(STATE, history=usage(), time_limit_s=2)
-    capacity = made.forecast.capacity[SUBNET]
+    report = ewc.report(STATE, history=usage(), time_limit_s=2)
+    capacity = report.forecast.capacity[SUBNET]
     assert capacity == STATE.subnets[1].subnet.usable
-    row = made.forecast.to_pandas().iloc[0]
-    assert made.to_pandas()["runs_dry"].iloc[0] == row["date"]
-    shown = words(made.to_html())
-    assert made.forecast.sentence(row) in shown
+    row = report.forecast.to_pandas().iloc[0]
+    assert report.to_pandas()["runs_dry"].iloc[0] == row["date"]
+    shown = words(report.to_html())
+    assert report.forecast.sentence(row) in shown
     assert "2026-08-01 to 2026-09-29" in shown
     # The page is of a later day: what is left is less by then.
     assert "The history ends on 2026-09-29: days left count from there." in shown
@@ -81,8 +81,8 @@ def test_a_history_is_held_against_the_subnets_of_the_state():
 
 def test_subnets_of_no_cluster_have_a_section_of_their_own():
     history = usage("elsewhere").assign(capacity=400)
-    made = ewc.report(STATE, history=history, time_limit_s=2)
-    page = made.to_html()
+    report = ewc.report(STATE, history=history, time_limit_s=2)
+    page = report.to_html()
     assert "The history of use names none of these subnets." in page
     assert "elsewhere" in page.partition('id="others"')[2]
 
@@ -101,16 +101,16 @@ def test_a_forecast_that_was_made_is_shown_as_it_is():
 
 
 def test_a_subnet_without_a_forecast_is_named_and_not_drawn():
-    made = ewc.report(STATE, history=usage(days=3), time_limit_s=2)
-    page = made.to_html()
+    report = ewc.report(STATE, history=usage(days=3), time_limit_s=2)
+    page = report.to_html()
     assert "no forecast" in page
     assert "its history and forecast" not in page
 
 
 def test_several_clusters_stand_in_one_page():
-    made = ewc.report({"north": STATE, "south": STATE}, time_limit_s=2)
-    page = made.to_html()
-    assert [part.name for part in made.clusters] == ["north", "south"]
+    report = ewc.report({"north": STATE, "south": STATE}, time_limit_s=2)
+    page = report.to_html()
+    assert [part.name for part in report.clusters] == ["north", "south"]
     assert '<a href="#c0">north</a>' in page
     assert '<h2 id="c1">south</h2>' in page
     assert len(set(re.findall(r' id="([^"]*)"', page))) == page.count(' id="')
@@ -118,11 +118,11 @@ def test_several_clusters_stand_in_one_page():
 
 def test_what_is_not_known_is_said_with_what_would_tell():
     state = ewc.ClusterState(name="bare", nodes=())
-    made = ewc.report(state, time_limit_s=2)
-    shown = words(made.to_html())
+    report = ewc.report(state, time_limit_s=2)
+    shown = words(report.to_html())
     for part in ("pods", "subnets"):
         assert state.unknown[part] in shown
-    row = made.to_pandas().iloc[0]
+    row = report.to_pandas().iloc[0]
     assert pd.isna(row["waiting"])
     assert pd.isna(row["saving"])
     empty = ewc.report(ewc.ClusterState(name="void"), time_limit_s=2)
@@ -131,8 +131,8 @@ def test_what_is_not_known_is_said_with_what_would_tell():
 
 
 def test_subnets_without_nodes_and_unknown_places_are_told():
-    held = SubnetState(subnet_id="subnet-1", cidr="10.0.0.0/24", available=100, reservations=())
-    state = ewc.ClusterState(name="x", subnets=(held,), cni_configmap={})
+    subnet = SubnetState(subnet_id="subnet-1", cidr="10.0.0.0/24", available=100, reservations=())
+    state = ewc.ClusterState(name="x", subnets=(subnet,), cni_configmap={})
     shown = words(ewc.report(state, time_limit_s=2).to_html())
     assert "1 subnet has no map" in shown
     assert "Nodes are not known" in shown
@@ -155,14 +155,14 @@ def test_an_empty_plan_says_why():
 
 
 def test_what_is_in_the_data_is_escaped():
-    made = ewc.report(
+    report = ewc.report(
         {ATTACK: STATE},
         history=usage(ATTACK).assign(capacity=300),
         title=ATTACK,
         sources={ATTACK: ATTACK},
         time_limit_s=2,
     )
-    page = made.to_html()
+    page = report.to_html()
     assert "<script>alert" not in page
     assert html.escape(ATTACK) in page
 
@@ -173,9 +173,9 @@ def test_the_page_names_its_sources_and_their_days():
     assert f"{catalog.source}, of {catalog.as_of}" in shown
     assert "of 2026-11-01" in shown
     prices = ewc.estimate_windows_prices({"m5.large": 0.096, "m7i.xlarge": 0.2}, as_of="2026-10-02")
-    made = ewc.report(STATE, prices=prices, time_limit_s=None)
-    assert "as given, of 2026-10-02" in words(made.to_html())
-    assert made.to_pandas()["unit"].iloc[0] == "USD a month"
+    report = ewc.report(STATE, prices=prices, time_limit_s=None)
+    assert "as given, of 2026-10-02" in words(report.to_html())
+    assert report.to_pandas()["unit"].iloc[0] == "USD a month"
 
 
 def test_nothing_is_loaded_from_anywhere():
@@ -188,10 +188,10 @@ def test_five_thousand_nodes_stay_below_two_megabytes():
     state = large_state()
     days = pd.date_range("2026-06-01", periods=120)
     history = pd.DataFrame(
-        {held.subnet_id: range(500, 500 + 40 * 120, 40) for held in state.subnets}, index=days
+        {subnet.subnet_id: range(500, 500 + 40 * 120, 40) for subnet in state.subnets}, index=days
     )
-    made = ewc.report(state, history=history, time_limit_s=3)
-    page = made.to_html()
+    report = ewc.report(state, history=history, time_limit_s=3)
+    page = report.to_html()
     assert len(page.encode()) < 2_000_000
     assert all(node.name in page for node in state.nodes)
 
@@ -212,8 +212,8 @@ def test_what_is_no_state_is_an_error_of_ours(states, error, words_of_it):
 
 def test_states_without_a_name_are_counted():
     bare = ewc.ClusterState(nodes=())
-    made = ewc.report([bare, bare], time_limit_s=2)
-    assert [part.name for part in made.clusters] == ["cluster 1", "cluster 2"]
+    report = ewc.report([bare, bare], time_limit_s=2)
+    assert [part.name for part in report.clusters] == ["cluster 1", "cluster 2"]
 
 
 def test_a_notebook_sees_the_rows_and_how_to_save():
@@ -286,9 +286,11 @@ def test_subnets_of_a_history_that_no_cluster_has_are_named():
     with pytest.raises(ewc.CapacityError, match="has 1 subnet that no cluster has: elsewhere; "):
         ewc.report(STATE, history=history, time_limit_s=1)
     # Who gives capacities is told of those.
-    with pytest.raises(ewc.CapacityError, match="capacity has no value for 1 of 2 subnets") as told:
+    with pytest.raises(
+        ewc.CapacityError, match="capacity has no value for 1 of 2 subnets"
+    ) as caught:
         ewc.report(STATE, history=history, capacity={"elsewhere": 400}, time_limit_s=1)
-    assert told.value.subnets == (usage()["subnet"].iloc[0],)
+    assert caught.value.subnets == (usage()["subnet"].iloc[0],)
 
 
 def test_a_history_of_other_subnets_is_refused_with_the_names_that_are_known():
