@@ -139,7 +139,7 @@ def remedies(
     """
     if account_id is not None and not re.fullmatch(r"[0-9]{12}", str(account_id)):
         raise InputError("account_id must be the 12 digits of an AWS account")
-    made: dict[str, str] = {}
+    files: dict[str, str] = {}
     for finding in _findings(findings):
         if finding.outcome != "fail":
             continue
@@ -149,16 +149,16 @@ def remedies(
             stem, dot, kind = safe.rpartition(".")
             whole = text if account_id is None else with_account(text, account_id)
             free, number = safe, 1
-            while made.get(free, whole) != whole:
+            while files.get(free, whole) != whole:
                 number += 1
                 free = f"{stem}-{number}{dot}{kind}"
-            made[free] = whole
+            files[free] = whole
     if folder is not None:
         target = _folder(folder)
         target.mkdir(parents=True, exist_ok=True)
-        for name, text in made.items():
+        for name, text in files.items():
             replace_file(target / name, text)
-    return made
+    return files
 
 
 def _findings(findings: object) -> list[Finding]:

@@ -106,7 +106,7 @@ class Look(ClusterView):
     @property
     def windows_classes(self) -> list[NodeClass]:
         """The EC2NodeClasses that are known to run Windows."""
-        return [made for made in self.state.node_classes or () if made.windows]
+        return [node_class for node_class in self.state.node_classes or () if node_class.windows]
 
     @cached_property
     def linux_groups(self) -> list[NodeGroup]:
@@ -138,19 +138,19 @@ class Look(ClusterView):
     @cached_property
     def _pool_roles(self) -> dict[str, str]:
         pairs = [(pool, self.classes.get(pool.node_class)) for pool in self.state.node_pools or ()]
-        return {pool.name: made.role for pool, made in pairs if made is not None}
+        return {pool.name: node_class.role for pool, node_class in pairs if node_class is not None}
 
     def roles(self, system: str) -> dict[str, str]:
         """The IAM roles of nodes of a system, each with one who has it."""
         groups = self.groups if system == "windows" else self.linux_groups
-        found = {group.role: group.name for group in groups if group.role}
+        holders = {group.role: group.name for group in groups if group.role}
         for node in self.state.nodes or ():
             if node.os == system and (role := self.role_of(node)):
-                found.setdefault(role, f"node {node.name}")
-        for made in self.state.node_classes or ():
-            if made.role and made.windows is (system == "windows"):
-                found.setdefault(made.role, f"EC2NodeClass {made.name}")
-        return found
+                holders.setdefault(role, f"node {node.name}")
+        for node_class in self.state.node_classes or ():
+            if node_class.role and node_class.windows is (system == "windows"):
+                holders.setdefault(node_class.role, f"EC2NodeClass {node_class.name}")
+        return holders
 
     @cached_property
     def karpenter(self) -> bool | None:
@@ -166,8 +166,8 @@ class Look(ClusterView):
             return False
         if self.makers is None:
             return None
-        found = any("karpenter" in name for name in self.makers)
-        return None if self.state.only_namespace and not found else found
+        installed = any("karpenter" in name for name in self.makers)
+        return None if self.state.only_namespace and not installed else installed
 
     def aged(self, day: str) -> str:
         """
@@ -189,7 +189,7 @@ class Look(ClusterView):
         state = self.state
         if state.workloads is None and state.pods is None:
             return None
-        made: dict[str, tuple[WorkloadManifest | Pod, str]] = {
+        makers: dict[str, tuple[WorkloadManifest | Pod, str]] = {
             w.full_name: (w, w.selects_os or w.declares_os) for w in state.workloads or ()
         }
         for pod in state.pods or ():
@@ -197,11 +197,11 @@ class Look(ClusterView):
             if pod.active and not pod.owner.startswith("Node/"):
                 kind, _, owner = pod.owner.partition("/")
                 name = f"{kind} {pod.namespace}/{owner}" if owner else f"Pod {pod.full_name}"
-                known = made.setdefault(name, (pod, state.pod_os(pod)))
+                known = makers.setdefault(name, (pod, state.pod_os(pod)))
                 if not known[1]:
                     # Where its pods run tells what a manifest without a word is for.
-                    made[name] = (known[0], state.pod_os(pod))
-        return made
+                    makers[name] = (known[0], state.pod_os(pod))
+        return makers
 
     @cached_property
     def windows_makers(self) -> list[WorkloadManifest | Pod] | None:
@@ -296,12 +296,12 @@ class Check(Shown):
         if missing:
             yield self.unknown(look, *missing)
             return
-        found = list(self.look(self, look))
-        if not found and self.clear:
-            found.append(self.passed(self.clear))
+        findings = list(self.look(self, look))
+        if not findings and self.clear:
+            findings.append(self.passed(self.clear))
         partial = [p for p in self.whole if getattr(state, p) is not None and p in state.unknown]
-        doubtful = partial and all(f.outcome == "pass" for f in found)
-        for finding in found:
+        doubtful = partial and all(f.outcome == "pass" for f in findings)
+        for finding in findings:
             if not doubtful or finding.subject:
                 yield finding
         if doubtful:
@@ -338,7 +338,7 @@ class Check(Shown):
 
     def lacking(self, look: Look, **parts: object) -> Finding:
         """The finding that those parts are missing that are None here."""
-        return self.unknown(look, *(name for name, held in parts.items() if held is None))
+        return self.unknown(look, *(name for name, value in parts.items() if value is None))
 
     def _finding(
         self,

@@ -59,7 +59,7 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
         return None
     sizes = [group.desired_size for group in look.linux_groups]
     nodes = sum(size or 0 for size in sizes)
-    told = f"Linux node groups ask for {count_of(nodes, 'node')}"
+    description = f"Linux node groups ask for {count_of(nodes, 'node')}"
     if state.fargate_profiles is None and nodes < 2:
         return None
     # A profile for kube-system starts as many Fargate pods as CoreDNS has replicas.
@@ -69,10 +69,10 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
         if any(namespace in {"kube-system", "*"} for namespace, _ in profile.selectors)
     ]
     if serving and not look.legacy:
-        return nodes + 2, f"{told}; Fargate profile {serving[0]} takes kube-system"
+        return nodes + 2, f"{description}; Fargate profile {serving[0]} takes kube-system"
     if nodes < 2 and (look.hidden_groups or None in sizes or _starts_uncounted(look.state)):
         return None
-    return nodes, told
+    return nodes, description
 
 
 def _starts_uncounted(state: ClusterState) -> bool:
@@ -107,13 +107,13 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
         if pod.active and not (pod.namespace == "kube-system" and pod.name.startswith("coredns"))
     }
     fargate = sum(n.compute == "fargate" and n.name not in taken for n in fit)
-    told = f"ready: {count_of(linux, 'Linux node')}, {count_of(fargate, 'Fargate pod')}"
+    description = f"ready: {count_of(linux, 'Linux node')}, {count_of(fargate, 'Fargate pod')}"
     tainted = sum(n.os == "linux" and _bars_dns(n) and n.name not in serving for n in nodes)
     if tainted:
-        told += f"; {count_of(tainted, 'more is', 'more are')} tainted against CoreDNS"
+        description += f"; {count_of(tainted, 'more is', 'more are')} tainted against CoreDNS"
     if look.legacy:
-        return linux, f"{told} (legacy support excludes Fargate)"
-    return linux + fargate, told
+        return linux, f"{description} (legacy support excludes Fargate)"
+    return linux + fargate, description
 
 
 def _bars_dns(node: Node) -> bool:
@@ -432,20 +432,20 @@ def _changes(look: Look) -> dict[str, str]:
     controller's own default takes the place of nothing.
     """
     data = look.state.cni_configmap or {}
-    made = {}
+    settings = {}
     if not go_bool(data.get(ENABLE_IPAM, "")):
-        made[ENABLE_IPAM] = "true"
+        settings[ENABLE_IPAM] = "true"
     for key in (target.key for target in TARGETS):
         meant = data.get(f"windows-{key}", "")
         if data.get(key, meant) != meant and go_int(meant) is not None:
-            made[key] = meant
+            settings[key] = meant
     try:
-        pool = pool_of_pairs({**data, **made})
+        pool = pool_of_pairs({**data, **settings})
     except CapacityError:
-        return made
+        return settings
     if not pool.prefix_delegation and pool.warm_ip_target == 0:
-        made[acting_key(look.state, WARM_IP.key)] = str(WARM_IP.secondary)
-    return made
+        settings[acting_key(look.state, WARM_IP.key)] = str(WARM_IP.secondary)
+    return settings
 
 
 def _mended(look: Look) -> dict[str, str]:
@@ -529,7 +529,7 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
 def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     data = look.state.cni_configmap or {}
     # Those of another check are not said twice.
-    own = {"windows-ipam-off", "configmap-missing", "prefix-delegation-not-nitro"}
+    other_codes = {"windows-ipam-off", "configmap-missing", "prefix-delegation-not-nitro"}
     rows = [row for name in look.windows_types or () if (row := look.row(name))]
     slots = min((secondary(row.ipv4_per_interface) for row in rows), default=None)
     try:
@@ -541,17 +541,17 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
             severity="error",
         )
         return
-    found = [replace(f, source=rule.source) for f in seen if f.code not in own]
-    yield from found
-    worst = [f for f in found if f.severity != "info"]
+    findings = [replace(f, source=rule.source) for f in seen if f.code not in other_codes]
+    yield from findings
+    worst = [f for f in findings if f.severity != "info"]
     if worst:
-        made = {key: value for key, value in _changes(look).items() if key != ENABLE_IPAM}
+        settings = {key: value for key, value in _changes(look).items() if key != ENABLE_IPAM}
         others = dict.fromkeys(f.remedy for f in worst if f.code not in _MENDED)
         yield rule.failed(
             f"{len(worst)} traps: {some([f'{f.code} {f.subject}'.strip() for f in worst])}",
-            "; ".join([*([patch(made, look.state)] if made else []), *others]),
+            "; ".join([*([patch(settings, look.state)] if settings else []), *others]),
             severity="error" if any(f.severity == "error" for f in worst) else rule.severity,
-            files=_mended(look) if made else None,
+            files=_mended(look) if settings else None,
         )
     else:
         yield rule.passed("the warm targets hold no trap")
@@ -568,51 +568,51 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("subnets", "cni_configmap"),
 )
 def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
-    for held in look.own_subnets:
+    for subnet in look.own_subnets:
         for name in look.types or [_STAND_IN]:
-            yield _room(rule, look, held, name)
+            yield _room(rule, look, subnet, name)
     if not look.state.subnets:
         yield rule.unknown(look, "subnets", seen="no subnet was given")
 
 
-def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
+def _room(rule: Check, look: Look, subnet: SubnetState, name: str) -> Finding:
     """Judge one subnet for one type: an idle node must fit, a full one should."""
-    where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
-    subnet = held.subnet
-    idle = look.further_nodes(held, name, pods=1)
-    full = look.further_nodes(held, name)
+    where = f"{subnet.subnet_id} ({subnet.cidr}, {subnet.zone or 'zone unknown'})"
+    model = subnet.subnet
+    idle = look.further_nodes(subnet, name, pods=1)
+    full = look.further_nodes(subnet, name)
     if isinstance(idle, str) or isinstance(full, str):
         seen = f"{where}: {idle if isinstance(idle, str) else full}"
-        return rule.unknown(look, "subnets", seen=seen, subject=held.subnet_id)
+        return rule.unknown(look, "subnets", seen=seen, subject=subnet.subnet_id)
     stand_in = "" if look.windows_types else f" (no Windows type is known; {name} stands in)"
     if not idle.best:
         return rule.failed(
             f"{where} takes no further {name}: {idle.why}{stand_in}",
-            _more_room(subnet, prefixes=idle.prefixes_per_node > 0),
-            subject=held.subnet_id,
+            _more_room(model, prefixes=idle.prefixes_per_node > 0),
+            subject=subnet.subnet_id,
         )
-    if not idle.nodes and not (subnet is not None and subnet.placement_known):
+    if not idle.nodes and not (model is not None and model.placement_known):
         return rule.unknown(
             look,
             "subnets",
             seen=f"{where} takes up to {idle.best:,} further {name}, and none at worst: where "
             "used addresses lie is not known",
-            subject=held.subnet_id,
+            subject=subnet.subnet_id,
         )
     if not full.best:
         return rule.failed(
             f"{where} takes {idle.best:,} further {name} with a pod each, and none with "
             f"{full.pods_per_node:,}: {full.why}{stand_in}",
-            _more_room(subnet, prefixes=full.prefixes_per_node > 0),
-            subject=held.subnet_id,
+            _more_room(model, prefixes=full.prefixes_per_node > 0),
+            subject=subnet.subnet_id,
             severity="warning",
         )
     if look.windows_types is None:
-        return rule.unknown(look, "nodes", "node_groups", subject=held.subnet_id)
+        return rule.unknown(look, "nodes", "node_groups", subject=subnet.subnet_id)
     return rule.passed(
         f"{where} takes {full.nodes:,} further {name} with {count_of(full.pods_per_node, 'pod')} each for "
         f"sure, {full.best:,} at best{stand_in}",
-        subject=held.subnet_id,
+        subject=subnet.subnet_id,
     )
 
 
@@ -641,18 +641,18 @@ def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
     needs=("subnets", "subnet_ids"),
 )
 def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
-    found = {subnet.subnet_id: subnet for subnet in look.state.subnets or ()}
+    by_id = {subnet.subnet_id: subnet for subnet in look.state.subnets or ()}
     for name in look.state.subnet_ids or ():
-        held = found.get(name)
-        subnet = None if held is None else held.subnet
-        if held is None or (held.available is None and subnet is None):
+        subnet = by_id.get(name)
+        model = None if subnet is None else subnet.subnet
+        if subnet is None or (subnet.available is None and model is None):
             yield rule.unknown(look, "subnets", subject=name)
             continue
         free = (
-            held.available
-            if held.available is not None
-            else subnet.free_outside_reservations
-            if subnet
+            subnet.available
+            if subnet.available is not None
+            else model.free_outside_reservations
+            if model
             else 0
         )
         seen = f"{name}: {free} free addresses"

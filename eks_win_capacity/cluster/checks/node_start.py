@@ -102,9 +102,9 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
     lacking = lacking_tags(wanted, group)
     if not lacking:
         return rule.passed(f"{group.name} has the tag", subject=group.name)
-    told = ", ".join(f"{key}={value}" for key, value in lacking.items())
+    tags = ", ".join(f"{key}={value}" for key, value in lacking.items())
     return rule.failed(
-        f"the Auto Scaling group of {group.name} lacks {told}",
+        f"the Auto Scaling group of {group.name} lacks {tags}",
         tag_command(lacking, group, look.cluster),
         subject=group.name,
         files={
@@ -160,8 +160,8 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
     if look.state.node_groups is None:
         yield rule.unknown(look, "node_groups")
         return
-    own = [g for g in look.groups if g.bootstraps]
-    wrong = [g.name for g in own if g.service_cidr != cidr]
+    bootstrapped = [g for g in look.groups if g.bootstraps]
+    wrong = [g.name for g in bootstrapped if g.service_cidr != cidr]
     blind = [
         g.name
         for g in look.groups
@@ -197,27 +197,27 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
     count = sum(service.kind != "ExternalName" for service in look.state.services or ())
-    told = count_of(count, "service")
+    services = count_of(count, "service")
     if count <= SERVICES_WITHOUT_DSR:
-        yield rule.passed(f"{told}: no more than {SERVICES_WITHOUT_DSR}")
+        yield rule.passed(f"{services}: no more than {SERVICES_WITHOUT_DSR}")
         return
     groups = look.groups
     known = [g for g in groups if g.bootstraps]
     without = [g.name for g in known if not g.dsr]
     if without:
         yield rule.failed(
-            f"{told}, and the bootstrap arguments of {some(without)} do not turn it on",
+            f"{services}, and the bootstrap arguments of {some(without)} do not turn it on",
             "see whether kube-proxy on a node has --enable-dsr=true; if not, add it to the "
             "bootstrap arguments (-KubeProxyExtraArgs)",
         )
     elif known and len(known) == len(groups):
-        yield rule.passed(f"{told}, with direct server return")
+        yield rule.passed(f"{services}, with direct server return")
     elif look.state.windows_nodes == () and not groups:
         yield rule.passed("no Windows nodes yet")
     else:
         yield rule.unknown(
             look,
-            seen=f"{told}; whether kube-proxy on Windows has direct server return is not known",
+            seen=f"{services}; whether kube-proxy on Windows has direct server return is not known",
             remedy="see whether its arguments on a node hold --enable-dsr=true",
         )
 
@@ -240,23 +240,23 @@ def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
         for group in look.groups
         if group.prefixes
     ] + [
-        (f"EC2NodeClass {made.name}", made.prefixes, pool.instance_types)
-        for pool, made in look.pools
-        if made is not None and made.prefixes
+        (f"EC2NodeClass {node_class.name}", node_class.prefixes, pool.instance_types)
+        for pool, node_class in look.pools
+        if node_class is not None and node_class.prefixes
     ]
     for who, count, types in given:
         yield _at_launch(rule, look, who, count or 0, types)
 
 
 def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, ...]) -> Finding:
-    told = f"{who} starts each node with {count_of(count, 'prefix', 'prefixes')}"
+    sentence = f"{who} starts each node with {count_of(count, 'prefix', 'prefixes')}"
     rows = [row for name in types if (row := look.row(name)) is not None]
     # Every slot but that of the node's own address can hold a prefix.
     small = [r.name for r in rows if count > secondary(r.ipv4_per_interface)]
     old = [r.name for r in rows if not r.nitro]
     if small or old:
         return rule.failed(
-            f"{told}; {some(small or old)} "
+            f"{sentence}; {some(small or old)} "
             + ("holds fewer on its interface" if small else "is not a Nitro type and takes none"),
             f"lower the count, or leave {some(small or old)} out",
             subject=who,
@@ -264,12 +264,12 @@ def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, 
         )
     if look.mode is None:
         return rule.unknown(
-            look, "cni_configmap", seen=f"{told}; the mode is not known", subject=who
+            look, "cni_configmap", seen=f"{sentence}; the mode is not known", subject=who
         )
     if look.mode:
-        return rule.passed(f"{told}, which prefix mode uses", subject=who)
+        return rule.passed(f"{sentence}, which prefix mode uses", subject=who)
     return rule.failed(
-        f"{told}, and the cluster is in secondary mode",
+        f"{sentence}, and the cluster is in secondary mode",
         "take the count out (Ipv4PrefixCount of the launch template, ipPrefixCount of the "
         "EC2NodeClass), or turn prefix delegation on: eks-win-capacity migration",
         subject=who,
@@ -375,8 +375,8 @@ def karpenter_node_os(rule: Check, look: Look) -> Iterator[Finding]:
 
 def _system_of(look: Look, pool: NodePool) -> str:
     """The system of a pool's class, ``linux`` where it does not say."""
-    made = look.classes.get(pool.node_class)
-    return "windows" if made is not None and made.windows else "linux"
+    node_class = look.classes.get(pool.node_class)
+    return "windows" if node_class is not None and node_class.windows else "linux"
 
 
 def _of_arm(rule: Check, pools: list[NodePool]) -> list[Finding]:
@@ -409,23 +409,23 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
         return
     yield from _of_arm(rule, pools)
     for pool in pools:
-        made = look.classes.get(pool.node_class)
+        node_class = look.classes.get(pool.node_class)
         wants = "windows" in pool.systems
-        if made is None or made.windows is None:
+        if node_class is None or node_class.windows is None:
             if wants:
                 yield rule.unknown(
                     look,
                     "node_classes",
                     seen=f"the AMI family of NodePool {pool.name} (EC2NodeClass "
                     f"{pool.node_class or 'without a name'}) is not known"
-                    if made is None
-                    else f"EC2NodeClass {made.name} has AMIs of your own: what they run is not known",
+                    if node_class is None
+                    else f"EC2NodeClass {node_class.name} has AMIs of your own: what they run is not known",
                     subject=pool.name,
                 )
-        elif made.windows != wants and (made.windows or pool.systems == ("windows",)):
+        elif node_class.windows != wants and (node_class.windows or pool.systems == ("windows",)):
             yield rule.failed(
                 f"NodePool {pool.name} asks for {', '.join(pool.systems)}, and EC2NodeClass "
-                f"{made.name} is of {made.ami_family}",
+                f"{node_class.name} is of {node_class.ami_family}",
                 f"name a class with amiFamily Windows2022 (or 2019, 2025) in its nodeClassRef: "
                 f"{_edit(pool)}"
                 if wants

@@ -78,22 +78,24 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
 
 def _patches(names: list[str], label: str, value: str) -> str:
     """The commands that add a node selector to the first few manifests."""
-    made = []
+    commands = []
     for name in names:
         kind, _, where = name.partition(" ")
-        namespace, _, own = where.partition("/")
+        namespace, _, object_name = where.partition("/")
         template: dict[str, object] = {"template": {"spec": {"nodeSelector": {label: value}}}}
         if kind == "CronJob":
             template = {"jobTemplate": {"spec": template}}
         if kind in {"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout"}:
             text = shlex.quote(json.dumps({"spec": template}))
-            made.append(
+            commands.append(
                 f"kubectl patch {kind.lower()} -n {word(namespace, 'NAMESPACE')} "
-                f"{word(own, 'NAME_OF_IT')} --type merge -p {text}"
+                f"{word(object_name, 'NAME_OF_IT')} --type merge -p {text}"
             )
-    told = f'add to the pod template under nodeSelector {label}: "{value}"'
-    more = len(made) - _PATCHED
-    return "; ".join([told, *made[:_PATCHED]]) + (f"; and {more:,} more alike" if more > 0 else "")
+    advice = f'add to the pod template under nodeSelector {label}: "{value}"'
+    more = len(commands) - _PATCHED
+    return "; ".join([advice, *commands[:_PATCHED]]) + (
+        f"; and {more:,} more alike" if more > 0 else ""
+    )
 
 
 def _open_nodes(look: Look) -> bool:
@@ -181,16 +183,16 @@ def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
         for name, (maker, system) in look.makers.items()
         if system == "windows" and not maker.selects_build and not maker.host_process
     ]
-    told = f"Windows nodes are of {', '.join(sorted(releases))}"
+    sentence = f"Windows nodes are of {', '.join(sorted(releases))}"
     if open_:
         yield rule.failed(
-            f"{told}, and {some(open_)} may land on any",
+            f"{sentence}, and {some(open_)} may land on any",
             f"add to the pod template under nodeSelector {_BUILD}, as the image is, or a "
             f"RuntimeClass whose scheduling.nodeSelector has it; kubectl get nodes -L {_BUILD} "
             "shows the values",
         )
     else:
-        yield rule.passed(f"{told}, and every Windows workload chooses one")
+        yield rule.passed(f"{sentence}, and every Windows workload chooses one")
 
 
 _BUILD = "node.kubernetes.io/windows-build"
@@ -198,12 +200,12 @@ _BUILD = "node.kubernetes.io/windows-build"
 
 def _releases(look: Look) -> dict[str, None]:
     """The Windows Server releases of nodes, else of what will start them, in order."""
-    found = [release for node in look.windows if (release := release_of(node))]
-    if not found:
+    releases = [release for node in look.windows if (release := release_of(node))]
+    if not releases:
         names = [group.ami_type for group in look.groups]
-        names += [made.ami_family for made in look.windows_classes]
-        found = [r for name in names for r in WINDOWS_SERVER_FROM if r in name]
-    return dict.fromkeys(found)
+        names += [node_class.ami_family for node_class in look.windows_classes]
+        releases = [r for name in names for r in WINDOWS_SERVER_FROM if r in name]
+    return dict.fromkeys(releases)
 
 
 _LOGGERS = (
@@ -304,22 +306,24 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("workloads|pods",),
 )
 def event_log_collected(rule: Check, look: Look) -> Iterator[Finding]:
-    found = [
+    daemonsets = [
         name
         for name, (_, system) in (look.makers or {}).items()
         if name.startswith("DaemonSet ") and system == "windows"
     ]
-    known = [name for name in found if any(word in name.lower() for word in _LOGGERS)]
+    known = [name for name in daemonsets if any(word in name.lower() for word in _LOGGERS)]
     remedy = (
         "collect the EKS event log of Windows nodes, for instance with Fluent Bit as a DaemonSet "
         "(aws-for-fluent-bit), or with an agent in the AMI"
     )
     if known:
         yield rule.passed(f"by its name, {some(known)} collects logs on Windows")
-    elif found:
+    elif daemonsets:
         # A name tells what it tells: no other collector is ruled out.
         yield rule.unknown(
-            look, seen=f"whether {some(found)} collect the event log is not known", remedy=remedy
+            look,
+            seen=f"whether {some(daemonsets)} collect the event log is not known",
+            remedy=remedy,
         )
     else:
         yield rule.failed("no DaemonSet runs on Windows, so none collects the event log", remedy)
@@ -382,12 +386,12 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
             "let the EBS CSI driver run on Windows: node.enableWindows of its chart",
             subject=_EBS,
         )
-    elif (own := [group.name for group in look.groups if group.custom_ami]) and (
+    elif (custom := [group.name for group in look.groups if group.custom_ami]) and (
         not plugin.host_process
     ):
         yield rule.unknown(
             look,
-            seen=f"whether the AMI of {some(own)} holds csi-proxy is not known, and the driver "
+            seen=f"whether the AMI of {some(custom)} holds csi-proxy is not known, and the driver "
             "of EBS is not HostProcess",
             remedy="Get-Service csiproxy on a node; or node.windowsHostProcess of the chart",
             subject=_EBS,
@@ -407,9 +411,11 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
 )
 def gmsa_credentials(rule: Check, look: Look) -> Iterator[Finding]:
     empty = [pod for pod in look.state.pods or () if pod.gmsa_unfilled and pod.active]
-    made = {f"{pod.owner.replace('/', f' {pod.namespace}/', 1)}" for pod in look.state.pods or ()}
+    owners = {f"{pod.owner.replace('/', f' {pod.namespace}/', 1)}" for pod in look.state.pods or ()}
     planned = [
-        one for one in look.state.workloads or () if one.gmsa_unfilled and one.full_name not in made
+        one
+        for one in look.state.workloads or ()
+        if one.gmsa_unfilled and one.full_name not in owners
     ]
     if not empty and not planned:
         yield rule.passed("no pod names a credential spec that was not filled in")

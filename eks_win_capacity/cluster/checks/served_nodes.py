@@ -233,8 +233,8 @@ def _served_again(look: Look, reason: str, node: str) -> str:
         "type-unknown-to-controller": "start nodes of a type that the controller knows"
         f"{look.instead_of(look.state.nodes_by_name[node].instance_type)}",
     }
-    told = f"kubectl describe node {word(node, 'NODE')}"
-    return of.get(reason, f"see the events of the node for the reason: {told}")
+    command = f"kubectl describe node {word(node, 'NODE')}"
+    return of.get(reason, f"see the events of the node for the reason: {command}")
 
 
 @Check(
@@ -351,19 +351,19 @@ def _planned(look: Look) -> Iterator[tuple[str, int | None]]:
         if limit is None and (group.user_data_known or not group.launch_template):
             limit = KUBELET_MAX_PODS
         yield from ((name, limit) for name in group.instance_types)
-    for pool, made in look.pools:
-        limit = None if made is None else made.max_pods or KUBELET_MAX_PODS
+    for pool, node_class in look.pools:
+        limit = None if node_class is None else node_class.max_pods or KUBELET_MAX_PODS
         yield from ((name, limit) for name in pool.instance_types)
 
 
-def arguments(look: Look, name: str, found: Iterable[Kind]) -> dict[str, str]:
+def arguments(look: Look, name: str, all_kinds: Iterable[Kind]) -> dict[str, str]:
     """
     The kubelet's settings for nodes of a type, all that they should hold in one file.
 
     A limit that was set on purpose stays where nothing speaks against it. Karpenter writes
     the bootstrap arguments itself: its nodes take the settings from their EC2NodeClass.
     """
-    same = [kind for kind in found if kind.name == name]
+    same = [kind for kind in all_kinds if kind.name == name]
     wanted = max((kind.wanted for kind in same if kind.wanted), default=None)
     if wanted is None:
         kept = max((kind.limit for kind in same if kind.limit), default=KUBELET_MAX_PODS)
@@ -385,9 +385,9 @@ def _class_file(one: Launcher) -> str:
 
 def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
     """How nodes of a type get the settings, by what starts them."""
-    own = next((text.strip() for file, text in files.items() if file.endswith(".txt")), "")
+    flags = next((text.strip() for file, text in files.items() if file.endswith(".txt")), "")
     return "; ".join(
-        one.starts_with(own, f"as in {word(_class_file(one), 'FILE')}")
+        one.starts_with(flags, f"as in {word(_class_file(one), 'FILE')}")
         for one in launchers(look, [name] if name else [])
     )
 
@@ -403,32 +403,32 @@ def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
 )
 def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
     nodes = look.windows
-    found = kinds(look)
-    if not found:
+    counts = kinds(look)
+    if not counts:
         yield _none_yet(rule, look)
-    for kind, count in found.items():
+    for kind, count in counts.items():
         one = "node" if nodes else "node group"
         who = f"{kind.name or 'unknown type'} ({count_of(count, one)})"
-        yield _of_kind(rule, look, kind, who, found)
+        yield _of_kind(rule, look, kind, who, counts)
 
 
-def _of_kind(rule: Check, look: Look, kind: Kind, who: str, found: Iterable[Kind]) -> Finding:
+def _of_kind(rule: Check, look: Look, kind: Kind, who: str, all_kinds: Iterable[Kind]) -> Finding:
     """Whether the kubelet's limit of one kind of nodes is what AWS advises, and serves them."""
     if kind.limit is None or kind.addresses is None:
         missing = "nodes" if kind.limit is None else "cni_configmap"
         return rule.unknown(look, missing, subject=kind.name)
-    told = f"{who}: max-pods {kind.limit}, {kind.addresses} addresses"
-    files = arguments(look, kind.name, found)
+    sentence = f"{who}: max-pods {kind.limit}, {kind.addresses} addresses"
+    files = arguments(look, kind.name, all_kinds)
     if kind.limit > KUBELET_MAX_PODS_ADVISED:
         return rule.failed(
-            f"{told}; AWS advises at most {kind.cap} for a type of its size",
+            f"{sentence}; AWS advises at most {kind.cap} for a type of its size",
             _start_with(look, kind.name, files),
             subject=kind.name,
             files=files,
         )
     if kind.limit > kind.cap:
         return rule.failed(
-            f"{told}; AWS advises at most {kind.cap} below {KUBELET_MAX_PODS_VCPUS} vCPUs",
+            f"{sentence}; AWS advises at most {kind.cap} below {KUBELET_MAX_PODS_VCPUS} vCPUs",
             "see under load that kubelet and runtime keep up, or lower it",
             subject=kind.name,
             severity="info",
@@ -437,7 +437,7 @@ def _of_kind(rule: Check, look: Look, kind: Kind, who: str, found: Iterable[Kind
         # AWS suggests 110: a node that keeps to it is well, and only not used in full.
         severity: Severity = "info" if kind.limit >= KUBELET_MAX_PODS else rule.severity
         return rule.failed(
-            f"{told}: {kind.addresses - kind.limit} unused",
+            f"{sentence}: {kind.addresses - kind.limit} unused",
             _start_with(look, kind.name, files),
             subject=kind.name,
             severity=severity,
@@ -445,7 +445,7 @@ def _of_kind(rule: Check, look: Look, kind: Kind, who: str, found: Iterable[Kind
         )
     idle = max(kind.addresses - kind.limit, 0)
     return rule.passed(
-        f"{told}, as AWS advises for its size; {idle} stay unused" if idle else told,
+        f"{sentence}, as AWS advises for its size; {idle} stay unused" if idle else sentence,
         subject=kind.name,
     )
 
@@ -475,19 +475,19 @@ def _none_yet(rule: Check, look: Look) -> Finding:
     clear="no Windows node has the max-pods of the Linux list",
 )
 def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
-    found = [kind for kind in kinds(look) if kind.name]
-    if not found:
+    named_kinds = [kind for kind in kinds(look) if kind.name]
+    if not named_kinds:
         yield _none_yet(rule, look)
         return
-    blind = [k.name for k in found if k.limit is None or look.row(k.name) is None]
-    for kind in found:
+    blind = [k.name for k in named_kinds if k.limit is None or look.row(k.name) is None]
+    for kind in named_kinds:
         row = look.row(kind.name)
         # 110 and 250 stand in those lists as well, and mean nothing by themselves.
         if row is None or kind.limit in {None, KUBELET_MAX_PODS, KUBELET_MAX_PODS_ADVISED}:
             continue
         listed = row.network_interfaces * (row.ipv4_per_interface - 1) + 2
         if kind.limit == listed and kind.limit != kind.addresses:
-            files = arguments(look, kind.name, found)
+            files = arguments(look, kind.name, named_kinds)
             yield rule.failed(
                 f"{kind.name}: max-pods {listed} is the number of the Linux list; a Windows node "
                 f"has {kind.addresses or 'other'} addresses",
@@ -521,8 +521,8 @@ def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
     planned = {
         f"node group {g.name}": (g.reserved_memory_mib, g.user_data_known) for g in look.groups
     } | {
-        f"EC2NodeClass {made.name}": (made.reserved_memory_mib, True)
-        for made in look.windows_classes
+        f"EC2NodeClass {node_class.name}": (node_class.reserved_memory_mib, True)
+        for node_class in look.windows_classes
     }
     if not planned:
         yield _none_yet(rule, look)
@@ -554,9 +554,9 @@ def _memory_of_nodes(rule: Check, look: Look) -> Iterator[Finding]:
         kept = row.memory_mib - node.memory_bytes // 2**20
         if kept < wanted:
             short.setdefault(node.instance_type, (kept, []))[1].append(node.name)
-    found = kinds(look) if short else ()
+    all_kinds = kinds(look) if short else ()
     for name, (kept, names) in short.items():
-        files = arguments(look, name, found)
+        files = arguments(look, name, all_kinds)
         yield rule.failed(
             f"{name}: {kept:,} MiB kept of {wanted:,} MiB: {some(names)}",
             _start_with(look, name, files),

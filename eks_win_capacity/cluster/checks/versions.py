@@ -110,18 +110,18 @@ def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def ip_family(rule: Check, look: Look) -> Iterator[Finding]:
     family = (look.state.ip_family or "").lower()
-    told = f"the cluster uses {look.state.ip_family}"
+    sentence = f"the cluster uses {look.state.ip_family}"
     if not family and look.cni_flag("ENABLE_IPv6"):
-        family, told = "ipv6", "ENABLE_IPv6 of the VPC CNI is true"
+        family, sentence = "ipv6", "ENABLE_IPv6 of the VPC CNI is true"
     elif not family and look.cni_flag("ENABLE_IPv4"):
-        family, told = "ipv4", "ENABLE_IPv4 of the VPC CNI is true"
+        family, sentence = "ipv4", "ENABLE_IPv4 of the VPC CNI is true"
     if not family:
         yield rule.unknown(look, "ip_family")
     elif family == "ipv4":
-        yield rule.passed(told)
+        yield rule.passed(sentence)
     else:
         yield rule.failed(
-            told,
+            sentence,
             "the family cannot be changed: create another cluster for Windows, with "
             "--kubernetes-network-config ipFamily=ipv4",
         )
@@ -195,7 +195,10 @@ def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]],
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
     planned = {f"node group {group.name}": group.ami_type for group in look.groups}
-    planned |= {f"EC2NodeClass {made.name}": made.ami_family for made in look.windows_classes}
+    planned |= {
+        f"EC2NodeClass {node_class.name}": node_class.ami_family
+        for node_class in look.windows_classes
+    }
     for who, image in planned.items():
         if old := next((old for old, _ in WINDOWS_BUILDS_ENDED.values() if old in image), ""):
             ended.setdefault(old, []).append(who)
@@ -245,19 +248,19 @@ def _release(
 def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
     state = look.state
     version = minor(state.version)
-    found: dict[str, list[str]] = {}
+    by_version: dict[str, list[str]] = {}
     for node in state.windows_nodes or ():
-        found.setdefault(node.kubelet_version, []).append(f"node {node.name}")
+        by_version.setdefault(node.kubelet_version, []).append(f"node {node.name}")
     for group in look.groups:
         if group.version:
-            found.setdefault(group.version, []).append(f"node group {group.name}")
-    if not found and state.windows_nodes == ():
+            by_version.setdefault(group.version, []).append(f"node group {group.name}")
+    if not by_version and state.windows_nodes == ():
         yield rule.passed("no Windows nodes yet")
         return
-    if version is None or not found:
+    if version is None or not by_version:
         yield rule.unknown(look, "version" if version is None else "nodes")
         return
-    for text, names in found.items():
+    for text, names in by_version.items():
         kubelet = minor(text)
         allowed = KUBELET_SKEW if kubelet and kubelet >= (1, 25) else 2
         if kubelet is None:
@@ -320,10 +323,10 @@ def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
     groups = [g for g in look.groups if g.managed and g.release_version]
     late = 0
     for group in groups:
-        found = _RELEASED.search(group.release_version)
-        if found is None:
+        match = _RELEASED.search(group.release_version)
+        if match is None:
             continue
-        released = date(*map(int, found.groups()))
+        released = date(*map(int, match.groups()))
         age = (look.now - released).days if look.now else 0
         if age > _AMI_DAYS:
             late += 1
