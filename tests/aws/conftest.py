@@ -1,10 +1,21 @@
 """AWS as moto plays it, over HTTP."""
 
+import functools
 import logging
 import urllib.request
 
+import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
+
+
+@pytest.fixture(autouse=True, scope="session")
+def each_description_of_a_service_is_read_once():
+    """Share one loader: each session of botocore would parse the megabytes of EC2 anew."""
+    shared = functools.cache(botocore.session.create_loader)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", shared)
+        yield
 
 
 @pytest.fixture(scope="module")
