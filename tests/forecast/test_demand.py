@@ -49,43 +49,44 @@ fixed = st.builds(
 
 @settings(max_examples=25, deadline=None)
 @given(st.one_of(plans, fixed))
-def test_more_pods_never_need_less(made):
-    need = made.need(np.arange(400))
+def test_more_pods_never_need_less(demand_plan):
+    need = demand_plan.need(np.arange(400))
     for column in need:
         assert (np.diff(column) >= 0).all()
 
 
 @settings(max_examples=25, deadline=None)
 @given(plans, st.integers(0, 300))
-def test_a_subnet_needs_what_its_nodes_attach(made, count):
-    size = made.node_pods
+def test_a_subnet_needs_what_its_nodes_attach(demand_plan, count):
+    size = demand_plan.node_pods
     nodes = [size] * (count // size) + [count % size] * (count % size > 0)
-    nodes += [0] * max(made.min_nodes - len(nodes), 0)
+    nodes += [0] * max(demand_plan.min_nodes - len(nodes), 0)
     expected = sum(
-        1 + attached_addresses(n, slots=made.slots, pool=made.pool).addresses for n in nodes
+        1 + attached_addresses(n, slots=demand_plan.slots, pool=demand_plan.pool).addresses
+        for n in nodes
     )
-    need = made.need(count)
+    need = demand_plan.need(count)
     assert int(need.addresses) == expected
     assert int(need.nodes) == len(nodes)
 
 
 @settings(max_examples=20, deadline=None)
 @given(plans)
-def test_the_pod_limit_is_the_first_that_does_not_fit(made):
-    limit, binding = made.pod_limit("a")
-    addresses, blocks = made.capacity("a")
-    over = made.need(limit)
-    under = made.need(limit - 1)
+def test_the_pod_limit_is_the_first_that_does_not_fit(demand_plan):
+    limit, binding = demand_plan.pod_limit("a")
+    addresses, blocks = demand_plan.capacity("a")
+    over = demand_plan.need(limit)
+    under = demand_plan.need(limit - 1)
     assert int(under.addresses) <= addresses
     if binding == "addresses":
         assert int(over.addresses) > addresses
     else:
         assert int(over.prefixes) + int(over.nodes) > blocks
         assert int(under.prefixes) + int(under.nodes) <= blocks
-    most, _ = made.pod_limit("a", best=True)
+    most, _ = demand_plan.pod_limit("a", best=True)
     assert most >= limit
     if binding != "addresses":
-        assert int(made.need(most - 1).prefixes) <= blocks
+        assert int(demand_plan.need(most - 1).prefixes) <= blocks
 
 
 def test_known_limits_of_a_slash_24():
@@ -106,7 +107,7 @@ def test_a_type_without_prefixes_stays_in_secondary_mode():
 
 
 def test_plans_are_compared_on_the_same_growth():
-    made = forecast_demand(
+    forecast = forecast_demand(
         pods(),
         plan=[
             plan("secondary"),
@@ -116,19 +117,19 @@ def test_plans_are_compared_on_the_same_growth():
         ],
         horizon=365,
     )
-    dates = made.date()
+    dates = forecast.date()
     assert dates["secondary"] == pd.Timestamp("2026-05-07")
     assert dates["secondary"] < dates["larger nodes"] < dates["two subnets"]
-    assert len(made.to_pandas()) == 5
-    assert set(made.path["plan"]) == set(dates.index)
-    at = made.path.query("plan == 'secondary'").set_index("time")
+    assert len(forecast.to_pandas()) == 5
+    assert set(forecast.path["plan"]) == set(dates.index)
+    at = forecast.path.query("plan == 'secondary'").set_index("time")
     assert at.loc["2026-05-06", "addresses"] == 250
     assert at.loc["2026-05-07", "addresses"] > 251
-    assert (made.probability() == 1).all()
-    assert made.days_left()["secondary"] == 67
-    assert "secondary: 2026-05-07" in repr(made)
-    assert "<table" in made._repr_html_()
-    assert made.plot().get_title(loc="left")
+    assert (forecast.probability() == 1).all()
+    assert forecast.days_left()["secondary"] == 67
+    assert "secondary: 2026-05-07" in repr(forecast)
+    assert "<table" in forecast._repr_html_()
+    assert forecast.plot().get_title(loc="left")
 
 
 def test_a_release_known_in_advance_brings_the_date_forward():
@@ -139,16 +140,16 @@ def test_a_release_known_in_advance_brings_the_date_forward():
 
 def test_zones_carry_their_own_pods():
     history = pd.DataFrame({"az1": pods(slope=1), "az2": pods(slope=2)})
-    made = forecast_demand(
+    forecast = forecast_demand(
         history,
         plan=plan(subnets={"a": "10.0.0.0/24", "b": "10.0.1.0/24"}, zones={"a": "az1", "b": "az2"}),
         horizon=365,
     )
-    table = made.to_pandas().set_index("subnet")
+    table = forecast.to_pandas().set_index("subnet")
     assert list(table["zone"]) == ["az1", "az2"]
     # The faster zone begins at 218 pods and ends at 226, four days on.
     assert table.loc["b", "days_left"] == 4
-    assert made.days_left()["plan"] == 4
+    assert forecast.days_left()["plan"] == 4
 
 
 def test_one_more_subnet_never_brings_the_date_forward():
@@ -161,8 +162,8 @@ def test_one_more_subnet_never_brings_the_date_forward():
 
 
 def test_uneven_shares():
-    made = plan(subnets={"a": 251, "b": 251}, shares={"a": 0.75, "b": 0.25})
-    table = forecast_demand(pods(), plan=made, horizon=365).to_pandas().set_index("subnet")
+    uneven = plan(subnets={"a": 251, "b": 251}, shares={"a": 0.75, "b": 0.25})
+    table = forecast_demand(pods(), plan=uneven, horizon=365).to_pandas().set_index("subnet")
     assert table.loc["a", "pods_limit"] == 225 / 0.75 + 1
     assert pd.isna(table.loc["b", "date"])
 
@@ -263,28 +264,28 @@ def test_full_nodes_fit_as_often_as_nodes_that_fit_says(subnet, kind, prefixes, 
     pool = PREFIX if prefixes else WarmPool.secondary()
     most = plan(instance_type=kind, pool=pool, subnets=subnet).node_pods
     size = data.draw(st.integers(1, most))
-    made = plan(instance_type=kind, pool=pool, subnets=subnet, pods_per_node=size)
-    (name,) = made.subnets
+    demand_plan = plan(instance_type=kind, pool=pool, subnets=subnet, pods_per_node=size)
+    (name,) = demand_plan.subnets
     fit = nodes_that_fit(subnet, kind, pods_per_node=size, pool=pool)
-    assert (made.pod_limit(name)[0] - 1) // size == fit.nodes
-    assert (made.pod_limit(name, best=True)[0] - 1) // size == fit.best
+    assert (demand_plan.pod_limit(name)[0] - 1) // size == fit.nodes
+    assert (demand_plan.pod_limit(name, best=True)[0] - 1) // size == fit.best
 
 
 def test_nodes_break_blocks_where_nothing_else_is_left():
     packed = crowded(24, 0, "", set(), full=True)
-    made = plan(subnets=packed, pool=PREFIX, pods_per_node=1)
+    demand_plan = plan(subnets=packed, pool=PREFIX, pods_per_node=1)
     # 14 blocks: at best 13 for the prefixes of 13 nodes and one for their own addresses, at
     # worst one for each prefix and one for each node.
-    assert made.pod_limit("10.0.0.0/24", best=True) == (14, "prefixes")
-    assert made.pod_limit("10.0.0.0/24") == (8, "prefixes")
+    assert demand_plan.pod_limit("10.0.0.0/24", best=True) == (14, "prefixes")
+    assert demand_plan.pod_limit("10.0.0.0/24") == (8, "prefixes")
     fit = nodes_that_fit(packed, "m5.large", pods_per_node=1, pool=PREFIX)
     assert (fit.nodes, fit.best) == (7, 13)
 
 
 def test_reservations_and_broken_blocks_count():
-    held = Subnet("10.0.0.0/24", reservations=[("10.0.0.64/26", "explicit")])
-    assert plan(subnets=held).capacity("10.0.0.0/24") == (187, 10)
-    assert plan(subnets=held, pool=PREFIX).capacity("10.0.0.0/24") == (187, 10)
+    reserved = Subnet("10.0.0.0/24", reservations=[("10.0.0.64/26", "explicit")])
+    assert plan(subnets=reserved).capacity("10.0.0.0/24") == (187, 10)
+    assert plan(subnets=reserved, pool=PREFIX).capacity("10.0.0.0/24") == (187, 10)
     kept = Subnet("10.0.0.0/24", reservations=[("10.0.0.64/26", "prefix")])
     assert plan(subnets=kept).capacity("10.0.0.0/24") == (187, 14)
     assert plan(subnets=kept, pool=PREFIX).capacity("10.0.0.0/24") == (251, 14)
@@ -302,9 +303,9 @@ def test_only_prefix_mode_needs_to_know_where_used_addresses_are():
 
 @settings(max_examples=25, deadline=None)
 @given(plans, st.integers(27, 600), st.integers(0, 300))
-def test_more_room_never_carries_less(made, small, more):
+def test_more_room_never_carries_less(demand_plan, small, more):
     def carried(size):
-        return replace(made, subnets={"a": size}).pod_limit("a")[0]
+        return replace(demand_plan, subnets={"a": size}).pod_limit("a")[0]
 
     assert carried(small) <= carried(small + more)
 
@@ -323,7 +324,7 @@ def test_fragments_never_need_less(kind, count):
 
 
 def test_a_plan_may_be_the_mapping_of_its_fields_and_name_itself():
-    made = forecast_demand(
+    forecast = forecast_demand(
         pods(),
         plan=[
             {"instance_type": "m5.large", "subnets": "10.0.0.0/24"},
@@ -331,8 +332,8 @@ def test_a_plan_may_be_the_mapping_of_its_fields_and_name_itself():
         ],
         horizon=365,
     )
-    assert list(made.date().index) == ["m5.large, secondary", "m5.large, prefixes"]
-    assert made.date().iloc[0] == pd.Timestamp("2026-05-07")
+    assert list(forecast.date().index) == ["m5.large, secondary", "m5.large, prefixes"]
+    assert forecast.date().iloc[0] == pd.Timestamp("2026-05-07")
     with pytest.raises(InputError, match="its fields are"):
         forecast_demand(pods(), plan={"type": "m5.large"})
     with pytest.raises(InputError, match="plan must be a DemandPlan"):
@@ -359,16 +360,16 @@ def test_zones_are_those_of_the_subnets_where_the_history_has_them():
 
 def test_an_event_may_hit_one_zone():
     wide = pd.DataFrame({"az1": pods(slope=0), "az2": pods(slope=0)})
-    made = plan(subnets={"a": 251, "b": 251}, zones={"a": "az1", "b": "az2"})
+    zonal = plan(subnets={"a": 251, "b": 251}, zones={"a": "az1", "b": "az2"})
     for events in (
         [("2026-03-20", 200, "az2")],
         pd.DataFrame({"time": ["2026-03-20"], "change": [200], "zone": ["az2"]}),
     ):
-        table = forecast_demand(wide, plan=made, horizon=60, events=events).to_pandas()
+        table = forecast_demand(wide, plan=zonal, horizon=60, events=events).to_pandas()
         assert list(table["status"]) == ["not within horizon", "within horizon"]
         assert table["date"].iloc[1] == pd.Timestamp("2026-03-20")
     with pytest.raises(InputError, match="not a zone of a plan"):
-        forecast_demand(wide, plan=made, events=[("2026-03-20", 5, "az3")])
+        forecast_demand(wide, plan=zonal, events=[("2026-03-20", 5, "az3")])
 
 
 def test_several_series_without_zones_are_refused():
@@ -382,10 +383,10 @@ def test_several_series_without_zones_are_refused():
 def test_the_path_has_intervals_of_what_binds():
     rng = np.random.default_rng(4)
     noisy = pods(90) + rng.normal(0, 4, 90)
-    made = forecast_demand(
+    forecast = forecast_demand(
         noisy, plan=[plan(), plan("blocks", pool=PREFIX, subnets={"a": "10.0.0.0/23"})], horizon=200
     )
-    path = made.path
+    path = forecast.path
     order = path[["lower_95", "lower_80", "upper_80", "upper_95"]].to_numpy()
     assert (np.diff(order, axis=1) >= 0).all()
     assert (order <= path["capacity"].to_numpy()[:, None]).all()
@@ -394,17 +395,17 @@ def test_the_path_has_intervals_of_what_binds():
 
 
 def test_never_is_an_answer_of_a_plan_and_all_is_strict_json():
-    made = forecast_demand(
+    forecast = forecast_demand(
         pods(), plan=[plan("small"), plan("large", subnets={"a": "10.0.0.0/20"})], horizon=100
     )
-    answers = made.dates.groupby("plan", sort=False)["answer"].unique().map(list).to_dict()
+    answers = forecast.dates.groupby("plan", sort=False)["answer"].unique().map(list).to_dict()
     assert answers == {"small": ["date"], "large": ["never"]}
-    told = json.loads(made.to_json(), parse_constant=pytest.fail)
-    assert told == made.to_dict()
-    assert told["plans"][1]["date"] is None
-    assert "not within the horizon" in made._repr_html_()
-    assert "large: not within the horizon" in repr(made)
-    labels = [text.get_text() for text in made.plot().get_legend().get_texts()]
+    document = json.loads(forecast.to_json(), parse_constant=pytest.fail)
+    assert document == forecast.to_dict()
+    assert document["plans"][1]["date"] is None
+    assert "not within the horizon" in forecast._repr_html_()
+    assert "large: not within the horizon" in repr(forecast)
+    labels = [text.get_text() for text in forecast.plot().get_legend().get_texts()]
     assert labels == ["small: 2026-05-07", "large: not within the horizon", "capacity"]
 
 
@@ -446,41 +447,41 @@ def test_more_plans_that_make_no_sense(options):
 )
 def test_a_node_whose_pods_are_replaced_holds_what_the_simulator_says(pool, count, data):
     # One after the other a pod goes and another comes; nothing has cooled down by then.
-    made = plan(instance_type="m5.xlarge", pool=pool)
-    room = 14 * (16 if made.prefix_delegation else 1) - count
+    demand_plan = plan(instance_type="m5.xlarge", pool=pool)
+    room = 14 * (16 if demand_plan.prefix_delegation else 1) - count
     cooling = data.draw(st.integers(0, min(count, room)))
     events = [(0, "tick"), *((100, "assign", f"old{i}") for i in range(count))]
     for i in range(cooling):
         events += [(200, "free", f"old{i}"), (200, "assign", f"new{i}")]
     last = simulate_pool(events, slots=14, pool=pool).iloc[-1]
     assert last["cooling"] == cooling
-    held = replace(made, cooling=cooling, name="held").need(count)
-    assert int(held.nodes) == 1
+    need = replace(demand_plan, cooling=cooling, name="held").need(count)
+    assert int(need.nodes) == 1
     if last["used"] < count:
         # The rule of warm addresses lets pods wait here; the plan counts what they need.
-        assert made.prefix_delegation
+        assert demand_plan.prefix_delegation
         assert not pool.prefix_rule
-        assert int(held.prefixes) > last["prefixes"]
+        assert int(need.prefixes) > last["prefixes"]
         return
-    assert int(held.prefixes) == last["prefixes"]
-    assert int(held.addresses) == last["addresses"] + 1
+    assert int(need.prefixes) == last["prefixes"]
+    assert int(need.addresses) == last["addresses"] + 1
 
 
 def test_cooling_addresses_leave_fewer_for_pods():
-    made = plan(cooling=4)
-    assert made.node_pods == 5
-    assert made.need(5).addresses == 10
-    assert made.need(0).addresses == 0
-    assert made.pod_limit("a")[0] - 1 == 25 * 5
+    demand_plan = plan(cooling=4)
+    assert demand_plan.node_pods == 5
+    assert demand_plan.need(5).addresses == 10
+    assert demand_plan.need(0).addresses == 0
+    assert demand_plan.pod_limit("a")[0] - 1 == 25 * 5
     with pytest.raises(InputError, match="none is left"):
         plan(cooling=9)
 
 
 def test_a_mapping_may_name_the_mode_alone():
     pods = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
-    told = {"instance_type": "m5.large", "subnets": {"a": "10.0.0.0/24"}}
-    short = [{**told, "prefix_delegation": mode} for mode in (False, True)]
-    plans = [DemandPlan(**told, pool=pool) for pool in (WarmPool.secondary(), WarmPool.prefix())]
+    fields = {"instance_type": "m5.large", "subnets": {"a": "10.0.0.0/24"}}
+    short = [{**fields, "prefix_delegation": mode} for mode in (False, True)]
+    plans = [DemandPlan(**fields, pool=pool) for pool in (WarmPool.secondary(), WarmPool.prefix())]
     dates = forecast_demand(pods, plan=short, horizon=365).date()
     pd.testing.assert_series_equal(dates, forecast_demand(pods, plan=plans, horizon=365).date())
     with pytest.raises(InputError, match="two modes"):

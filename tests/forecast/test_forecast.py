@@ -106,8 +106,8 @@ def test_quantiles_never_cross_and_stay_within_the_subnet(history, room):
 @few
 @given(histories)
 def test_later_dates_go_with_higher_quantiles(history):
-    made = forecast_exhaustion(history, capacity=history.max() * 1.1, horizon=60)
-    left = [made.days_left(q) for q in (0.025, 0.1, 0.5, 0.9, 0.975)]
+    forecast = forecast_exhaustion(history, capacity=history.max() * 1.1, horizon=60)
+    left = [forecast.days_left(q) for q in (0.025, 0.1, 0.5, 0.9, 0.975)]
     assert left == sorted(left)
 
 
@@ -122,19 +122,19 @@ def test_the_same_seed_and_input_give_the_same_forecast():
 
 @settings(max_examples=6, deadline=None)
 @given(histories, st.integers(0, 30), st.integers(1, 3), st.randoms(use_true_random=False))
-def test_a_subnet_alone_is_told_what_it_is_told_among_others(history, place, workers, random):
+def test_a_subnet_alone_is_told_what_it_is_told_among_others(history, position, workers, random):
     frame = pd.DataFrame({f"s{i}": usage(i, 160, noise=9) for i in range(60)})
     kinds = {0: 1.0, 1: np.nan, 2: 0.0}
     for column in frame.columns[::7]:
         frame.loc[frame.index[random.randrange(150)], column] = kinds[random.randrange(3)]
-    frame.insert(place, "mine", history.reindex(frame.index))
+    frame.insert(position, "mine", history.reindex(frame.index))
     many = forecast_exhaustion(frame, capacity=500, horizon=30, workers=workers)
     alone = forecast_exhaustion(frame[["mine"]], capacity=500, horizon=30, workers=1)
     here = many.path[many.path["subnet"] == "mine"].reset_index(drop=True)
     pd.testing.assert_frame_equal(here, alone.path, check_dtype=False, rtol=1e-5, atol=1e-5)
     for name in ("level_shifts", "outliers"):
-        found = getattr(many, name)
-        assert list(found.loc[found["subnet"] == "mine", "time"]) == list(
+        table = getattr(many, name)
+        assert list(table.loc[table["subnet"] == "mine", "time"]) == list(
             getattr(alone, name)["time"]
         )
 
@@ -154,13 +154,13 @@ def test_the_input_is_not_touched():
 )
 def test_a_noiseless_line_reaches_its_limit_on_the_day(slope, base, capacity):
     history = days(base + slope * np.arange(80))
-    made = forecast_exhaustion(history, capacity=capacity, horizon=365)
+    forecast = forecast_exhaustion(history, capacity=capacity, horizon=365)
     first = math.ceil((capacity - base) / slope)
     for quantile in (0.025, 0.5, 0.975):
-        assert made.date(quantile) == history.index[0] + pd.Timedelta(days=first)
-    assert made.days_left() == first - 79
+        assert forecast.date(quantile) == history.index[0] + pd.Timedelta(days=first)
+    assert forecast.days_left() == first - 79
     np.testing.assert_allclose(
-        made.path["demand"][:30], base + slope * (80 + np.arange(30)), rtol=1e-5
+        forecast.path["demand"][:30], base + slope * (80 + np.arange(30)), rtol=1e-5
     )
 
 
@@ -168,34 +168,36 @@ def test_a_noiseless_season_comes_back():
     at = np.arange(140)
     shape = np.array([10, 20, 30, 20, 10, 0, -10.0])
     history = days(500 + at + shape[at % 7])
-    made = forecast_exhaustion(history, capacity=10_000, horizon=28)
+    forecast = forecast_exhaustion(history, capacity=10_000, horizon=28)
     ahead = np.arange(140, 168)
-    np.testing.assert_allclose(made.path["median"], 500 + ahead + shape[ahead % 7], rtol=1e-4)
-    assert made.model["season_lengths"].iloc[0] == (7,)
+    np.testing.assert_allclose(forecast.path["median"], 500 + ahead + shape[ahead % 7], rtol=1e-4)
+    assert forecast.model["season_lengths"].iloc[0] == (7,)
 
 
 def test_a_noiseless_season_that_multiplies_comes_back():
     at = np.arange(140)
     shape = np.array([1, 1.1, 1.2, 1.1, 1, 0.7, 0.6])
     history = days(500 * shape[at % 7])
-    made = forecast_exhaustion(history, capacity=10_000, horizon=28)
-    np.testing.assert_allclose(made.path["median"], 500 * shape[np.arange(140, 168) % 7], rtol=1e-3)
+    forecast = forecast_exhaustion(history, capacity=10_000, horizon=28)
+    np.testing.assert_allclose(
+        forecast.path["median"], 500 * shape[np.arange(140, 168) % 7], rtol=1e-3
+    )
 
 
 def test_a_constant_history_stays_and_hardly_ever_runs_dry():
-    made = forecast_exhaustion(days([50] * 40), capacity=60)
-    assert made.status == "possible"
-    assert pd.isna(made.date())
-    assert made.days_left() == math.inf
+    forecast = forecast_exhaustion(days([50] * 40), capacity=60)
+    assert forecast.status == "possible"
+    assert pd.isna(forecast.date())
+    assert forecast.days_left() == math.inf
     # Forty days without a change do not show that there will be none in half a year.
-    assert 0.01 < made.probability() < 0.1
-    np.testing.assert_allclose(made.path["median"], 50)
+    assert 0.01 < forecast.probability() < 0.1
+    np.testing.assert_allclose(forecast.path["median"], 50)
 
 
 def test_an_all_zero_history_stays_near_zero():
-    made = forecast_exhaustion(days([0] * 30), capacity=10)
-    assert (made.path["median"] == 0).all()
-    assert 0 < made.path["upper_95"].max() < 8
+    forecast = forecast_exhaustion(days([0] * 30), capacity=10)
+    assert (forecast.path["median"] == 0).all()
+    assert 0 < forecast.path["upper_95"].max() < 8
 
 
 def test_what_came_in_rare_steps_goes_on_in_steps_of_that_kind():
@@ -212,19 +214,19 @@ def test_the_hours_of_a_day_err_together():
     rng = np.random.default_rng(2)
     day = np.repeat(rng.normal(0, 20, 28), 24)
     history = days(500 + day + rng.normal(0, 2, len(day)), freq="h")
-    made = forecast_exhaustion(history, capacity=540, horizon=3, step="h")
+    forecast = forecast_exhaustion(history, capacity=540, horizon=3, step="h")
     # Each of three days passes two deviations in one of forty cases; hours alone, most of them.
-    assert made.probability() < 0.25
+    assert forecast.probability() < 0.25
 
 
 @pytest.mark.parametrize("unit", ["addresses", "prefixes"])
 def test_a_constant_past_leaves_a_small_spread(unit):
-    made = forecast_exhaustion(days([50] * 60), capacity=90, horizon=60, unit=unit)
-    assert (made.path["median"] == 50).all()
-    assert 0 < (made.path["upper_95"] - made.path["lower_95"]).iloc[-1] < 20
-    assert "a chance below 1 %" in repr(made)
+    forecast = forecast_exhaustion(days([50] * 60), capacity=90, horizon=60, unit=unit)
+    assert (forecast.path["median"] == 50).all()
+    assert 0 < (forecast.path["upper_95"] - forecast.path["lower_95"]).iloc[-1] < 20
+    assert "a chance below 1 %" in repr(forecast)
     long = forecast_exhaustion(days([50] * 730), capacity=90, horizon=60, unit=unit)
-    assert 0 < long.probability() < made.probability()
+    assert 0 < long.probability() < forecast.probability()
 
 
 # -- growth that bends, and steps that just happened ------------------------------------
@@ -233,10 +235,10 @@ def test_a_constant_past_leaves_a_small_spread(unit):
 def test_a_step_of_the_last_two_days_is_kept_as_a_possibility_and_reported():
     noise = np.random.default_rng(0).normal(0, 5, 180)
     history = days(300 + noise + 100 * (np.arange(180) >= 178))
-    made = forecast_exhaustion(history, capacity=430, horizon=90)
-    assert made.probability() > 0.1
-    assert made.path["upper_80"].iloc[0] > 390
-    (finding,) = (x for x in made.findings if x.code == "newest-step")
+    forecast = forecast_exhaustion(history, capacity=430, horizon=90)
+    assert forecast.probability() > 0.1
+    assert forecast.path["upper_80"].iloc[0] > 390
+    (finding,) = (x for x in forecast.findings if x.code == "newest-step")
     assert "2 periods ago" in finding.seen
     calm = forecast_exhaustion(days(300 + noise), capacity=430, horizon=90)
     assert "newest-step" not in {x.code for x in calm.findings}
@@ -245,18 +247,18 @@ def test_a_step_of_the_last_two_days_is_kept_as_a_possibility_and_reported():
 
 def test_growth_after_idle_months_is_followed():
     history = days(np.r_[np.zeros(300), 5.0 * np.arange(1, 41)])
-    made = forecast_exhaustion(history, capacity=300, horizon=180)
-    assert made.probability() > 0.9
-    assert made.days_left(0.1) <= 25
-    assert made.days_left(0.5) <= 45
+    forecast = forecast_exhaustion(history, capacity=300, horizon=180)
+    assert forecast.probability() > 0.9
+    assert forecast.days_left(0.1) <= 25
+    assert forecast.days_left(0.5) <= 45
 
 
 def test_compound_growth_is_followed():
     at = np.arange(120)
-    made = forecast_exhaustion(days(50 * 2 ** (at / 30)), capacity=50 * 2 ** (119 / 30) * 4)
-    assert 58 <= made.days_left(0.1) <= made.days_left(0.5) <= 66
-    assert made.model["logarithm"].iloc[0] > 0.9
-    assert "bent-growth" in {x.code for x in made.findings}
+    forecast = forecast_exhaustion(days(50 * 2 ** (at / 30)), capacity=50 * 2 ** (119 / 30) * 4)
+    assert 58 <= forecast.days_left(0.1) <= forecast.days_left(0.5) <= 66
+    assert forecast.model["logarithm"].iloc[0] > 0.9
+    assert "bent-growth" in {x.code for x in forecast.findings}
 
 
 @pytest.mark.parametrize("shape", ["ended", "saturated"])
@@ -264,17 +266,17 @@ def test_growth_that_has_ended_does_not_go_on(shape):
     at = np.arange(150)
     ended = np.minimum(5.0 * at, 300)
     saturated = 300 / (1 + np.exp(-(at - 40) / 8)) + np.random.default_rng(0).normal(8, 2, 150)
-    made = forecast_exhaustion(days(ended if shape == "ended" else saturated), capacity=360)
-    assert made.probability() < 0.1
+    forecast = forecast_exhaustion(days(ended if shape == "ended" else saturated), capacity=360)
+    assert forecast.probability() < 0.1
 
 
 @pytest.mark.parametrize("ago", [30, 60, 90])
 def test_growth_that_has_ended_does_not_come_back(ago):
     noise = np.random.default_rng(3).normal(1, 0.03, 240)
     level = 100 + 4.0 * np.minimum(np.arange(240), 240 - ago)
-    made = forecast_exhaustion(days(level * noise), capacity=3 * level[-1], horizon=180)
-    assert made.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.12)
-    assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0, abs=1)
+    forecast = forecast_exhaustion(days(level * noise), capacity=3 * level[-1], horizon=180)
+    assert forecast.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.12)
+    assert forecast.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0, abs=1)
 
 
 def flat_since(ago, *, seed=3, unit=0):
@@ -289,8 +291,8 @@ def test_the_longer_growth_has_ended_the_smaller_is_the_chance_that_it_goes_on()
     chances = []
     for ago in (14, 35, 100):
         histories = [flat_since(ago, seed=seed) for seed in range(6)]
-        made = [forecast_exhaustion(h, capacity=1.12 * h.iloc[-21:].max()) for h in histories]
-        chances.append(np.mean([x.probability() for x in made]))
+        forecasts = [forecast_exhaustion(h, capacity=1.12 * h.iloc[-21:].max()) for h in histories]
+        chances.append(np.mean([x.probability() for x in forecasts]))
     assert chances[0] > 0.5
     assert chances[0] > chances[1] > chances[2]
     assert chances[2] < 0.15
@@ -319,10 +321,10 @@ def test_compound_growth_is_seen_however_far_it_has_come():
     level = 12 * 2 ** (at / 55)
     noise = np.random.default_rng(4).normal(1, 0.02, 390)
     history = days(level[:330] * noise[:330])
-    made = forecast_exhaustion(history, capacity=9_000, horizon=60)
+    forecast = forecast_exhaustion(history, capacity=9_000, horizon=60)
     assert history.iloc[0] < 0.1 * history.mean()
-    assert made.model["logarithm"].iloc[0] > 0.5
-    assert made.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.12)
+    assert forecast.model["logarithm"].iloc[0] > 0.5
+    assert forecast.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.12)
 
 
 def test_surprises_leave_a_chance_that_a_longer_calm_makes_smaller():
@@ -358,8 +360,8 @@ def test_steps_that_mostly_stayed_stay_and_those_that_never_did_do_not(shift):
     steps = 100 + 20 * ((at + 4) // 40) - 20 * (at >= 70)
     visits = 100 + 20 * ((at + 4) % 40 < 6)
     newest = [
-        next(x for x in made.findings if x.code == "newest-step").why
-        for made in (
+        next(x for x in forecast.findings if x.code == "newest-step").why
+        for forecast in (
             forecast_exhaustion(days(values + noise), capacity=400) for values in (steps, visits)
         )
     ]
@@ -373,11 +375,11 @@ def test_steps_that_mostly_stayed_stay_and_those_that_never_did_do_not(shift):
 def test_one_more_of_the_steps_that_a_series_grows_by_is_growth(ago, noise):
     at = np.arange(240)
     used = 100 + 20 * ((at + ago) // 40) + np.random.default_rng(8).normal(0, noise, 240)
-    made = forecast_exhaustion(days(used), capacity=400, horizon=80)
-    assert not [x for x in made.findings if x.code == "newest-step"]
-    assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0.5, rel=0.2)
-    assert (made.path["lower_80"] > used[-1] - 12).all()
-    assert 0 < (made.path["demand"].iloc[-1] - used[-1]) < 60
+    forecast = forecast_exhaustion(days(used), capacity=400, horizon=80)
+    assert not [x for x in forecast.findings if x.code == "newest-step"]
+    assert forecast.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0.5, rel=0.2)
+    assert (forecast.path["lower_80"] > used[-1] - 12).all()
+    assert 0 < (forecast.path["demand"].iloc[-1] - used[-1]) < 60
 
 
 def test_a_step_of_the_last_days_makes_another_one_more_likely():
@@ -385,8 +387,8 @@ def test_a_step_of_the_last_days_makes_another_one_more_likely():
     stepped = 200 + 80 * (np.arange(200) >= 190) + noise
 
     def chance(values):
-        made = forecast_exhaustion(days(values), capacity=values[-1] + 70, paths=2_000)
-        return made.probability()
+        forecast = forecast_exhaustion(days(values), capacity=values[-1] + 70, paths=2_000)
+        return forecast.probability()
 
     assert chance(stepped) > chance(280 + noise) + 0.05
 
@@ -397,10 +399,10 @@ def test_growth_that_bent_some_weeks_ago_goes_on_as_it_is_now(ago, before, after
     at = np.arange(200 + 60)
     level = 300 + before * np.minimum(at, 200 - ago) + after * np.maximum(at - 200 + ago, 0)
     noise = np.random.default_rng(ago).normal(0, 4, 200)
-    made = forecast_exhaustion(days(level[:200] + noise), capacity=20_000, horizon=60)
-    assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(after, rel=0.18, abs=0.5)
-    assert made.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.06)
-    assert "growth last bent" in made.explain() or made.model["since_bend"].iloc[0] < 0.05
+    forecast = forecast_exhaustion(days(level[:200] + noise), capacity=20_000, horizon=60)
+    assert forecast.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(after, rel=0.18, abs=0.5)
+    assert forecast.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.06)
+    assert "growth last bent" in forecast.explain() or forecast.model["since_bend"].iloc[0] < 0.05
 
 
 def ended(since, *, known=180, rate=2.0):
@@ -411,8 +413,8 @@ def ended(since, *, known=180, rate=2.0):
 @pytest.mark.parametrize("since", [25, 35, 50])
 def test_growth_that_ended_weeks_ago_is_not_expected_back(since):
     history = ended(since)
-    made = forecast_exhaustion(history, capacity=history.max() + 60, horizon=90)
-    assert made.probability() < 0.15
+    forecast = forecast_exhaustion(history, capacity=history.max() + 60, horizon=90)
+    assert forecast.probability() < 0.15
 
 
 def test_hours_are_never_surer_than_their_horizons_of_history_allow():
@@ -422,8 +424,8 @@ def test_hours_are_never_surer_than_their_horizons_of_history_allow():
     noisy = (used + np.random.default_rng(0).normal(0, 4, len(at))).round()
     ask = {"capacity": 110, "step": "h"}
     for horizon, surest in ((2, 20 / 21), (4, 10 / 11), (10, 0.9)):
-        made = forecast_exhaustion(noisy, horizon=horizon, **ask)
-        assert made.probability() == pytest.approx(surest)
+        forecast = forecast_exhaustion(noisy, horizon=horizon, **ask)
+        assert forecast.probability() == pytest.approx(surest)
     announced = forecast_exhaustion(noisy, horizon=10, events=[("2026-02-12", 500)], **ask)
     assert announced.probability() == 1
 
@@ -498,10 +500,10 @@ def surging(height, times, count=360):
 
 def test_surges_of_the_past_come_again_as_often_and_as_high_as_they_did():
     def chance(height, times):
-        made = forecast_exhaustion(
+        forecast = forecast_exhaustion(
             surging(height, times), capacity=330, horizon=180, paths=2_000, level=0.8
         )
-        return made.probability()
+        return forecast.probability()
 
     assert chance(0.9, 3) > chance(0.9, 2) > chance(0.9, 1) > chance(0.9, 0)
     assert chance(0.9, 3) > 1.5 * chance(0.25, 3)
@@ -525,10 +527,10 @@ def test_a_surge_is_neither_a_level_nor_a_single_value_nor_still_going_on():
 
 @pytest.mark.parametrize("block", [1, 16])
 def test_the_drift_of_growth_in_steps_is_that_growth(block):
-    made = forecast_exhaustion(
+    forecast = forecast_exhaustion(
         days(block * np.floor(np.arange(320) * 0.5 / block) + 100), capacity=900
     )
-    assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0.5, abs=0.15)
+    assert forecast.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0.5, abs=0.15)
 
 
 @pytest.mark.parametrize("years", [2.4, 3.0])
@@ -536,29 +538,29 @@ def test_a_year_of_days_without_enough_years_does_not_widen_the_path(years):
     at = np.arange(round(365 * years))
     noise = np.random.default_rng(0).normal(0, 5, len(at))
     history = days(300 + 20 * np.sin(2 * np.pi * at / 365) + 10 * (at % 7 < 5) + noise)
-    made = forecast_exhaustion(history, capacity=420, season_lengths=[7, 365], horizon=90)
-    assert made.probability() < 0.1
-    first = made.path.iloc[:7]
+    forecast = forecast_exhaustion(history, capacity=420, season_lengths=[7, 365], horizon=90)
+    assert forecast.probability() < 0.1
+    first = forecast.path.iloc[:7]
     assert (first["upper_80"] - first["lower_80"]).mean() < 2.5 * 2 * 1.2816 * 5
-    assert ("season-too-long" in {x.code for x in made.findings}) == (years < 3)
+    assert ("season-too-long" in {x.code for x in forecast.findings}) == (years < 3)
 
 
 def test_the_season_length_can_be_given():
     at = np.arange(60)
     history = days(100 + 30 * (at % 5 == 0))
-    made = forecast_exhaustion(history, capacity=500, season_lengths=5, horizon=10)
+    forecast = forecast_exhaustion(history, capacity=500, season_lengths=5, horizon=10)
     np.testing.assert_allclose(
-        made.path["median"], 100 + 30 * (np.arange(60, 70) % 5 == 0), rtol=1e-3
+        forecast.path["median"], 100 + 30 * (np.arange(60, 70) % 5 == 0), rtol=1e-3
     )
     none = forecast_exhaustion(history, capacity=500, season_lengths=(), horizon=10)
     assert none.model["season_lengths"].iloc[0] == ()
 
 
 def test_the_limit_is_passed_by_unclipped_paths():
-    made = forecast_exhaustion(usage(5, slope=2), capacity=600, horizon=120)
-    assert made.path["demand"].iloc[-1] > 600
-    assert made.path["upper_95"].max() <= 600
-    assert made.probability() > 0.9
+    forecast = forecast_exhaustion(usage(5, slope=2), capacity=600, horizon=120)
+    assert forecast.path["demand"].iloc[-1] > 600
+    assert forecast.path["upper_95"].max() <= 600
+    assert forecast.probability() > 0.9
 
 
 # -- exhausted, clipped, shifted, dirty ---------------------------------------------
@@ -567,15 +569,15 @@ def test_the_limit_is_passed_by_unclipped_paths():
 @pytest.mark.parametrize("last", [100, 130])
 def test_a_full_subnet_is_exhausted_now(last):
     history = days([*range(40, 90), last])
-    made = forecast_exhaustion(history, capacity=100)
-    assert made.status == "exhausted"
-    assert made.date() == history.index[-1]
-    assert made.date(0.025) == made.date(0.975) == history.index[-1]
-    assert made.days_left() == 0
-    assert made.probability() == 1
-    assert made.probability(history.index[-1]) == 1
-    assert (made.path["probability"] == 1).all()
-    assert "exhausted now" in repr(made)
+    forecast = forecast_exhaustion(history, capacity=100)
+    assert forecast.status == "exhausted"
+    assert forecast.date() == history.index[-1]
+    assert forecast.date(0.025) == forecast.date(0.975) == history.index[-1]
+    assert forecast.days_left() == 0
+    assert forecast.probability() == 1
+    assert forecast.probability(history.index[-1]) == 1
+    assert (forecast.path["probability"] == 1).all()
+    assert "exhausted now" in repr(forecast)
 
 
 def test_demand_above_a_limit_that_was_raised_is_not_invisible():
@@ -584,10 +586,10 @@ def test_demand_above_a_limit_that_was_raised_is_not_invisible():
     frame = pd.DataFrame(
         {"time": days(demand).index, "used": np.minimum(demand, limit), "capacity": limit}
     )
-    made = forecast_exhaustion(frame, horizon=120)
-    assert "clipped-history" in {x.code for x in made.findings}
-    assert made.model["drift_per_day"].iloc[0] == pytest.approx(1.5, abs=0.4)
-    assert made.history["lower_bound"].sum() > 30
+    forecast = forecast_exhaustion(frame, horizon=120)
+    assert "clipped-history" in {x.code for x in forecast.findings}
+    assert forecast.model["drift_per_day"].iloc[0] == pytest.approx(1.5, abs=0.4)
+    assert forecast.history["lower_bound"].sum() > 30
 
 
 def test_weekdays_clipped_at_a_raised_limit_are_taken_for_more_than_they_show():
@@ -615,23 +617,23 @@ def test_one_outlier_does_not_bend_the_trend_and_is_shown():
 def test_a_past_step_is_shown_and_does_not_bend_the_trend():
     history = usage(12, 160, noise=3, week=0, slope=0.5)
     history.iloc[70:] += 200
-    made = forecast_exhaustion(history, capacity=5_000, horizon=90)
-    shift = made.level_shifts.iloc[0]
+    forecast = forecast_exhaustion(history, capacity=5_000, horizon=90)
+    shift = forecast.level_shifts.iloc[0]
     assert shift["time"] == history.index[70]
     assert shift["change"] == pytest.approx(200, abs=15)
-    assert made.model["drift_per_day"].iloc[0] == pytest.approx(0.5, abs=0.15)
+    assert forecast.model["drift_per_day"].iloc[0] == pytest.approx(0.5, abs=0.15)
 
 
 @pytest.mark.parametrize("back", [3, 5, 40])
 def test_a_step_is_known_days_after_it_happened(back):
     history = usage(12, 200, noise=4, week=30, slope=0.5)
     history.iloc[-back:] += 100
-    made = forecast_exhaustion(history, capacity=5_000, horizon=60)
-    assert list(made.level_shifts["time"]) == [history.index[-back]]
-    assert made.level_shifts["change"].iloc[0] == pytest.approx(100, abs=12)
+    forecast = forecast_exhaustion(history, capacity=5_000, horizon=60)
+    assert list(forecast.level_shifts["time"]) == [history.index[-back]]
+    assert forecast.level_shifts["change"].iloc[0] == pytest.approx(100, abs=12)
     ahead = np.arange(200, 260)
     truth = 400 + 0.5 * ahead + 30 * (ahead % 7 < 5)
-    np.testing.assert_allclose(made.path["demand"], truth, rtol=0.04)
+    np.testing.assert_allclose(forecast.path["demand"], truth, rtol=0.04)
 
 
 @pytest.mark.parametrize("value", [1.0, 900.0])
@@ -639,18 +641,18 @@ def test_one_strange_value_on_the_very_last_day_is_no_level(value):
     history = usage(3, 200, noise=4, week=0, slope=0.5)
     clean = forecast_exhaustion(history, capacity=2_000, horizon=60)
     history.iloc[-1] = value
-    made = forecast_exhaustion(history, capacity=2_000, horizon=60)
-    assert list(made.outliers["time"]) == [history.index[-1]]
-    np.testing.assert_allclose(made.path["demand"], clean.path["demand"], rtol=0.02)
+    forecast = forecast_exhaustion(history, capacity=2_000, horizon=60)
+    assert list(forecast.outliers["time"]) == [history.index[-1]]
+    np.testing.assert_allclose(forecast.path["demand"], clean.path["demand"], rtol=0.02)
 
 
 def test_a_ramp_is_growth_and_not_a_flight_of_steps():
     ramp = np.r_[np.full(150, 200.0), 200 + 3 * np.arange(1, 51)]
     noise = np.random.default_rng(0).normal(0, 2, 200)
-    made = forecast_exhaustion(days(ramp + noise), capacity=600, horizon=180)
-    assert made.level_shifts.empty
-    assert made.path["demand"].iloc[30] > 350 + 45
-    assert made.probability() > 0.5
+    forecast = forecast_exhaustion(days(ramp + noise), capacity=600, horizon=180)
+    assert forecast.level_shifts.empty
+    assert forecast.path["demand"].iloc[30] > 350 + 45
+    assert forecast.probability() > 0.5
 
 
 @pytest.mark.parametrize("ended", [1, 4, 100])
@@ -658,11 +660,11 @@ def test_a_holiday_neither_bends_the_trend_nor_comes_again_as_a_step(ended):
     history = usage(7, 220, noise=4, week=0, slope=0.5)
     clean = forecast_exhaustion(history, capacity=2_000, horizon=60).path
     history.iloc[-ended - 8 : -ended] -= 150
-    made = forecast_exhaustion(history, capacity=2_000, horizon=60)
-    assert len(made.level_shifts) == 2
-    assert abs(made.level_shifts["change"].sum()) < 15
-    np.testing.assert_allclose(made.path["demand"], clean["demand"], rtol=0.04)
-    width = (made.path["upper_80"] - made.path["lower_80"]).mean()
+    forecast = forecast_exhaustion(history, capacity=2_000, horizon=60)
+    assert len(forecast.level_shifts) == 2
+    assert abs(forecast.level_shifts["change"].sum()) < 15
+    np.testing.assert_allclose(forecast.path["demand"], clean["demand"], rtol=0.04)
+    width = (forecast.path["upper_80"] - forecast.path["lower_80"]).mean()
     assert width < 2.5 * (clean["upper_80"] - clean["lower_80"]).mean()
 
 
@@ -670,10 +672,10 @@ def test_weekdays_are_known_through_gaps():
     history = usage(5, 200, noise=4, week=60, slope=0.5)
     rng = np.random.default_rng(1)
     gappy = history.drop(history.index[rng.choice(180, 70, replace=False)])
-    made = forecast_exhaustion(gappy, capacity=2_000, horizon=14)
+    forecast = forecast_exhaustion(gappy, capacity=2_000, horizon=14)
     whole = forecast_exhaustion(history, capacity=2_000, horizon=14)
-    assert made.model["season_lengths"].iloc[0] == (7,)
-    np.testing.assert_allclose(made.path["demand"], whole.path["demand"], rtol=0.03)
+    assert forecast.model["season_lengths"].iloc[0] == (7,)
+    np.testing.assert_allclose(forecast.path["demand"], whole.path["demand"], rtol=0.03)
 
 
 def test_noise_that_grows_with_the_level_is_expected_to_go_on():
@@ -694,8 +696,8 @@ def test_quiet_hours_are_told_from_busy_ones():
     rng = np.random.default_rng(0)
     busy = 20 + 300 * np.clip(np.sin((hours.hour - 6) / 24 * 2 * np.pi), 0, None)
     used = pd.Series(rng.poisson(busy * (hours.day_of_week < 5) + 10).astype(float), index=hours)
-    made = forecast_exhaustion(used, capacity=5_000, step="1h", horizon="72h")
-    path = made.path.set_index("time")
+    forecast = forecast_exhaustion(used, capacity=5_000, step="1h", horizon="72h")
+    path = forecast.path.set_index("time")
     width = path["upper_80"] - path["lower_80"]
     assert width[path.index.hour == 12].mean() > 2 * width[path.index.hour == 1].mean()
 
@@ -703,18 +705,18 @@ def test_quiet_hours_are_told_from_busy_ones():
 def test_values_above_the_capacity_are_taken_as_they_were_seen():
     history = usage(4, 120, slope=0, week=0, noise=4)
     history.iloc[20:50] += 200
-    made = forecast_exhaustion(history, capacity=400, horizon=30)
-    assert "above-capacity" in {x.code for x in made.findings}
-    assert not made.history["lower_bound"].any()
-    assert made.path["demand"].mean() == pytest.approx(300, abs=8)
+    forecast = forecast_exhaustion(history, capacity=400, horizon=30)
+    assert "above-capacity" in {x.code for x in forecast.findings}
+    assert not forecast.history["lower_bound"].any()
+    assert forecast.path["demand"].mean() == pytest.approx(300, abs=8)
 
 
 def test_scheduled_events_are_added_from_their_day_on():
     history = days(100 + np.zeros(40))
     at = history.index[-1] + pd.Timedelta(days=10)
-    made = forecast_exhaustion(history, capacity=180, horizon=30, events=[(at, 50), (at, 40)])
-    assert made.date() == at
-    path = made.path.set_index("time")["demand"]
+    forecast = forecast_exhaustion(history, capacity=180, horizon=30, events=[(at, 50), (at, 40)])
+    assert forecast.date() == at
+    path = forecast.path.set_index("time")["demand"]
     assert path[at - pd.Timedelta(days=1)] == pytest.approx(100)
     assert path[at] == pytest.approx(190)
     with pytest.raises(InputError, match="not after the end"):
@@ -734,9 +736,9 @@ def test_intervals_hold_what_they_say_on_plain_noise():
     path = forecast_exhaustion(frame.iloc[:150], capacity=9_999, horizon=50).path
     truth = frame.iloc[150:].melt()["value"].to_numpy()
     for level in (80, 95):
-        held = path[f"lower_{level}"].to_numpy() <= truth
-        held &= truth <= path[f"upper_{level}"].to_numpy()
-        assert held.mean() == pytest.approx(level / 100, abs=0.06)
+        inside = path[f"lower_{level}"].to_numpy() <= truth
+        inside &= truth <= path[f"upper_{level}"].to_numpy()
+        assert inside.mean() == pytest.approx(level / 100, abs=0.06)
 
 
 # -- input ----------------------------------------------------------------------------
@@ -744,11 +746,11 @@ def test_intervals_hold_what_they_say_on_plain_noise():
 
 def test_prefix_mode_counts_whole_blocks():
     history = days(np.floor(5 + 0.2 * np.arange(40)))
-    made = forecast_exhaustion(history, capacity="10.0.0.0/24", unit="prefixes", horizon=60)
-    assert made.capacity.iloc[0] == 14
-    numbers = made.path[["median", "lower_80", "upper_80", "lower_95", "upper_95"]].to_numpy()
+    forecast = forecast_exhaustion(history, capacity="10.0.0.0/24", unit="prefixes", horizon=60)
+    assert forecast.capacity.iloc[0] == 14
+    numbers = forecast.path[["median", "lower_80", "upper_80", "lower_95", "upper_95"]].to_numpy()
     assert (numbers == np.round(numbers)).all()
-    assert made.status == "within horizon"
+    assert forecast.status == "within horizon"
 
 
 def test_available_addresses_are_turned_round():
@@ -756,9 +758,9 @@ def test_available_addresses_are_turned_round():
     frame = pd.DataFrame(
         {"Timestamp": used.index, "AvailableIpAddressCount": 1019 - used.to_numpy()}
     )
-    made = forecast_exhaustion(frame, capacity="10.0.0.0/22", horizon=30)
+    forecast = forecast_exhaustion(frame, capacity="10.0.0.0/22", horizon=30)
     plain = forecast_exhaustion(used, capacity=1019, horizon=30)
-    np.testing.assert_allclose(made.path["median"], plain.path["median"], rtol=1e-6)
+    np.testing.assert_allclose(forecast.path["median"], plain.path["median"], rtol=1e-6)
 
 
 def test_tidy_and_wide_tables_say_the_same():
@@ -769,8 +771,8 @@ def test_tidy_and_wide_tables_say_the_same():
         forecast_exhaustion(x, capacity={"a": 500, "b": 700}, horizon=20)
         for x in (wide, tidy, shuffled, tidy.set_index(["subnet", "time"])["used"])
     ]
-    for made in kinds[1:]:
-        one = made.path.sort_values(["subnet", "time"], ignore_index=True)
+    for forecast in kinds[1:]:
+        one = forecast.path.sort_values(["subnet", "time"], ignore_index=True)
         pd.testing.assert_frame_equal(one, kinds[0].path, check_dtype=False)
     assert "unsorted-history" in {x.code for x in kinds[2].findings}
     assert list(kinds[0].capacity) == [500, 700]
@@ -779,33 +781,33 @@ def test_tidy_and_wide_tables_say_the_same():
 def test_the_peak_of_a_day_is_kept():
     hours = pd.date_range(START, periods=24 * 30, freq="h")
     values = np.where(hours.hour == 14, 90, 40) + np.arange(len(hours)) / 24
-    made = forecast_exhaustion(pd.Series(values, index=hours), capacity=200, horizon=10)
-    assert made.history["used"].iloc[0] == pytest.approx(90 + 14 / 24)
-    assert len(made.history) == 30
-    assert "resampled" in {x.code for x in made.findings}
+    forecast = forecast_exhaustion(pd.Series(values, index=hours), capacity=200, horizon=10)
+    assert forecast.history["used"].iloc[0] == pytest.approx(90 + 14 / 24)
+    assert len(forecast.history) == 30
+    assert "resampled" in {x.code for x in forecast.findings}
 
 
 def test_days_follow_the_wall_clock_through_the_change_of_clocks():
     hours = pd.date_range("2026-03-01", "2026-04-20 23:00", freq="h", tz="Europe/Berlin")
     used = pd.Series(100 + hours.day_of_year.to_numpy(dtype=float), index=hours)
-    made = forecast_exhaustion(used, capacity=250, horizon=60)
-    assert len(made.history) == 51
-    assert (made.history["time"].dt.hour == 0).all()
-    assert str(made.path["time"].dt.tz) == "Europe/Berlin"
-    assert made.date() == pd.Timestamp("2026-05-30", tz="Europe/Berlin")
+    forecast = forecast_exhaustion(used, capacity=250, horizon=60)
+    assert len(forecast.history) == 51
+    assert (forecast.history["time"].dt.hour == 0).all()
+    assert str(forecast.path["time"].dt.tz) == "Europe/Berlin"
+    assert forecast.date() == pd.Timestamp("2026-05-30", tz="Europe/Berlin")
     utc = forecast_exhaustion(
         used.tz_convert("UTC"), capacity=250, timezone="Europe/Berlin", horizon=60
     )
-    pd.testing.assert_frame_equal(utc.path, made.path)
+    pd.testing.assert_frame_equal(utc.path, forecast.path)
 
 
 def test_an_unfinished_day_is_only_a_lower_bound():
     hours = pd.date_range(START, periods=24 * 40 + 6, freq="h")
     values = 100 + 50 * np.sin((hours.hour - 6) / 24 * 2 * np.pi)
-    made = forecast_exhaustion(pd.Series(values, index=hours), capacity=300, horizon=10)
-    assert made.history["lower_bound"].tolist() == [False] * 40 + [True]
-    assert made.path["median"].min() > 145
-    assert "unfinished-period" in {x.code for x in made.findings}
+    forecast = forecast_exhaustion(pd.Series(values, index=hours), capacity=300, horizon=10)
+    assert forecast.history["lower_bound"].tolist() == [False] * 40 + [True]
+    assert forecast.path["median"].min() > 145
+    assert "unfinished-period" in {x.code for x in forecast.findings}
 
 
 def test_duplicates_and_gaps_are_told():
@@ -813,33 +815,33 @@ def test_duplicates_and_gaps_are_told():
     twice = pd.concat([history, history.iloc[5:8] - 10])
     gappy = twice.drop(history.index[20:30])
     gappy.iloc[50] = np.nan
-    made = forecast_exhaustion(gappy, capacity=600, horizon=20)
-    assert {"duplicate-times", "gaps", "missing-values"} <= {x.code for x in made.findings}
-    assert made.history["used"].iloc[6] == history.iloc[6]
+    forecast = forecast_exhaustion(gappy, capacity=600, horizon=20)
+    assert {"duplicate-times", "gaps", "missing-values"} <= {x.code for x in forecast.findings}
+    assert forecast.history["used"].iloc[6] == history.iloc[6]
     whole = forecast_exhaustion(history, capacity=600, horizon=20)
-    np.testing.assert_allclose(made.path["median"], whole.path["median"], rtol=0.03)
+    np.testing.assert_allclose(forecast.path["median"], whole.path["median"], rtol=0.03)
 
 
 def test_monthly_and_weekly_histories_keep_their_step():
     months = pd.Series(
         np.arange(40.0) + 10, index=pd.date_range("2022-01-01", periods=40, freq="MS")
     )
-    made = forecast_exhaustion(months, capacity=55, horizon="365d")
-    assert made.date() == pd.Timestamp("2025-10-01")
+    forecast = forecast_exhaustion(months, capacity=55, horizon="365d")
+    assert forecast.date() == pd.Timestamp("2025-10-01")
     weeks = pd.Series(
         np.arange(40.0) + 10, index=pd.date_range("2025-01-01", periods=40, freq="7D")
     )
-    made = forecast_exhaustion(weeks, capacity=55, horizon="365d")
-    assert made.date() == weeks.index[0] + pd.Timedelta(weeks=45)
-    assert made.days_left() == 42
+    forecast = forecast_exhaustion(weeks, capacity=55, horizon="365d")
+    assert forecast.date() == weeks.index[0] + pd.Timedelta(weeks=45)
+    assert forecast.days_left() == 42
 
 
 def test_an_hourly_step_can_be_asked_for():
     hours = pd.date_range(START, periods=24 * 14, freq="h", tz="UTC")
     used = pd.Series(100 + 20 * np.sin(hours.hour / 24 * 2 * np.pi), index=hours)
-    made = forecast_exhaustion(used, capacity=500, step="1h", horizon="48h")
-    assert made.horizon == 48
-    np.testing.assert_allclose(made.path["median"], used.iloc[:48].to_numpy(), rtol=1e-3)
+    forecast = forecast_exhaustion(used, capacity=500, step="1h", horizon="48h")
+    assert forecast.horizon == 48
+    np.testing.assert_allclose(forecast.path["median"], used.iloc[:48].to_numpy(), rtol=1e-3)
 
 
 def by_the_hour(values):
@@ -858,10 +860,10 @@ def test_days_that_change_are_expected_as_the_last_ones_were():
     wave = np.sin((at % 24) / 24 * 2 * np.pi)
     used = 500 + (60 + 4 * at / 24) * wave + rng.normal(0, 1, len(at))
     known, truth = used[:-48], used[-48:]
-    off = np.abs(next_days(known) - truth).mean()
+    error = np.abs(next_days(known) - truth).mean()
     average = known.reshape(-1, 24).mean(axis=0)
-    assert off < 0.2 * np.abs(np.tile(average, 2) - truth).mean()
-    assert off < 1.3 * np.abs(np.tile(known[-24:], 2) - truth).mean()
+    assert error < 0.2 * np.abs(np.tile(average, 2) - truth).mean()
+    assert error < 1.3 * np.abs(np.tile(known[-24:], 2) - truth).mean()
 
 
 @few
@@ -929,9 +931,9 @@ def test_a_horizon_is_days_a_duration_or_a_date(horizon):
 def test_capacity_may_change_over_time():
     history = days(100 + np.arange(60))
     capacity = pd.Series([150.0, 400.0], index=pd.to_datetime(["2026-01-01", "2026-02-01"]))
-    made = forecast_exhaustion(history, capacity=capacity, horizon=365)
-    assert made.capacity.iloc[0] == 400
-    assert made.days_left() == 300 - 59
+    forecast = forecast_exhaustion(history, capacity=capacity, horizon=365)
+    assert forecast.capacity.iloc[0] == 400
+    assert forecast.days_left() == 300 - 59
 
 
 def test_too_little_history_is_an_error_or_a_row():
@@ -939,11 +941,11 @@ def test_too_little_history_is_an_error_or_a_row():
     with pytest.raises(TooLittleHistoryError, match="b has 0 periods") as caught:
         forecast_exhaustion(frame, capacity=500)
     assert caught.value.subnets == ("b",)
-    made = forecast_exhaustion(frame, capacity=500, unusable="report")
-    assert made.status.to_dict() == {"a": made.status["a"], "b": "no forecast"}
-    assert math.isnan(made.probability()["b"])
-    assert pd.isna(made.date()["b"])
-    assert len(made.to_pandas()) == 2
+    forecast = forecast_exhaustion(frame, capacity=500, unusable="report")
+    assert forecast.status.to_dict() == {"a": forecast.status["a"], "b": "no forecast"}
+    assert math.isnan(forecast.probability()["b"])
+    assert pd.isna(forecast.date()["b"])
+    assert len(forecast.to_pandas()) == 2
 
 
 @pytest.mark.parametrize(
@@ -992,43 +994,45 @@ def test_a_thousand_subnets_of_a_year_in_one_call():
     rng = np.random.default_rng(0)
     values = 300 + at[:, None] * rng.uniform(0, 1, 1000) + rng.normal(0, 5, (365, 1000))
     frame = pd.DataFrame(values, index=pd.date_range("2025-01-01", periods=365))
-    told = []
-    made = forecast_exhaustion(frame, capacity=700, horizon=90, progress=lambda *x: told.append(x))
-    table = made.to_pandas()
+    reports = []
+    forecast = forecast_exhaustion(
+        frame, capacity=700, horizon=90, progress=lambda *x: reports.append(x)
+    )
+    table = forecast.to_pandas()
     assert len(table) == 1000
-    for place in (0, 617, 999):
-        alone = forecast_exhaustion(frame[[place]], capacity=700, horizon=90).path
-        among = made.path.iloc[place * 90 : (place + 1) * 90].reset_index(drop=True)
+    for index in (0, 617, 999):
+        alone = forecast_exhaustion(frame[[index]], capacity=700, horizon=90).path
+        among = forecast.path.iloc[index * 90 : (index + 1) * 90].reset_index(drop=True)
         pd.testing.assert_frame_equal(among, alone, check_dtype=False, rtol=1e-5)
-    assert told[-1] == (1000, 1000)
+    assert reports[-1] == (1000, 1000)
     known = table["days_left"].to_numpy()
     assert (
         np.diff(table.loc[table["status"] == "within horizon", "date"].astype("int64")) >= 0
     ).all()
     assert np.isfinite(known).any()
     assert np.isinf(known).any()
-    assert "and 995 more" in repr(made)
+    assert "and 995 more" in repr(forecast)
 
 
 def test_probability_by_a_date_and_its_limits():
-    made = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
-    date = made.date()
-    assert made.probability(date) >= 0.5 > made.probability(date - pd.Timedelta(days=1))
-    assert made.probability("2026-01-10") == 0
+    forecast = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
+    date = forecast.date()
+    assert forecast.probability(date) >= 0.5 > forecast.probability(date - pd.Timedelta(days=1))
+    assert forecast.probability("2026-01-10") == 0
     with pytest.raises(InputError, match="beyond the horizon"):
-        made.probability("2030-01-01")
+        forecast.probability("2030-01-01")
     with pytest.raises(InputError, match="between 0 and 1"):
-        made.days_left(0)
+        forecast.days_left(0)
 
 
 def test_notebook_and_chart():
-    made = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
-    assert "<table" in made._repr_html_()
-    ax = made.plot()
+    forecast = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
+    assert "<table" in forecast._repr_html_()
+    ax = forecast.plot()
     assert ax.get_ylabel() == "addresses"
-    assert len(made.dates) == 5
+    assert len(forecast.dates) == 5
     with pytest.raises(InputError, match="not a subnet"):
-        made.plot("elsewhere")
+        forecast.plot("elsewhere")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -1085,29 +1089,29 @@ def test_more_capacity_never_raises_the_odds_of_any_day(history, room, more, uni
 @few
 @given(histories, st.lists(st.floats(0.05, 0.99), min_size=2, max_size=4, unique=True))
 def test_a_wider_level_contains_the_narrower_ones(history, levels):
-    made = forecast_exhaustion(history, capacity=history.max() * 1.2, horizon=40, level=levels)
-    path = made.path
-    names = [f"{100 * share:g}" for share in made.levels]
+    forecast = forecast_exhaustion(history, capacity=history.max() * 1.2, horizon=40, level=levels)
+    path = forecast.path
+    names = [f"{100 * share:g}" for share in forecast.levels]
     for inner, outer in itertools.pairwise(names):
         assert (path[f"lower_{outer}"] <= path[f"lower_{inner}"]).all()
         assert (path[f"upper_{outer}"] >= path[f"upper_{inner}"]).all()
-    dates = made.dates["date"].fillna(pd.Timestamp.max.floor("D"))
+    dates = forecast.dates["date"].fillna(pd.Timestamp.max.floor("D"))
     assert dates.is_monotonic_increasing
 
 
 @few
 @given(histories, st.floats(0.8, 1.5), st.floats(0.01, 0.99))
 def test_the_date_is_when_the_probability_reaches_the_quantile(history, room, quantile):
-    made = forecast_exhaustion(history, capacity=history.max() * room, horizon=60)
-    date = made.date(quantile)
+    forecast = forecast_exhaustion(history, capacity=history.max() * room, horizon=60)
+    date = forecast.date(quantile)
     if pd.isna(date):
-        assert made.probability() < quantile
-        assert made.days_left(quantile) == math.inf
+        assert forecast.probability() < quantile
+        assert forecast.days_left(quantile) == math.inf
     else:
-        assert made.probability(date) >= quantile - 1e-9
-        assert made.days_left(quantile) == (date - history.index[-1]).days
-        if made.status != "exhausted":
-            assert made.probability(date - pd.Timedelta(days=1)) < quantile
+        assert forecast.probability(date) >= quantile - 1e-9
+        assert forecast.days_left(quantile) == (date - history.index[-1]).days
+        if forecast.status != "exhausted":
+            assert forecast.probability(date - pd.Timedelta(days=1)) < quantile
 
 
 @few
@@ -1146,17 +1150,17 @@ def test_never_is_told_from_no_forecast(four):
 
 
 def test_the_document_is_strict_json(four):
-    told = json.loads(four.to_json(), parse_constant=pytest.fail)
-    assert told == four.to_dict()
-    rows = {row["subnet"]: row for row in told["subnets"]}
+    document = json.loads(four.to_json(), parse_constant=pytest.fail)
+    assert document == four.to_dict()
+    rows = {row["subnet"]: row for row in document["subnets"]}
     assert list(rows) == ["full", "soon", "<calm>", "new"]
     assert rows["soon"]["date"] == "2026-04-15T00:00:00"
     assert rows["<calm>"]["date"] is None
     assert rows["<calm>"]["days_left"] is None
     assert [x["answer"] for x in rows["<calm>"]["dates"]] == ["never"] * 5
     assert rows["soon"]["model"]["drift_per_day"] == pytest.approx(1)
-    assert told["period"] == "1 day"
-    assert {"clipped-history", "missing-values"} <= {x["code"] for x in told["findings"]}
+    assert document["period"] == "1 day"
+    assert {"clipped-history", "missing-values"} <= {x["code"] for x in document["findings"]}
 
 
 def test_the_notebook_shows_words_and_whole_counts(four):
@@ -1234,15 +1238,15 @@ def test_a_capacity_that_changed_is_drawn_as_steps():
 
 
 def test_drift_that_is_only_rounding_is_none():
-    made = forecast_exhaustion(days([37] * 40), capacity=60)
-    assert made.to_pandas()["drift_per_day"].iloc[0] == 0
+    forecast = forecast_exhaustion(days([37] * 40), capacity=60)
+    assert forecast.to_pandas()["drift_per_day"].iloc[0] == 0
 
 
 def test_a_forecast_survives_a_copy_by_pickle():
     import pickle
 
-    made = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
-    assert pickle.loads(pickle.dumps(made)).to_dict() == made.to_dict()
+    forecast = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
+    assert pickle.loads(pickle.dumps(forecast)).to_dict() == forecast.to_dict()
 
 
 def test_the_outcomes_that_the_docstring_names_are_the_findings_there_are():

@@ -38,12 +38,12 @@ def line(values=USED, index=DAYS, **options):
 
 
 def first_date(history, **options):
-    made = forecast_exhaustion(history, **({"capacity": 200} | options))
-    return pd.Timestamp(made.to_pandas()["date"].iloc[0])
+    forecast = forecast_exhaustion(history, **({"capacity": 200} | options))
+    return pd.Timestamp(forecast.to_pandas()["date"].iloc[0])
 
 
-def codes(made):
-    return {finding.code for finding in made.findings}
+def codes(forecast):
+    return {finding.code for finding in forecast.findings}
 
 
 # -- columns -------------------------------------------------------------------
@@ -75,8 +75,8 @@ def test_a_column_of_times_is_found_by_its_name_or_by_what_it_holds(name, kind):
     ],
 )
 def test_a_column_of_used_addresses_is_found_by_its_name(name):
-    made = forecast_exhaustion(frame(**{"time": DAYS, name: USED}), capacity=200)
-    assert made.date() == FULL
+    forecast = forecast_exhaustion(frame(**{"time": DAYS, name: USED}), capacity=200)
+    assert forecast.date() == FULL
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_values_with_units_are_refused_with_the_cure(value):
 
 
 @pytest.mark.parametrize(
-    ("form", "found"),
+    ("form", "order"),
     [
         ("%d.%m.%Y %H:%M:%S", "day first"),
         ("%d/%m/%Y", "day first"),
@@ -162,12 +162,12 @@ def test_values_with_units_are_refused_with_the_cure(value):
         ("%Y/%m/%d", ""),
     ],
 )
-def test_dates_of_any_country_are_read_where_they_say_which_is_the_day(form, found):
+def test_dates_of_any_country_are_read_where_they_say_which_is_the_day(form, order):
     times = pd.Series(DAYS).dt.strftime(form)
-    made = forecast_exhaustion(frame(time=times, used=USED), capacity=200)
-    assert made.date() == FULL
-    told = [f.why for f in made.findings if f.code == "dates-by-country"]
-    assert [found in why for why in told] == [True] * bool(found)
+    forecast = forecast_exhaustion(frame(time=times, used=USED), capacity=200)
+    assert forecast.date() == FULL
+    reasons = [f.why for f in forecast.findings if f.code == "dates-by-country"]
+    assert [order in why for why in reasons] == [True] * bool(order)
 
 
 def test_dates_that_do_not_say_which_is_the_day_are_refused():
@@ -199,9 +199,9 @@ def test_percent_that_are_none_are_refused():
 @pytest.mark.parametrize("name", ["subnet", "subnet_id", "SubnetId", "unique_id", "cidr", "name"])
 def test_a_column_of_subnets_is_found_by_its_name(name):
     two = pd.concat(frame(**{"time": DAYS, name: x, "used": USED + i}) for i, x in enumerate("ab"))
-    made = forecast_exhaustion(two, capacity=200)
-    assert list(made.subnets) == ["a", "b"]
-    assert made.date()["a"] == made.date()["b"] + pd.Timedelta(days=1) == FULL
+    forecast = forecast_exhaustion(two, capacity=200)
+    assert list(forecast.subnets) == ["a", "b"]
+    assert forecast.date()["a"] == forecast.date()["b"] + pd.Timedelta(days=1) == FULL
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ def test_columns_can_be_named_and_names_must_be_there():
 
 def test_a_wide_table_may_hold_available_addresses():
     wide = pd.DataFrame({"a": 200 - USED, "b": 230 - USED}, DAYS)
-    made = forecast_exhaustion(wide, capacity={"a": 200, "b": 230}, available=True)
-    assert list(made.date()) == [FULL, FULL + pd.Timedelta(days=30)]
+    forecast = forecast_exhaustion(wide, capacity={"a": 200, "b": 230}, available=True)
+    assert list(forecast.date()) == [FULL, FULL + pd.Timedelta(days=30)]
     assert first_date(line(200 - USED), available=True) == FULL
     with pytest.raises(InputError, match="says used"):
         first_date(frame(time=DAYS, used=USED), available=True)
@@ -271,8 +271,8 @@ def test_times_may_be_the_index_and_subnets_a_level_of_it():
 
 def test_names_of_subnets_may_be_numbers():
     wide = pd.DataFrame({1: USED, 2: USED}, DAYS)
-    made = forecast_exhaustion(wide, capacity={1: 200, 2: 230})
-    assert list(made.capacity) == [200, 230]
+    forecast = forecast_exhaustion(wide, capacity={1: 200, 2: 230})
+    assert list(forecast.capacity) == [200, 230]
     tidy = frame(time=DAYS, subnet=7, used=USED)
     assert first_date(tidy, capacity={7: 200}) == FULL
 
@@ -294,9 +294,9 @@ def test_other_dataframes_do_as_well():
 def test_epoch_times_are_read_openly(unit):
     numbers = DAYS.as_unit(unit).asi8
     for history in (frame(time=numbers, used=USED), line(index=numbers)):
-        made = forecast_exhaustion(history, capacity=200)
-        assert made.date() == FULL.tz_localize("UTC")
-        assert "epoch-times" in codes(made)
+        forecast = forecast_exhaustion(history, capacity=200)
+        assert forecast.date() == FULL.tz_localize("UTC")
+        assert "epoch-times" in codes(forecast)
     assert first_date(frame(time=numbers.astype(float), used=USED)) == FULL.tz_localize("UTC")
 
 
@@ -314,9 +314,9 @@ def test_epoch_times_are_read_openly(unit):
     ],
 )
 def test_texts_of_times_keep_their_one_offset(form, zone):
-    made = forecast_exhaustion(frame(time=DAYS.strftime(form), used=USED), capacity=200)
-    assert made.date().tz_localize(None) == FULL
-    assert (str(made.date().tz) if zone else made.date().tz) == zone
+    forecast = forecast_exhaustion(frame(time=DAYS.strftime(form), used=USED), capacity=200)
+    assert forecast.date().tz_localize(None) == FULL
+    assert (str(forecast.date().tz) if zone else forecast.date().tz) == zone
 
 
 def test_whole_numbers_may_be_days():
@@ -328,12 +328,14 @@ def test_several_offsets_are_days_of_utc_unless_a_zone_is_given():
     local = pd.date_range("2026-02-01", periods=COUNT, tz="Europe/Berlin")
     texts = [time.isoformat() for time in local]
     assert {text[-6:] for text in texts} == {"+01:00", "+02:00"}
-    made = forecast_exhaustion(frame(time=texts, used=USED), capacity=200)
-    assert "mixed-offsets" in codes(made)
-    assert str(made.date().tz) == "UTC"
-    made = forecast_exhaustion(frame(time=texts, used=USED), capacity=200, timezone="Europe/Berlin")
-    assert made.date() == local[0] + pd.DateOffset(days=100)
-    assert "mixed-offsets" not in codes(made)
+    forecast = forecast_exhaustion(frame(time=texts, used=USED), capacity=200)
+    assert "mixed-offsets" in codes(forecast)
+    assert str(forecast.date().tz) == "UTC"
+    forecast = forecast_exhaustion(
+        frame(time=texts, used=USED), capacity=200, timezone="Europe/Berlin"
+    )
+    assert forecast.date() == local[0] + pd.DateOffset(days=100)
+    assert "mixed-offsets" not in codes(forecast)
 
 
 @pytest.mark.parametrize(
@@ -392,17 +394,17 @@ def test_a_day_is_a_day_of_the_wall_clock_however_long_it_is(zone, first, minute
     local = times.tz_convert(zone)
     ordinal = np.array([time.toordinal() for time in local.date])
     history = pd.Series(100.0 + ordinal - ordinal[0], index=local)
-    made = forecast_exhaustion(history, capacity=200, horizon=90)
-    peaks = made.history
+    forecast = forecast_exhaustion(history, capacity=200, horizon=90)
+    peaks = forecast.history
     assert len(peaks) == ordinal[-1] - ordinal[0] + 1
     assert list(peaks["used"]) == list(100.0 + np.arange(len(peaks)))
     assert (
         peaks["time"].dt.tz_localize(None) - peaks["time"].dt.tz_localize(None).dt.normalize()
     ).max() <= pd.Timedelta(hours=1)
-    assert str(made.path["time"].dt.tz) == zone
+    assert str(forecast.path["time"].dt.tz) == zone
     # The same rows in UTC, with the zone named, are the same forecast.
     again = forecast_exhaustion(history.tz_convert("UTC"), capacity=200, horizon=90, timezone=zone)
-    pd.testing.assert_frame_equal(again.path, made.path)
+    pd.testing.assert_frame_equal(again.path, forecast.path)
 
 
 # -- rows ------------------------------------------------------------------------
@@ -414,11 +416,11 @@ def test_order_and_equal_duplicates_change_nothing(random, copies):
     history = line()
     places = [*range(COUNT)] + [random.randrange(COUNT) for _ in range(copies)]
     random.shuffle(places)
-    made = forecast_exhaustion(history.iloc[places], capacity=200, horizon=60)
+    forecast = forecast_exhaustion(history.iloc[places], capacity=200, horizon=60)
     pd.testing.assert_frame_equal(
-        made.path, forecast_exhaustion(history, capacity=200, horizon=60).path
+        forecast.path, forecast_exhaustion(history, capacity=200, horizon=60).path
     )
-    (twice,) = (x for x in made.findings if x.code == "duplicate-times")
+    (twice,) = (x for x in forecast.findings if x.code == "duplicate-times")
     assert twice.seen.startswith(f"{copies} row")
     assert "0 with another value" in twice.seen
 
@@ -427,9 +429,9 @@ def test_of_conflicting_values_the_larger_use_counts():
     used = pd.concat([line(), line().iloc[5:8] + 30, line().iloc[5:8] - 30])
     free = 200 - used
     for history in (used, free.rename("free")):
-        made = forecast_exhaustion(history, capacity=200)
-        assert list(made.history["used"].iloc[4:9]) == [104, 135, 136, 137, 108]
-        (twice,) = (x for x in made.findings if x.code == "duplicate-times")
+        forecast = forecast_exhaustion(history, capacity=200)
+        assert list(forecast.history["used"].iloc[4:9]) == [104, 135, 136, 137, 108]
+        (twice,) = (x for x in forecast.findings if x.code == "duplicate-times")
         assert "6 with another value" in twice.seen
 
 
@@ -437,8 +439,8 @@ def test_interleaved_rows_that_go_back_are_told():
     two = pd.concat([frame(time=DAYS, subnet=x, used=USED) for x in "ab"]).sort_values("time")
     assert "unsorted-history" not in codes(forecast_exhaustion(two, capacity=200))
     swapped = pd.concat([two.iloc[2:], two.iloc[:2]])
-    made = forecast_exhaustion(swapped, capacity=200)
-    (back,) = (x for x in made.findings if x.code == "unsorted-history")
+    forecast = forecast_exhaustion(swapped, capacity=200)
+    (back,) = (x for x in forecast.findings if x.code == "unsorted-history")
     assert back.seen == "2 times went back"
 
 
@@ -450,20 +452,20 @@ def test_a_rare_subnet_does_not_throw_the_days_of_others_together():
             frame(time=weekly, subnet="weekly", used=USED),
         ]
     )
-    made = forecast_exhaustion(rows, capacity=200)
-    assert str(made.panel.grid) == "1 day"
-    assert made.date()["daily"] == FULL
-    assert {"mixed-spacings", "gaps"} <= codes(made)
+    forecast = forecast_exhaustion(rows, capacity=200)
+    assert str(forecast.panel.grid) == "1 day"
+    assert forecast.date()["daily"] == FULL
+    assert {"mixed-spacings", "gaps"} <= codes(forecast)
 
 
 def test_a_subnet_that_is_no_longer_watched_is_told():
     old = frame(time=DAYS - pd.Timedelta(days=90), subnet="old", used=USED)
-    made = forecast_exhaustion(
+    forecast = forecast_exhaustion(
         pd.concat([frame(time=DAYS, subnet="new", used=USED), old]), capacity=200
     )
-    (stale,) = (x for x in made.findings if x.code == "stale-history")
+    (stale,) = (x for x in forecast.findings if x.code == "stale-history")
     assert "first old" in stale.seen
-    assert len(set(made.days_left())) == 1
+    assert len(set(forecast.days_left())) == 1
 
 
 @pytest.mark.parametrize(
@@ -482,10 +484,10 @@ def test_counts_may_be_of_any_dtype(dtype):
 @pytest.mark.parametrize("dtype", ["float64", "Int64", "int64[pyarrow]", "object"])
 def test_missing_counts_of_any_dtype_are_gaps(dtype):
     values = [*range(100, 150), *[None] * 3, *range(153, 160)]
-    made = forecast_exhaustion(pd.Series(values, DAYS, dtype=dtype), capacity=200)
-    assert {"missing-values", "gaps"} <= codes(made)
-    assert made.date() == FULL
-    assert made.history["used"].isna().sum() == 3
+    forecast = forecast_exhaustion(pd.Series(values, DAYS, dtype=dtype), capacity=200)
+    assert {"missing-values", "gaps"} <= codes(forecast)
+    assert forecast.date() == FULL
+    assert forecast.history["used"].isna().sum() == 3
 
 
 def test_decimals_are_counts():
@@ -543,8 +545,8 @@ SPREAD = Subnet(
     ],
 )
 def test_a_capacity_of_any_kind(capacity, unit, amount):
-    made = forecast_exhaustion(line(USED / 100), capacity=capacity, unit=unit, horizon=9)
-    assert made.capacity.iloc[0] == amount
+    forecast = forecast_exhaustion(line(USED / 100), capacity=capacity, unit=unit, horizon=9)
+    assert forecast.capacity.iloc[0] == amount
 
 
 def test_blocks_of_a_subnet_need_to_know_where_its_addresses_are():
@@ -592,12 +594,12 @@ def test_a_capacity_may_stand_in_a_column():
 
 def test_a_capacity_that_changed_holds_from_its_time_on():
     capacity = np.r_[[150.0] * 30, [400.0] * 30]
-    made = forecast_exhaustion(
+    forecast = forecast_exhaustion(
         frame(time=DAYS, used=np.minimum(USED, capacity), capacity=capacity), horizon=365
     )
-    assert made.days_left() == 400 - 159
-    assert "capacity-changed" in codes(made)
-    assert list(made.history["capacity"]) == list(capacity)
+    assert forecast.days_left() == 400 - 159
+    assert "capacity-changed" in codes(forecast)
+    assert list(forecast.history["capacity"]) == list(capacity)
     # Free addresses jump with the capacity; used ones do not.
     free = frame(time=DAYS, free=capacity + 50 - USED, capacity=capacity + 50)
     assert list(forecast_exhaustion(free, horizon=9).history["used"]) == list(USED)
@@ -612,9 +614,9 @@ def test_a_capacity_series_holds_from_its_very_time_on():
 def test_a_subnet_was_full_when_it_reached_the_capacity_of_its_time():
     capacity = np.r_[[120.0] * 40, [400.0] * 20]
     used = np.minimum(USED, capacity)
-    made = forecast_exhaustion(frame(time=DAYS, used=used, capacity=capacity), horizon=9)
-    assert list(made.history["lower_bound"]) == list(used >= capacity)
-    assert made.history["lower_bound"].sum() == 20
+    forecast = forecast_exhaustion(frame(time=DAYS, used=used, capacity=capacity), horizon=9)
+    assert list(forecast.history["lower_bound"]) == list(used >= capacity)
+    assert forecast.history["lower_bound"].sum() == 20
 
 
 def test_rows_without_a_value_need_no_capacity():
@@ -659,8 +661,8 @@ def test_available_above_the_capacity_is_refused():
 
 def test_prefixes_are_known_by_the_name_of_their_column():
     history = frame(time=DAYS, used_prefixes=np.floor(USED / 16))
-    made = forecast_exhaustion(history, capacity="10.0.0.0/24")
-    assert (made.unit, made.capacity.iloc[0]) == ("prefixes", 14)
+    forecast = forecast_exhaustion(history, capacity="10.0.0.0/24")
+    assert (forecast.unit, forecast.capacity.iloc[0]) == ("prefixes", 14)
     both = history.assign(used_addresses=USED)
     assert forecast_exhaustion(both, capacity=300, unit="prefixes").history["used"].iloc[0] == 6
     assert forecast_exhaustion(both, capacity=300, unit="addresses").history["used"].iloc[0] == 100
@@ -740,19 +742,19 @@ def test_events_of_any_kind(events):
 
 
 def test_an_event_beyond_the_horizon_is_told():
-    made = forecast_exhaustion(line(), capacity=200, horizon=30, events=[("2027-01-01", 5)])
-    assert "event-beyond-horizon" in codes(made)
+    forecast = forecast_exhaustion(line(), capacity=200, horizon=30, events=[("2027-01-01", 5)])
+    assert "event-beyond-horizon" in codes(forecast)
 
 
 def test_an_event_later_on_the_newest_day_counts_from_the_next_one():
     hours = pd.date_range("2026-01-01", periods=24 * 40 + 10, freq="h")
-    made = forecast_exhaustion(
+    forecast = forecast_exhaustion(
         pd.Series(50.0, hours),
         capacity=100,
         horizon=10,
         events=[(hours[-1] + pd.Timedelta(hours=2), 20)],
     )
-    np.testing.assert_allclose(made.path["demand"], 70)
+    np.testing.assert_allclose(forecast.path["demand"], 70)
     here = pd.concat([frame(time=DAYS, subnet=x, used=50.0) for x in "ab"])
     one = forecast_exhaustion(here, capacity=100, horizon=5, events=[("2026-03-02", 20, "b")])
     assert one.path.groupby("subnet")["demand"].max().to_dict() == {"a": 50, "b": 70}
@@ -764,8 +766,8 @@ def test_an_event_later_on_the_newest_day_counts_from_the_next_one():
 )
 def test_a_step_of_weeks_or_months(step, text):
     history = line(np.arange(900.0), pd.date_range("2023-01-01", periods=900))
-    made = forecast_exhaustion(history, capacity=2000, horizon="1y", step=step)
-    assert str(made.panel.grid) == text
+    forecast = forecast_exhaustion(history, capacity=2000, horizon="1y", step=step)
+    assert str(forecast.panel.grid) == text
 
 
 # -- what monitoring writes ----------------------------------------------------------------
@@ -778,9 +780,9 @@ def sixty():
 def test_the_text_nan_is_a_missing_value():
     frame = sixty().rename("used").rename_axis("time").reset_index()
     frame["used"] = frame["used"].astype(str).where(frame["used"] != 120, "NaN")
-    made = forecast_exhaustion(frame, capacity=300, horizon=30)
-    assert "missing-values" in {x.code for x in made.findings}
-    assert made.history["used"].isna().sum() == 1
+    forecast = forecast_exhaustion(frame, capacity=300, horizon=30)
+    assert "missing-values" in {x.code for x in forecast.findings}
+    assert forecast.history["used"].isna().sum() == 1
 
 
 def test_assigned_and_total_of_the_cni_are_not_two_subnets():
@@ -789,8 +791,10 @@ def test_assigned_and_total_of_the_cni_are_not_two_subnets():
     )
     with pytest.raises(InputError, match="used='awscni_total_ip_addresses'"):
         forecast_exhaustion(frame, capacity=300)
-    made = forecast_exhaustion(frame, capacity=300, used="awscni_total_ip_addresses", horizon=90)
-    assert len(made.subnets) == 1
+    forecast = forecast_exhaustion(
+        frame, capacity=300, used="awscni_total_ip_addresses", horizon=90
+    )
+    assert len(forecast.subnets) == 1
 
 
 def test_one_row_of_1970_is_refused_and_named():

@@ -174,15 +174,15 @@ def test_the_option_settles_what_every_column_counts(name):
 
 
 def test_python_reads_the_same_documents():
-    made = forecast_exhaustion(prometheus("available_ips", FREE), capacity=CAPACITY, workers=1)
-    assert list(made.subnets) == ["subnet-0aaa"]
+    forecast = forecast_exhaustion(prometheus("available_ips", FREE), capacity=CAPACITY, workers=1)
+    assert list(forecast.subnets) == ["subnet-0aaa"]
     document = prometheus("available_ips", FREE, cidrblock="10.0.0.0/22")
     assert forecast_exhaustion(document, workers=1).to_pandas()["used"].iloc[0] == USED[-1]
     series = pd.Series(FREE, index=DAYS, name='{subnetid="a"}')
     with pytest.raises(InputError, match="available=True"):
         forecast_exhaustion(series, capacity=CAPACITY, workers=1)
-    made = forecast_exhaustion(series, capacity=CAPACITY, available=True, workers=1)
-    assert made.to_pandas()["used"].iloc[0] == USED[-1]
+    forecast = forecast_exhaustion(series, capacity=CAPACITY, available=True, workers=1)
+    assert forecast.to_pandas()["used"].iloc[0] == USED[-1]
 
 
 @pytest.mark.parametrize(
