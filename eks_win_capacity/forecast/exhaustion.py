@@ -538,7 +538,7 @@ def judgements(
     periods = np.array([len(v) for v in panel.peaks])
     yield from _newest_step(answers, rows, panel)
     yield from _bent_growth(answers, rows, usable)
-    yield from _short_history(answers.median.shape[1], rows, periods, usable)
+    yield from _short_history(answers.reached.shape[1], rows, periods, usable)
     if given:
         yield from _refused_season(lengths, int(periods[usable].max(initial=0)))
 

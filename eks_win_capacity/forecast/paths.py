@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from eks_win_capacity.forecast.learning import VIEWS, exact, normal_quantile
 from eks_win_capacity.forecast.smoothing import stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -371,7 +371,6 @@ class Answers:
     """What the paths of each subnet say, and what was learned of it, filled chunk by chunk."""
 
     demand: Floats
-    median: Floats
     lower: Floats
     upper: Floats
     reached: Floats
@@ -396,33 +395,16 @@ class Answers:
     @classmethod
     def empty(cls, count: int, horizon: int, levels: int) -> Answers:
         """Answers of so many subnets; what is never filled stays missing."""
-
-        def missing(*shape: int) -> Floats:
-            return np.full((count, *shape), np.nan)
-
+        alpha, phi, drift, size, stays, mae, naive = np.full((7, count), np.nan)
+        demand, reached = np.full((2, count, horizon), np.nan)
+        lower, upper = np.full((2, count, horizon, levels), np.nan)
+        age, origins = np.zeros((2, count), dtype=np.int64)
         none = (np.zeros(0, dtype=np.intp), np.zeros(0))
-        return cls(
-            demand=missing(horizon),
-            median=missing(horizon),
-            lower=missing(horizon, levels),
-            upper=missing(horizon, levels),
-            reached=missing(horizon),
-            exhausted=np.zeros(count, dtype=bool),
-            alpha=missing(),
-            phi=missing(),
-            drift=missing(),
-            views=np.zeros((count, len(VIEWS))),
-            step_age=np.zeros(count, dtype=np.int64),
-            step_size=missing(),
-            step_stays=missing(),
-            origins=np.zeros(count, dtype=np.int64),
-            backtest_mae=missing(),
-            backtest_naive=missing(),
-            backtest_covered=missing(levels),
-            shifts=[none] * count,
-            outliers=[none] * count,
-            seasons=[()] * count,
-        )
+        views, covered = np.zeros((count, len(VIEWS))), np.full((count, levels), np.nan)
+        path = [demand, lower, upper, reached, np.zeros(count, dtype=bool)]
+        model = [alpha, phi, drift, views, age, size, stays, origins, mae, naive, covered]
+        each: list[Any] = [*path, *model, [none] * count, [none] * count, [()] * count]
+        return cls(*each)
 
     def add_paths(
         self,
@@ -446,12 +428,11 @@ class Answers:
             self.reached[row] = passed.cumsum() / paths.shape[2]
         self.exhausted[chunk] = now
         paths.sort(axis=2)
-        at = _quantiles(paths, scale, whole=whole)
-        self.demand[chunk] = at(0.5)
-        self.median[chunk] = np.clip(at(0.5), 0, limit[:, None])
+        self.demand[chunk] = _quantile(paths, 0.5, scale, whole=whole)
         for place, level in enumerate(levels):
-            self.lower[chunk, :, place] = np.maximum(at((1 - level) / 2), 0)
-            self.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
+            for side, way in ((self.lower, -1), (self.upper, 1)):
+                bound = _quantile(paths, (1 + way * level) / 2, scale, whole=whole)
+                side[chunk, :, place] = np.maximum(bound, 0)
 
     def add_learned(
         self, chunk: NDArray[np.intp], learned: Learned, calendar: Calendar, levels: Sequence[float]
@@ -483,21 +464,13 @@ class Answers:
             )
 
 
-def _quantiles(paths: Singles, scale: Floats, *, whole: bool) -> Callable[[float], Floats]:
+def _quantile(paths: Singles, share: float, scale: Floats, *, whole: bool) -> Floats:
     """The quantile of sorted paths by its share, as series x periods."""
     top = paths.shape[2] - 1
+    where = share * top
+    low = int(where + 1e-9)
+    part = float(where - low > 1e-9) if whole else where - low
+    lower, upper = (paths[..., min(at, top)].T.astype(float) for at in (low, low + 1))
     # Single precision carries seven digits; six of them are shown.
     grain = 10.0 ** (5 - np.floor(np.log10(scale)))[:, None]
-
-    def at(share: float) -> Floats:
-        where = share * top
-        low = int(np.floor(where + 1e-9))
-        high = min(low + 1, top)
-        if whole:
-            value = paths[..., high if where - low > 1e-9 else low].astype(float).T
-        else:
-            lower, upper = paths[..., low].astype(float), paths[..., high].astype(float)
-            value = (lower + (where - low) * (upper - lower)).T
-        return np.asarray(np.round(value * grain) / grain)
-
-    return at
+    return np.asarray(np.round((lower + part * (upper - lower)) * grain) / grain)

@@ -104,7 +104,7 @@ class ExhaustionForecast:
     @property
     def horizon(self) -> int:
         """How far the forecast looks. [periods]."""
-        return int(self.answers.median.shape[1])
+        return int(self.answers.reached.shape[1])
 
     @property
     def horizon_end(self) -> pd.Timestamp:
@@ -175,13 +175,13 @@ class ExhaustionForecast:
         columns: dict[str, Any] = {
             "subnet": self.subnets.take(np.repeat(rows, self.horizon)),
             "time": self.panel.grid.starts(numbers),
-            "median": self.answers.median[rows].ravel(),
         }
-        most = self.rows.current[rows][:, None]
+        demand, most = self.answers.demand[rows], self.rows.current[rows][:, None]
+        columns["median"] = np.clip(demand, 0, most).ravel()
         for place, name in enumerate(names):
             for side, bound in (("lower", self.answers.lower), ("upper", self.answers.upper)):
                 columns[f"{side}_{name}"] = np.minimum(bound[rows, :, place], most).ravel()
-        columns["demand"] = self.answers.demand[rows].ravel()
+        columns["demand"] = demand.ravel()
         columns["probability"] = self.answers.reached[rows].ravel()
         return pd.DataFrame(columns)
 
