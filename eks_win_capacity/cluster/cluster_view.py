@@ -82,7 +82,7 @@ class ClusterView:
         self.asked = asked_mode(state)
         self.mode = self._seen_mode() if self.asked is None else self.asked
         self.ready = [n for n in self.windows if n.ready and n.schedulable]
-        self.cordoned = [n for n in self.windows if n.ready and not n.schedulable]
+        self.cordoned = [n for n in self.windows if n.ready and not (n.schedulable or n.barred)]
         self.broken = [n for n in self.windows if n.ready is False]
 
     def _seen_mode(self) -> bool | None:

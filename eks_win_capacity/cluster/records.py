@@ -58,6 +58,9 @@ class Node(Shown):
         Karpenter's NodePool that started it; empty for other nodes.
     build_label : str
         Its label ``node.kubernetes.io/windows-build``, by which pods choose a release.
+    barred : str
+        Why it takes no new pods though nobody cordoned it: that it is being deleted, or a taint
+        that no workload tolerates, such as ``node.kubernetes.io/disk-pressure``; else empty.
     """
 
     _LISTED = (
@@ -88,6 +91,7 @@ class Node(Shown):
     instance_id: str = ""
     node_pool: str = ""
     build_label: str = ""
+    barred: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

@@ -442,7 +442,9 @@ def _node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, 
         "no_address_pods": use.without_request if counted else None,
         "attachable": None if slots is None else max(slots.serves - use.with_address, 0),
         "blocked": obstacle.code if obstacle else "",
-        "evidence": "; ".join(obstacle.evidence if obstacle else node.events),
+        "evidence": "; ".join(
+            filter(None, (node.barred, *(obstacle.evidence if obstacle else node.events)))
+        ),
     }
 
 

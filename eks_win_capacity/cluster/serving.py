@@ -15,6 +15,7 @@ from eks_win_capacity.catalog.limits import by_mode, prefix, secondary
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,
     ADDRESSES_PER_PREFIX,
+    GOING_TAINTS,
     PREFIX_PLATFORM_VERSIONS,
     RESOURCE_CONTROLLER_POLICY,
     WINDOWS_BUILDS,
@@ -508,9 +509,8 @@ _PATTERNS: Final = tuple(
         (
             "not-ready",
             (
-                r"node\.kubernetes\.io/(not-ready|unreachable|unschedulable|network-unavailable)"
-                r"|node\.cloudprovider\.kubernetes\.io/(uninitialized|shutdown)"
-                r"|(were|was) (unschedulable|not ready)|NodeNotReady|NodeUnschedulable"
+                r"node\.kubernetes\.io/(not-ready|unreachable|unschedulable|memory-pressure)"
+                rf"|{GOING_TAINTS}|(were|was) (unschedulable|not ready)|NodeNotReady|NodeUnschedulable"
             ),
         ),
         ("taint", r"untolerated taint|had taint|didn't tolerate|PodToleratesNodeTaints"),

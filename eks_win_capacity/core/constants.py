@@ -310,3 +310,15 @@ CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
 
 Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
 """
+
+GOING_TAINTS: Final = (
+    r"node\.kubernetes\.io/(?:disk-pressure|pid-pressure|network-unavailable|out-of-service)"
+    r"|node\.cloudprovider\.kubernetes\.io/(?:uninitialized|shutdown)"
+    r"|karpenter\.sh/(?:disrupted|disruption|unregistered)"
+    r"|ToBeDeletedByClusterAutoscaler|aws-node-termination-handler/[\w.-]+"
+)
+"""Keys of taints by which Kubernetes and autoscalers keep all workloads away, as a pattern.
+
+Source: Kubernetes, "Well-Known Labels, Annotations and Taints"; Karpenter, "Disruption"; cluster
+autoscaler, ``utils/taints``; aws-node-termination-handler, ``taint-node``.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -19,7 +20,7 @@ from eks_win_capacity.cluster.records import (
     Service,
     WorkloadManifest,
 )
-from eks_win_capacity.core.constants import ADDRESS_RESOURCE
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE, GOING_TAINTS
 from eks_win_capacity.core.documents import yaml_value
 from eks_win_capacity.core.errors import DocumentError, InvalidQuantityError, without_accounts
 from eks_win_capacity.core.quantities import millicores, whole_bytes
@@ -99,6 +100,7 @@ def node(item: Mapping[str, Any]) -> Node:
     room = status.get("allocatable") or {}
     addresses = {a["type"]: a["address"] for a in reversed(status.get("addresses") or [])}
     ready = [c for c in status.get("conditions") or [] if c.get("type") == "Ready"]
+    barred = _barred(item)
     return Node(
         name=name,
         os=_first(labels, OS_LABELS) or str(info.get("operatingSystem") or ""),
@@ -113,7 +115,7 @@ def node(item: Mapping[str, Any]) -> Node:
         kubelet_version=str(info.get("kubeletVersion") or ""),
         address=str(addresses.get("InternalIP") or ""),
         ready=all(c.get("status") == "True" for c in ready) if ready else None,
-        schedulable=not spec.get("unschedulable"),
+        schedulable=not spec.get("unschedulable") and not barred,
         pods_limit=_count(room, "pods"),
         advertised_addresses=_count(room, ADDRESS_RESOURCE),
         cpu_m=_cpu(str(room["cpu"])) if "cpu" in room else None,
@@ -122,7 +124,25 @@ def node(item: Mapping[str, Any]) -> Node:
         instance_id=_instance_of(str(spec.get("providerID") or "")),
         node_pool=_first(labels, POOL_LABELS),
         build_label=str(labels.get(BUILD_LABEL) or ""),
+        barred=barred,
     )
+
+
+_PRESSURES: Final = {"DiskPressure", "PIDPressure"}
+
+
+def _barred(item: Mapping[str, Any]) -> str:
+    """Why a node takes no new pods, whoever asks; empty for others."""
+    if item["metadata"].get("deletionTimestamp"):
+        return "it is being deleted"
+    for taint in (item.get("spec") or {}).get("taints") or ():
+        acts = taint.get("effect") in {"NoSchedule", "NoExecute"}
+        if acts and re.fullmatch(GOING_TAINTS, str(taint.get("key"))):
+            return f"it has the taint {taint_text(taint)}"
+    for condition in (item.get("status") or {}).get("conditions") or ():
+        if condition.get("type") in _PRESSURES and condition.get("status") == "True":
+            return f"its condition {condition['type']} is True"
+    return ""
 
 
 def _instance_of(provider_id: str) -> str:

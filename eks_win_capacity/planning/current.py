@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.state import ClusterState
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError, count_of
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.planning.candidates import read_candidates, sized
 from eks_win_capacity.planning.model import beyond, group_of, merged, value_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster.records import Node
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.question import NodeKind, Question
 
@@ -96,7 +97,7 @@ def _read(current: Any, catalog: Catalog) -> Present:
     places = {place: number for place, number in sorted(counted.items()) if number}
     if isinstance(current, ClusterState):
         held, notes = _held(current)
-        notes = (*_partial(current), *notes)
+        notes = (*_partial(current), *_out(current), *notes)
         return Present(places=places, pods=_addressed(current), held=held, notes=notes)
     return Present(places=places)
 
@@ -109,7 +110,7 @@ def _addressed(state: ClusterState) -> dict[str, int]:
         if pod.active and pod.takes_address and not pod.owner.startswith("DaemonSet/")
     )
     least: dict[str, int] = {}
-    for node in state.windows_nodes or ():
+    for node in filter(_takes_pods, state.windows_nodes or ()):
         least[node.instance_type] = min(
             number[node.name], least.get(node.instance_type, number[node.name])
         )
@@ -122,6 +123,21 @@ def _partial(state: ClusterState) -> Iterator[str]:
         yield (
             f"All pods of the state are of {state.only_namespace}: present nodes may run pods of other "
             "namespaces, which the plan does not count (kubectl get pods -A)."
+        )
+
+
+def _takes_pods(node: Node) -> bool:
+    return node.ready is not False and node.schedulable
+
+
+def _out(state: ClusterState) -> Iterator[str]:
+    """What is said of present nodes on which no pod can be placed."""
+    names = [node.name for node in state.windows_nodes or () if not _takes_pods(node)]
+    if names:
+        yield (
+            f"{count_of(len(names), 'present node takes', 'present nodes take')} no new pods and "
+            f"{'is' if len(names) == 1 else 'are'} not counted on, and cost on until they are gone: "
+            f"{', '.join(names[:5])}{' and more' * (len(names) > 5)}."
         )
 
 
@@ -146,7 +162,8 @@ def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
         elif budget.allowed == 0:
             for node in mine:
                 holding.setdefault(node, set()).add(name)
-    types = {node.name: node.instance_type for node in state.windows_nodes or ()}
+    taking = filter(_takes_pods, state.windows_nodes or ())
+    types = {node.name: node.instance_type for node in taking}
     held = Counter(types[name] for name in holding if name in types)
     names = sorted({one for name in holding if name in types for one in holding[name]})
     notes: tuple[str, ...] = ()
@@ -170,7 +187,7 @@ def _rows(current: Any) -> list[tuple[str, str, Any]]:
             raise InputError(
                 f"node {lacking[0]} has no instance type in the state; give current as a mapping"
             )
-        return [(node.instance_type, node.zone, 1) for node in nodes]
+        return [(node.instance_type, node.zone, 1) for node in nodes if _takes_pods(node)]
     if isinstance(current, PlanValues):
         current = current.groups
     if hasattr(current, "columns"):

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity import cli, kubectl
-from eks_win_capacity.cluster import ClusterState, Node, Pod, explain_pending
+from eks_win_capacity.cluster import (
+    ClusterState,
+    Node,
+    Pod,
+    check_cluster,
+    cluster_report,
+    explain_pending,
+)
 from eks_win_capacity.core.documents import mapping, members
 from eks_win_capacity.core.errors import (
     CapacityError,
@@ -339,3 +346,49 @@ def test_files_of_kubectl_and_of_aws_go_together():
         json.dumps({"cluster": {"name": "prod", "version": "1.30", "platformVersion": "eks.5"}}),
     )
     assert (state.name, len(state.nodes)) == ("prod", 1)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"metadata": {"deletionTimestamp": "2026-11-01T00:00:00Z"}},
+        {"spec": {"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}},
+        {"spec": {"taints": [{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}]}},
+        {"spec": {"taints": [{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}]}},
+        {
+            "status": {
+                "conditions": [{"type": t, "status": "True"} for t in ("Ready", "DiskPressure")]
+            }
+        },
+    ],
+)
+def test_a_node_that_takes_no_pods_has_no_head_room_and_is_not_uncordoned(part):
+    bad = {
+        key: {**value, **part.get(key, {})}
+        for key, value in NODE.items()
+        if isinstance(value, dict)
+    }
+    waits = {
+        "type": "PodScheduled",
+        "status": "False",
+        "message": "0/1 nodes are available: 1 node(s) "
+        "had untolerated taint {karpenter.sh/disrupted: }.",
+    }
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "a", "namespace": "b"},
+        "spec": {"nodeSelector": {"kubernetes.io/os": "windows"}, "containers": []},
+        "status": {"phase": "Pending", "conditions": [waits]},
+    }
+    state = kubectl.load({"kind": "List", "items": [{**NODE, **bad}, pod]})
+    assert cluster_report(state).nodes["headroom"].tolist() == [0]
+    (found,) = explain_pending(state)
+    assert found.cause == "not-ready"
+    assert "uncordon" not in {option.code for option in found.options}
+    assert [f.outcome for f in check_cluster(state) if f.code == "windows-nodes-ready"] == ["fail"]
+
+
+def test_a_taint_that_workloads_choose_bars_nobody():
+    taint = {"key": "os", "value": "windows", "effect": "NoSchedule"}
+    state = kubectl.load({**NODE, "spec": {"taints": [taint]}})
+    assert (state.nodes[0].schedulable, state.nodes[0].barred) == (True, "")

@@ -389,3 +389,12 @@ def test_a_plan_from_the_pods_of_one_namespace_says_so(more):
     state = ClusterState(nodes=(node,), pods=pods)
     found = plan_fleet(state, prices=PRICES, candidates=list(PRICES), current=state)
     assert ("All pods of the state are of shop" in str(found.diff())) is not bool(more)
+
+
+@pytest.mark.parametrize("how", [{"ready": False}, {"schedulable": False}])
+def test_nodes_that_take_no_pods_are_no_present_capacity(how):
+    node = Node(name="a", os="windows", instance_type="m5.large")
+    found = plan(current=ClusterState(nodes=(node, replace(node, name="b", **how)), pods=()))
+    changes = found.diff()
+    assert changes.keep + changes.drain == 1
+    assert "1 present node takes no new pods and is not counted on" in found.explain()

@@ -248,11 +248,19 @@ def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
             f"kubectl describe node {word(late[0], 'NODE')}; a node whose kubelet does not come "
             "back is replaced",
         )
+    for node in nodes:
+        if node.ready and node.barred:
+            yield rule.failed(
+                f"{node.name} takes no new pods: {node.barred}",
+                f"kubectl describe node {word(node.name, 'NODE')}; its pods need a place elsewhere, and "
+                "no head-room is counted on it",
+                subject=node.name,
+            )
     if silent:
         yield rule.unknown(
             look, seen=f"{some(silent)} report no Ready condition", remedy="kubectl get nodes"
         )
-    if not late and not silent:
+    if not late and not silent and not any(node.barred for node in nodes):
         yield rule.passed(f"{count_of(len(nodes), 'Windows node')} ready")
 
 
