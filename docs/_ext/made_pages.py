@@ -105,21 +105,21 @@ def checks() -> None:
         text, _, address = check.source.rpartition("https://")
         lines = [
             f"# {check.code}",
-            f"Severity where it fails: **{check.severity}**.",
+            f"Severity if it fails: **{check.severity}**.",
             "## What it covers",
             "\n".join(of_guide),
             "## Why it matters",
             check.why[:1].upper() + check.why[1:] + "." * (not check.why.endswith(".")),
-            "## Ask for it",
+            "## How to run it",
             ASKED.format(code=check.code),
-            "`.seen` tells what was seen, `.remedy` the command or manifest that cures it.",
+            "`.seen` is what was seen, `.remedy` the command or manifest that corrects it.",
             "## Source",
             f"[{text.strip().rstrip(':') or address}](https://{address})",
         ]
         (DOCS / "checks" / f"{check.code}.md").write_text("\n\n".join(lines) + "\n", "utf-8")
     listed = "\n".join(check.code for check in CHECKS)
     (DOCS / "checks" / "index.md").write_text(
-        f"# Every check\n\n```{{toctree}}\n{listed}\n```\n", "utf-8"
+        f"# All checks\n\n```{{toctree}}\n{listed}\n```\n", "utf-8"
     )
 
 
@@ -155,7 +155,7 @@ def measured() -> None:
             shutil.copy(path.parent / picture, DOCS / "measured" / picture)
         (DOCS / "measured" / f"{stem}.md").write_text(text, "utf-8")
     (DOCS / "measured" / "index.md").write_text(
-        "# Measured, and where it comes from\n\n```{toctree}\n" + "\n".join(pages) + "\n```\n",
+        "# Measurements and data sources\n\n```{toctree}\n" + "\n".join(pages) + "\n```\n",
         "utf-8",
     )
 
@@ -195,7 +195,7 @@ def reference() -> None:
         (DOCS / "reference" / f"{stem}.md").write_text("\n\n".join(parts) + "\n", "utf-8")
     listed = "\n".join(stems)
     (DOCS / "reference" / "index.md").write_text(
-        "# Reference by question\n\nUnits stand in brackets: `[pods]`, `[bytes]`, `[s]`.\n\n"
+        "# Reference by question\n\nUnits are in brackets: `[pods]`, `[bytes]`, `[s]`.\n\n"
         f"```{{toctree}}\n:maxdepth: 2\n{listed}\n```\n",
         "utf-8",
     )
@@ -244,8 +244,8 @@ def catalogue() -> str:
     )
     return (
         "# All instance types\n\n"
-        f"{len(known):,} types as EC2 listed them on {date}, pods by addresses in both modes, and "
-        "whether Windows runs on them.\n\n"
+        f"{len(known):,} types as EC2 listed them on {date}, with the pods that their addresses allow in both "
+        "modes, and whether they run Windows.\n\n"
         f"```{{raw}} html\n{filled}\n```\n"
     )
 
