@@ -91,8 +91,8 @@ def readers(rng: random.Random, files: list[Path], folder: Path) -> None:
     path = rng.choice(files)
     data = bytearray(path.read_bytes()[:20_000] if rng.random() < 0.3 else path.read_bytes())
     for _ in range(rng.randint(1, 4)):
-        place = rng.randrange(len(data) + 1)
-        data[place : place + rng.randint(0, 8)] = rng.choice(WORDS)
+        position = rng.randrange(len(data) + 1)
+        data[position : position + rng.randint(0, 8)] = rng.choice(WORDS)
     damaged = folder / path.name
     damaged.write_bytes(data)
     text = bytes(data[:200]).decode("latin-1")

@@ -126,7 +126,7 @@ def mutants(seed: int, count: int) -> list[Mutant]:
     for path in sorted([*files, ROOT / PACKAGE / FORMULAS]):
         seen: Counter[str] = Counter()
         lines = path.read_text("utf-8").splitlines()
-        for place, node in enumerate(code_of(ast.parse("\n".join(lines)))):
+        for position, node in enumerate(code_of(ast.parse("\n".join(lines)))):
             if (new := changed(node)) is None or not isinstance(node, ast.expr):
                 continue
             if SAME in lines[node.lineno - 1]:
@@ -134,14 +134,14 @@ def mutants(seed: int, count: int) -> list[Mutant]:
             what = f"{path.relative_to(ROOT)} {ast.unparse(node)} {ast.unparse(new)}"
             seen[what] += 1
             number = sha256(f"{seed} {what} {seen[what]}".encode()).hexdigest()
-            numbered.append((number, path, place))
-    return [mutant(path, place) for _, path, place in sorted(numbered)[:count]]
+            numbered.append((number, path, position))
+    return [mutant(path, position) for _, path, position in sorted(numbered)[:count]]
 
 
-def mutant(path: Path, place: int) -> Mutant:
+def mutant(path: Path, position: int) -> Mutant:
     """Change one point of a file."""
     source = path.read_text("utf-8")
-    node = list(code_of(ast.parse(source)))[place]
+    node = list(code_of(ast.parse(source)))[position]
     new = changed(node)
     assert isinstance(node, ast.expr)
     assert new is not None

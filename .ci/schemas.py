@@ -35,8 +35,8 @@ def strict(schema: Any) -> Any:
 
 def of_crd(path: Path) -> dict[str, Any]:
     """Schema of the stored version of a resource definition; metadata is the API server's."""
-    told = yaml.safe_load(path.read_text("utf-8"))
-    version = next(one for one in told["spec"]["versions"] if one["storage"])
+    definition = yaml.safe_load(path.read_text("utf-8"))
+    version = next(one for one in definition["spec"]["versions"] if one["storage"])
     schema = strict(version["schema"]["openAPIV3Schema"])
     schema["properties"]["metadata"] = {"type": "object"}
     return dict(schema)

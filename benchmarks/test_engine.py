@@ -57,12 +57,12 @@ def check(contenders, expected):
     for way, run in contenders.items():
         answer = run()
         answer = answer.column("pods") if isinstance(answer, pa.Table) else answer
-        found = np.asarray(answer)
-        assert found.dtype == np.int64, way
+        pods = np.asarray(answer)
+        assert pods.dtype == np.int64, way
         if "DuckDB" in way:  # a join keeps no order
-            assert found.sum() == expected.sum(), way
+            assert pods.sum() == expected.sum(), way
         else:
-            assert np.array_equal(found, expected), way
+            assert np.array_equal(pods, expected), way
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ def churned(count: int, *, gap_s: float, capacity: int, seed: int = 1) -> pd.Dat
             kinds[event], pods[event] = 1, spare.pop()
             live.append(pods[event])
         else:
-            place = int(picks[event] * len(live))
-            live[place], live[-1] = live[-1], live[place]
+            position = int(picks[event] * len(live))
+            live[position], live[-1] = live[-1], live[position]
             kinds[event], pods[event] = 2, live.pop()
             spare.append(pods[event])
     seconds = np.cumsum(rng.exponential(gap_s, count))

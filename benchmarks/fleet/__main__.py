@@ -96,8 +96,8 @@ def subnets() -> list[Subnet]:
     from eks_win_capacity.addresses.subnet import Subnet
 
     return [
-        Subnet(f"10.{place}.0.0/16", subnet_id=f"subnet-{zone}", zone=zone)
-        for place, zone in enumerate("abc")
+        Subnet(f"10.{octet}.0.0/16", subnet_id=f"subnet-{zone}", zone=zone)
+        for octet, zone in enumerate("abc")
     ]
 
 
@@ -199,7 +199,7 @@ def main() -> None:
         seen: list[tuple[float, float]] = []
         begun = time.process_time()
 
-        def told(cost: float, _bound: float, seen=seen, begun=begun) -> None:
+        def improved(cost: float, _bound: float, seen=seen, begun=begun) -> None:
             seen.append((time.process_time() - begun, cost))
 
         plan = plan_fleet(
@@ -210,7 +210,7 @@ def main() -> None:
             subnets=subnets() if where == "subnets" else None,
             zones=["a", "b", "c"] if where == "zones" else None,
             compare=False,
-            progress=told,
+            progress=improved,
         )
         took = time.process_time() - begun
         problem = problem_of(loads, types, prefix=prefix, prices=prices)

@@ -87,17 +87,17 @@ def consolidated(problem: Problem, nodes: Nodes) -> Nodes:
     """
     while True:
         order = np.argsort(nodes.mix.sum(axis=1), kind="stable")
-        found, least, most = None, 2, min(AT_ONCE, len(order))
+        smaller, least, most = None, 2, min(AT_ONCE, len(order))
         while least <= most:
             middle = (least + most) // 2
             fewer = without(problem, nodes, order[:middle])
-            found = fewer or found
+            smaller = fewer or smaller
             least, most = (middle + 1, most) if fewer else (least, middle - 1)
         alone = (without(problem, nodes, order[at : at + 1]) for at in range(len(order)))
-        found = found or next((one for one in alone if one), None)
-        if found is None:
+        smaller = smaller or next((one for one in alone if one), None)
+        if smaller is None:
             return nodes
-        nodes = found
+        nodes = smaller
 
 
 def karpenter(problem: Problem, packed: Packed) -> float:
@@ -116,14 +116,14 @@ def bounds_of(problem: Problem, price: Floats) -> Floats:
         need = problem.need[:, resource]
         value = np.where(need > 0, price / np.maximum(need, 1), np.inf)
         room = problem.room[:, resource].astype(float).copy()
-        worth = np.zeros(problem.kinds)
+        bound = np.zeros(problem.kinds)
         for shape in np.argsort(-value, kind="stable"):
             most = np.where(problem.allowed[:, shape], problem.most[shape], 0)
             most = np.minimum(most, problem.count[shape])
             taken = np.minimum(most, room / need[shape]) if need[shape] else most
-            worth += taken * price[shape]
+            bound += taken * price[shape]
             room -= taken * need[shape]
-        best = np.minimum(best, worth)
+        best = np.minimum(best, bound)
     return best
 
 
@@ -132,10 +132,10 @@ def priced(problem: Problem, kind: int, price: Floats) -> Ints | None:
     most = np.where(problem.allowed[kind], np.minimum(problem.most, problem.count), 0)
     rows = LinearConstraint(problem.need.T, ub=problem.room[kind])
     with quiet():
-        found = milp(
+        solution = milp(
             -price, integrality=np.ones(len(price)), bounds=Bounds(0, most), constraints=rows
         )
-    return None if found.x is None else np.rint(found.x).astype(np.int64)
+    return None if solution.x is None else np.rint(solution.x).astype(np.int64)
 
 
 def column_generation(problem: Problem, seconds: float) -> float:
@@ -156,10 +156,10 @@ def column_generation(problem: Problem, seconds: float) -> float:
         cost, columns = problem.cost[kinds], np.array(mixes).T
         master = linprog(cost, A_ub=-columns, b_ub=-problem.count, method="highs")
         price = np.maximum(-master.ineqlin.marginals, 0)
-        worth = bounds_of(problem, price) - problem.cost
+        gain = bounds_of(problem, price) - problem.cost
         known = len(kinds)
-        for kind in np.argsort(-worth):
-            if worth[kind] <= 1e-7 or time.process_time() - begun > seconds:
+        for kind in np.argsort(-gain):
+            if gain[kind] <= 1e-7 or time.process_time() - begun > seconds:
                 break
             mix = priced(problem, int(kind), price)
             if mix is not None and price @ mix > problem.cost[kind] + 1e-7:
@@ -173,13 +173,13 @@ def column_generation(problem: Problem, seconds: float) -> float:
 def whole(problem: Problem, kinds: Ints, mixes: Ints, *, seconds: float, gap: float) -> float:
     """The cost of the best whole fleet of the patterns given."""
     with quiet():
-        found = milp(
+        solution = milp(
             problem.cost[kinds],
             integrality=np.ones(len(kinds)),
             constraints=LinearConstraint(mixes.T, lb=problem.count),
             options={"time_limit": seconds, "mip_rel_gap": gap},
         )
-    return math.nan if found.x is None else float(problem.cost[kinds] @ np.rint(found.x))
+    return math.nan if solution.x is None else float(problem.cost[kinds] @ np.rint(solution.x))
 
 
 def patterns(room: Ints, need: Ints, most: Ints) -> Iterator[tuple[int, ...]]:

@@ -42,15 +42,15 @@ def _none(values: np.ndarray, *_: object, **__: object) -> np.ndarray:
     return np.zeros_like(values)
 
 
-def _without_view(place: int) -> Callable[..., np.ndarray]:
+def _without_view(view: int) -> Callable[..., np.ndarray]:
     shares = learning.shares
 
     def fewer(*given: object) -> np.ndarray:
-        found = shares(*given)
-        if found.shape[1] > place:
-            found[:, place] = 0.0
-            found[found.sum(axis=1) == 0, 0] = 1.0
-        return found / found.sum(axis=1, keepdims=True)
+        weights = shares(*given)
+        if weights.shape[1] > view:
+            weights[:, view] = 0.0
+            weights[weights.sum(axis=1) == 0, 0] = 1.0
+        return weights / weights.sum(axis=1, keepdims=True)
 
     return fewer
 
@@ -98,8 +98,8 @@ PARTS: dict[str, tuple[object, str, object]] = {
 
 
 def _crps(windows: list) -> np.ndarray:
-    made = zip(windows, run.chances(windows), strict=True)
-    return np.array([date_crps(chance, w.first_passage, w.per_day) for w, chance in made])
+    pairs = zip(windows, run.chances(windows), strict=True)
+    return np.array([date_crps(chance, w.first_passage, w.per_day) for w, chance in pairs])
 
 
 def _change(whole: dict, part: dict, series: dict) -> str:

@@ -63,9 +63,9 @@ def _statsforecast(name: str) -> Callable[[list[Window]], list[Score]]:
         # A season of 52 weeks takes ARIMA minutes a window, and is beyond the reach of ETS.
         season = 1 if name != "AutoTheta" and season > 24 else season
         model = getattr(models, name)(season_length=season)
-        made = model.forecast(y=_filled(window), h=len(window.future), level=[80, 95])
-        return np.asarray(made["mean"]), {
-            level: (np.asarray(made[f"lo-{level}"]), np.asarray(made[f"hi-{level}"]))
+        prediction = model.forecast(y=_filled(window), h=len(window.future), level=[80, 95])
+        return np.asarray(prediction["mean"]), {
+            level: (np.asarray(prediction[f"lo-{level}"]), np.asarray(prediction[f"hi-{level}"]))
             for level in (80, 95)
         }
 
@@ -101,9 +101,9 @@ def _prophet(windows: list[Window]) -> list[Score]:
 
 def installed() -> dict[str, Callable[[list[Window]], list[Score]]]:
     """Give the engines that can be imported here, by name."""
-    found: dict[str, Callable[[list[Window]], list[Score]]] = {}
+    by_name: dict[str, Callable[[list[Window]], list[Score]]] = {}
     if find_spec("statsforecast"):
-        found |= {name: _statsforecast(name) for name in ("AutoTheta", "AutoETS", "AutoARIMA")}
+        by_name |= {name: _statsforecast(name) for name in ("AutoTheta", "AutoETS", "AutoARIMA")}
     if find_spec("prophet"):
-        found["Prophet"] = _prophet
-    return found
+        by_name["Prophet"] = _prophet
+    return by_name

@@ -80,11 +80,11 @@ def _migrations(rng: np.random.Generator, days: int, now: int) -> np.ndarray:
 
 def _leaks(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
     pods = _deployments(rng, days, 0.0)
-    held, leak = 0.0, pods[0] * rng.uniform(0.003, 0.02)
+    leaked, leak = 0.0, pods[0] * rng.uniform(0.003, 0.02)
     period = rng.uniform(25, 90)
     for day in range(days):
-        held = 0.0 if rng.random() < 1 / period else held + rng.poisson(leak)
-        pods[day] += held
+        leaked = 0.0 if rng.random() < 1 / period else leaked + rng.poisson(leak)
+        pods[day] += leaked
     return pods * _weekly(rng, days)
 
 

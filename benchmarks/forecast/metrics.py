@@ -108,7 +108,7 @@ def scored(
     """
     passage, truth = window.first_passage, window.future
     seen = ~np.isnan(truth)
-    held = {
+    coverage = {
         level: float(((truth >= low) & (truth <= high))[seen].mean())
         for level, (low, high) in bounds.items()
     }
@@ -116,8 +116,8 @@ def scored(
         crps=date_crps(distribution, passage, window.per_day),
         brier=float((distribution[-1] - np.isfinite(passage)) ** 2),
         mase=float(np.nanmean(np.abs(truth - middle)) / scale(window.history, window.season)),
-        path_80=held[80],
-        path_95=held[95],
+        path_80=coverage[80],
+        path_95=coverage[95],
         date_80=date_covered(distribution, passage, 0.80),
         date_95=date_covered(distribution, passage, 0.95),
         shown_80=date_inside(distribution, passage, 0.80),

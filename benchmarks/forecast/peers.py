@@ -30,9 +30,9 @@ def smoothing_with_drift(window: Window, rng: np.random.Generator) -> np.ndarray
     index = np.zeros(season)
     if len(values) >= 3 * season:
         trend = np.convolve(values, np.ones(season) / season, mode="valid")
-        off = values[season // 2 :][: len(trend)] - trend
-        place = (np.arange(len(off)) + season // 2 - len(values)) % season
-        index = np.array([np.median(off[place == phase]) for phase in range(season)])
+        residuals = values[season // 2 :][: len(trend)] - trend
+        phases = (np.arange(len(residuals)) + season // 2 - len(values)) % season
+        index = np.array([np.median(residuals[phases == phase]) for phase in range(season)])
         index -= index.mean()
     level = values - index[(np.arange(len(values)) - len(values)) % season]
     drift = (level[-1] - level[0]) / (len(level) - 1)
@@ -87,10 +87,10 @@ def _library(name: str) -> Peer:
             return np.asarray(model.simulate(h=ahead, n_paths=PATHS, seed=seed)).reshape(
                 PATHS, ahead
             )
-        made = model.forecast(y=values, h=ahead, level=[80])
-        spread = (np.asarray(made["hi-80"]) - np.asarray(made["lo-80"])) / 2.563
+        prediction = model.forecast(y=values, h=ahead, level=[80])
+        spread = (np.asarray(prediction["hi-80"]) - np.asarray(prediction["lo-80"])) / 2.563
         walk = np.diff(np.maximum.accumulate(spread**2), prepend=0.0)
-        return made["mean"] + (rng.normal(size=(PATHS, ahead)) * np.sqrt(walk)).cumsum(axis=1)
+        return prediction["mean"] + (rng.normal(size=(PATHS, ahead)) * np.sqrt(walk)).cumsum(axis=1)
 
     return paths
 

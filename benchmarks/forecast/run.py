@@ -76,8 +76,10 @@ def chances(windows: list) -> list[np.ndarray]:
     freq, options = _options(windows)
     ahead = len(windows[0].future)
     dates = forecast_exhaustion(_table(windows, freq, limited=True), **options).path
-    found = {name: part["probability"].to_numpy()[:ahead] for name, part in dates.groupby("subnet")}
-    return [found[number] for number in range(len(windows))]
+    by_number = {
+        name: part["probability"].to_numpy()[:ahead] for name, part in dates.groupby("subnet")
+    }
+    return [by_number[number] for number in range(len(windows))]
 
 
 def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
@@ -87,16 +89,16 @@ def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
     reached = chances(windows)
     # The truth of a path is not clipped, so it is held against a path that is not either.
     paths = forecast_exhaustion(_table(windows, freq, limited=False), **options).path
-    made = {name: part.iloc[:ahead] for name, part in paths.groupby("subnet")}
+    by_number = {name: part.iloc[:ahead] for name, part in paths.groupby("subnet")}
     scores = [
         scored(
             window,
             distribution=reached[number],
-            middle=made[number]["demand"].to_numpy(),
+            middle=by_number[number]["demand"].to_numpy(),
             bounds={
                 level: (
-                    made[number][f"lower_{level}"].to_numpy(),
-                    made[number][f"upper_{level}"].to_numpy(),
+                    by_number[number][f"lower_{level}"].to_numpy(),
+                    by_number[number][f"upper_{level}"].to_numpy(),
                 )
                 for level in (80, 95)
             },
@@ -136,22 +138,22 @@ def _change(value: float, against: float) -> str:
     return f"{100 * (value / against - 1):+.0f} %"
 
 
-def _row(suite: str, windows: list, own: pd.Series, others: pd.DataFrame) -> dict:
+def _row(suite: str, windows: list, engine: pd.Series, others: pd.DataFrame) -> dict:
     linear = others[others.index.str.startswith("predict_linear")]
     return {
         "suite": suite,
         "windows": len(windows),
         "run dry": f"{100 * np.mean([np.isfinite(w.first_passage) for w in windows]):.0f} %",
-        "date CRPS, days": f"{own['crps']:.2f}",
-        "vs predict_linear": _change(own["crps"], linear["crps"].min()),
+        "date CRPS, days": f"{engine['crps']:.2f}",
+        "vs predict_linear": _change(engine["crps"], linear["crps"].min()),
         "vs best baseline": (
-            f"{_change(own['crps'], others['crps'].min())} ({others['crps'].idxmin()})"
+            f"{_change(engine['crps'], others['crps'].min())} ({others['crps'].idxmin()})"
         ),
-        "Brier vs predict_linear": _change(own["brier"], linear["brier"].min()),
-        "MASE vs seasonal naive": _change(own["mase"], others["mase"]["seasonal naive"]),
-        "path 80/95": f"{100 * own['path_80']:.0f}/{100 * own['path_95']:.0f}",
-        "date 80/95": f"{100 * own['date_80']:.0f}/{100 * own['date_95']:.0f}",
-        "date as shown": f"{100 * own['shown_80']:.0f}/{100 * own['shown_95']:.0f}",
+        "Brier vs predict_linear": _change(engine["brier"], linear["brier"].min()),
+        "MASE vs seasonal naive": _change(engine["mase"], others["mase"]["seasonal naive"]),
+        "path 80/95": f"{100 * engine['path_80']:.0f}/{100 * engine['path_95']:.0f}",
+        "date 80/95": f"{100 * engine['date_80']:.0f}/{100 * engine['date_95']:.0f}",
+        "date as shown": f"{100 * engine['shown_80']:.0f}/{100 * engine['shown_95']:.0f}",
     }
 
 
@@ -168,15 +170,15 @@ def show(table: pd.DataFrame, *, head: bool = True) -> None:
 def suites(*, count: int, tuned: bool) -> dict[str, list]:
     """Give all windows: those that constants were chosen on, or those held out."""
     seed = TUNED_SEED if tuned else HELD_OUT_SEED
-    made = {kind: synthetic.windows(kind, count, seed=seed) for kind in synthetic.SUITES}
+    by_kind = {kind: synthetic.windows(kind, count, seed=seed) for kind in synthetic.SUITES}
     part = "tuned" if tuned else "held-out"
-    return made | {suite: real.windows(suite, part) for suite in real.SHAPES}
+    return by_kind | {suite: real.windows(suite, part) for suite in real.SHAPES}
 
 
-def backtest(made: dict[str, list]) -> None:
+def backtest(by_suite: dict[str, list]) -> None:
     """Print the table of suites, and the coverage of the synthetic and the real ones."""
     rows, scores = [], {}
-    for suite, windows in made.items():
+    for suite, windows in by_suite.items():
         scores[suite] = mean(ours(windows))
         rows.append(_row(suite, windows, scores[suite], baselines(windows)))
         print(suite, "done", file=sys.stderr)
@@ -187,39 +189,39 @@ def backtest(made: dict[str, list]) -> None:
         ("synthetic", table.index.isin(synthetic.SUITES)),
         ("real", ~table.index.isin(synthetic.SUITES)),
     ):
-        held = ", ".join(
+        covered = ", ".join(
             f"{what} {100 * table.loc[part, f'{what}_80'].mean():.1f}"
             f"/{100 * table.loc[part, f'{what}_95'].mean():.1f}"
             for what in ("path", "date", "shown")
         )
-        print(f"mean over {name} suites: {held}")
+        print(f"mean over {name} suites: {covered}")
 
 
-def compare(made: dict[str, list], most: int) -> None:
+def compare(by_suite: dict[str, list], most: int) -> None:
     """Print this engine beside every other one that is installed, on some windows of each suite."""
     head = True
-    for suite, windows in made.items():
+    for suite, windows in by_suite.items():
         places = np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(int)
-        some = [windows[place] for place in places]
-        linear = baselines(some).filter(like="predict_linear", axis=0)["crps"].min()
+        sample = [windows[position] for position in places]
+        linear = baselines(sample).filter(like="predict_linear", axis=0)["crps"].min()
         rows = []
         for name, way in {"this engine": ours, **engines.installed()}.items():
             start = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                own = mean(way(some))
+                means = mean(way(sample))
             rows.append(
                 {
                     "suite": suite,
                     "engine": name,
-                    "windows": len(some),
-                    "date CRPS, days": f"{own['crps']:.2f}",
-                    "vs predict_linear": _change(own["crps"], linear),
-                    "Brier": f"{own['brier']:.3f}",
-                    "MASE": f"{own['mase']:.2f}",
-                    "path 80/95": f"{100 * own['path_80']:.0f}/{100 * own['path_95']:.0f}",
-                    "date 80/95": f"{100 * own['date_80']:.0f}/{100 * own['date_95']:.0f}",
-                    "ms a window": f"{1e3 * (time.perf_counter() - start) / len(some):.0f}",
+                    "windows": len(sample),
+                    "date CRPS, days": f"{means['crps']:.2f}",
+                    "vs predict_linear": _change(means["crps"], linear),
+                    "Brier": f"{means['brier']:.3f}",
+                    "MASE": f"{means['mase']:.2f}",
+                    "path 80/95": f"{100 * means['path_80']:.0f}/{100 * means['path_95']:.0f}",
+                    "date 80/95": f"{100 * means['date_80']:.0f}/{100 * means['date_95']:.0f}",
+                    "ms a window": f"{1e3 * (time.perf_counter() - start) / len(sample):.0f}",
                 }
             )
         # Suite by suite, for some of these engines take minutes.
@@ -262,11 +264,11 @@ def main() -> None:
     if options.speed:
         speed()
         return
-    made = suites(count=options.windows, tuned=options.tuned)
+    by_suite = suites(count=options.windows, tuned=options.tuned)
     if options.engines:
-        compare(made, options.sample)
+        compare(by_suite, options.sample)
     else:
-        backtest(made)
+        backtest(by_suite)
 
 
 if __name__ == "__main__":

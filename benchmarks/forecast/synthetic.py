@@ -235,8 +235,8 @@ def _blocks(rng: np.random.Generator) -> Window:
     size, patience = int(rng.choice([4, 8, 16, 30, 64])), int(rng.integers(1, 15))
     nodes = np.ceil(pods / size)
     # A node goes once none of the last days needed it.
-    held = np.array([nodes[max(day - patience, 0) : day + 1].max() for day in range(len(nodes))])
-    return _headroom(rng, "blocks", size * held, known)
+    kept = np.array([nodes[max(day - patience, 0) : day + 1].max() for day in range(len(nodes))])
+    return _headroom(rng, "blocks", size * kept, known)
 
 
 def _surges(rng: np.random.Generator) -> Window:
@@ -330,14 +330,14 @@ def _viral(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
 def _drip(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
     base, often = rng.uniform(40, 700), rng.uniform(20, 110)
     leak, regular, after = base * rng.uniform(0.002, 0.015), rng.random() < 0.4, 0.0
-    held, restart = np.zeros(days), rng.uniform(0, often)
+    leaked, restart = np.zeros(days), rng.uniform(0, often)
     for day in range(days):
         if day >= restart:
             after *= rng.choice([0, 0, 0.2])
             restart = day + (often * rng.uniform(0.8, 1.2) if regular else rng.exponential(often))
         after += rng.gamma(2, leak / 2)
-        held[day] = after
-    level = base * (1 + rng.uniform(0, 0.3) * np.arange(days) / 365) + held
+        leaked[day] = after
+    level = base * (1 + rng.uniform(0, 0.3) * np.arange(days) / 365) + leaked
     return level * _uneven(rng, days, 0.003, 0.03)
 
 
@@ -432,11 +432,11 @@ def _ceased(rng: np.random.Generator, days: int, known: int) -> np.ndarray:
     else:
         often = rng.uniform(0.03, 0.3)
         level = base + (rng.poisson(rate / often, days) * (rng.random(days) < often)).cumsum()
-    held = np.minimum(at, ended)
+    index = np.minimum(at, ended)
     if rng.random() < 1 / 8:
         again = known + int(rng.integers(HORIZON))
-        held[again:] = ended + np.arange(days - again)
-    return level[held] * _uneven(rng, days, 0.0, rng.choice([0.0, 0.01, 0.04]))
+        index[again:] = ended + np.arange(days - again)
+    return level[index] * _uneven(rng, days, 0.0, rng.choice([0.0, 0.01, 0.04]))
 
 
 _RECIPES = {

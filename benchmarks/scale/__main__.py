@@ -210,7 +210,7 @@ def table_of(rows: int, engines: list[str], repeats: int, folder: Path) -> None:
     print("|---|---|---|---:|---:|---:|---:|")
     for engine in engines:
         for task in TASKS:
-            found: dict[str, dict[str, float]] = {}
+            timings: dict[str, dict[str, float]] = {}
             written = task == "written"
             absent = {
                 "any order": not written or engine not in {"duckdb", "polars"},
@@ -220,11 +220,11 @@ def table_of(rows: int, engines: list[str], repeats: int, folder: Path) -> None:
             for _ in range(repeats):
                 for way in ways:  # interleaved, so that the load of the machine falls on all
                     new = measured(engine, task, way, source, folder)
-                    best = found.setdefault(way, new)
-                    found[way] = min(best, new, key=lambda x: x["wall"])
-            for way, best in found.items():
+                    best = timings.setdefault(way, new)
+                    timings[way] = min(best, new, key=lambda x: x["wall"])
+            for way, best in timings.items():
                 wall = best["wall"]
-                ratio = wall / found["by hand"]["wall"]
+                ratio = wall / timings["by hand"]["wall"]
                 print(
                     f"| {engine} | {task} | {way} | {rows / wall / 1e6:,.1f} | {wall:,.2f} "
                     f"| {best['peak']:,.0f} | {ratio:.2f} |",

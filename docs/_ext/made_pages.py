@@ -29,8 +29,8 @@ DOCS = Path(__file__).resolve().parents[1]
 ROOT = DOCS.parent
 MADE = DOCS / "made"
 ASKED = """```python
-found = ewc.check_cluster(ewc.load_files("saved/"))
-[one for one in found if one.code == "{code}"]
+findings = ewc.check_cluster(ewc.load_files("saved/"))
+[one for one in findings if one.code == "{code}"]
 ```"""
 PICTURE = re.compile(r"!\[[^\]]*\]\(([\w.-]+)\)")
 CONSIDERATIONS = re.compile(r"^\| (?P<what>[^|]+) \| (?P<by>`[^|]+`) \|$", re.MULTILINE)

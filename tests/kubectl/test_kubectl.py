@@ -382,9 +382,9 @@ def test_a_node_that_takes_no_pods_has_no_head_room_and_is_not_uncordoned(part):
     }
     state = kubectl.load({"kind": "List", "items": [{**NODE, **bad}, pod]})
     assert cluster_report(state).nodes["headroom"].tolist() == [0]
-    (found,) = explain_pending(state)
-    assert found.cause == "not-ready"
-    assert "uncordon" not in {option.code for option in found.options}
+    (pending,) = explain_pending(state)
+    assert pending.cause == "not-ready"
+    assert "uncordon" not in {option.code for option in pending.options}
     assert [f.outcome for f in check_cluster(state) if f.code == "windows-nodes-ready"] == ["fail"]
 
 

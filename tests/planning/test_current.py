@@ -33,10 +33,10 @@ def test_without_limits_the_present_nodes_do_not_change_the_cost():
 
 @pytest.mark.parametrize(("most", "left"), [(0, 5), (1, 4), (2, 3)])
 def test_no_more_nodes_are_drained_than_allowed(most, left):
-    found = plan(current={"m5.4xlarge": 5}, max_replaced=most)
-    assert found.diff().drain <= most
-    assert found.types["m5.4xlarge"] == left
-    assert found.pods == {"api": 12, "web": 40}
+    planned = plan(current={"m5.4xlarge": 5}, max_replaced=most)
+    assert planned.diff().drain <= most
+    assert planned.types["m5.4xlarge"] == left
+    assert planned.pods == {"api": 12, "web": 40}
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def cost_beside(*stay):
 @pytest.mark.parametrize("current", [{"m5.4xlarge": 5}, {"m5.4xlarge": 3, "m5.2xlarge": 2}])
 @pytest.mark.parametrize("most", [0, 1, 2, 3])
 def test_nodes_that_must_stay_are_part_of_the_bound(current, most):
-    found = plan(current=current, max_replaced=most)
+    planned = plan(current=current, max_replaced=most)
     # Every choice of what stays, each with the cheapest additions, as plans of their own.
     every = [[range(number + 1), name] for name, number in current.items()]
     costs = []
@@ -56,36 +56,36 @@ def test_nodes_that_must_stay_are_part_of_the_bound(current, most):
         stay = dict(zip((name for _, name in every), chosen, strict=True))
         if sum(current.values()) - sum(chosen) <= most:
             costs.append(cost_beside(*((name, number) for name, number in stay.items() if number)))
-    assert found.lower_bound <= min(costs) * (1 + 1e-9)
-    assert found.cost <= min(costs) * 1.01
+    assert planned.lower_bound <= min(costs) * (1 + 1e-9)
+    assert planned.cost <= min(costs) * 1.01
     if len(current) == 1 or not most:
-        assert found.gap <= 0.01
+        assert planned.gap <= 0.01
 
 
 def test_additions_alone_use_the_free_room_of_present_nodes_first():
-    found = plan(current={"m5.4xlarge": 1, "m5.2xlarge": 1}, max_replaced=0)
-    changes = found.diff()
+    planned = plan(current={"m5.4xlarge": 1, "m5.2xlarge": 1}, max_replaced=0)
+    changes = planned.diff()
     assert (changes.drain, changes.keep) == (0, 2)
-    assert found.cost <= 1.504 + 0.752 + 2 * 1.504 + 4 * 0.0055 + 1e-9
+    assert planned.cost <= 1.504 + 0.752 + 2 * 1.504 + 4 * 0.0055 + 1e-9
     assert changes.addresses_freed < 0
-    assert "Keep: 1 x m5.2xlarge, 1 x m5.4xlarge." in found.explain()
+    assert "Keep: 1 x m5.2xlarge, 1 x m5.4xlarge." in planned.explain()
 
 
 def test_nothing_to_do_is_an_answer():
-    found = plan(current=plan().types)
-    assert found.diff().nothing_to_do
-    assert str(found.diff()).startswith("Nothing to do")
-    assert found.status == "proved"
+    planned = plan(current=plan().types)
+    assert planned.diff().nothing_to_do
+    assert str(planned.diff()).startswith("Nothing to do")
+    assert planned.status == "proved"
 
 
 def test_a_present_type_that_is_no_candidate_may_stay_but_not_grow():
-    found = plan_fleet(
+    planned = plan_fleet(
         LOADS,
         prices={**PRICES, "c5.4xlarge": 0.1},
         candidates=list(PRICES),
         current={"c5.4xlarge": 1},
     )
-    assert found.types["c5.4xlarge"] == 1
+    assert planned.types["c5.4xlarge"] == 1
 
 
 def test_hourly_prices_are_saved_by_the_month():
@@ -107,9 +107,9 @@ def test_present_nodes_are_read_from_any_table_and_a_missing_zone_is_none(librar
         table = pytest.importorskip(library, reason=f"{library} is not installed").DataFrame(
             columns
         )
-    found = plan(current=table, zones=["a", "b"])
-    assert found.current == {"m5.4xlarge": 3}
-    assert found.diff().keep == plan(current={"m5.4xlarge": 3}, zones=["a", "b"]).diff().keep
+    planned = plan(current=table, zones=["a", "b"])
+    assert planned.current == {"m5.4xlarge": 3}
+    assert planned.diff().keep == plan(current={"m5.4xlarge": 3}, zones=["a", "b"]).diff().keep
 
 
 def test_a_plan_and_its_groups_are_present_nodes():
@@ -125,10 +125,10 @@ def test_present_nodes_are_read_from_states_groups_and_tables():
     table = pd.DataFrame({"instance_type": ["m5.4xlarge"], "nodes": [2]})
     given = (ClusterState(nodes=nodes), [group], table, table.set_index("instance_type")["nodes"])
     for current in given:
-        found = plan(current=current)
-        assert found.current == {"m5.4xlarge": 2}
-        assert found.diff().to_pandas()["now"].sum() == 2
-    assert FleetPlan.from_json(found.to_json()) == found
+        planned = plan(current=current)
+        assert planned.current == {"m5.4xlarge": 2}
+        assert planned.diff().to_pandas()["now"].sum() == 2
+    assert FleetPlan.from_json(planned.to_json()) == planned
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ ZONED = pd.DataFrame(
 
 def test_present_nodes_stay_in_their_zones():
     loads = [load | {"zone_spread": True} for load in LOADS]
-    found = plan_fleet(
+    planned = plan_fleet(
         loads,
         prices=PRICES,
         candidates=list(PRICES),
@@ -179,13 +179,13 @@ def test_present_nodes_stay_in_their_zones():
         compare=False,
     )
     there = {}
-    for group in found.groups:
+    for group in planned.groups:
         key = (group.instance_type, group.zone)
         there[key] = there.get(key, 0) + group.nodes
     for row in ZONED.itertuples():
         assert there.get((row.instance_type, row.zone), 0) >= row.nodes
-    assert found.diff().drain == 0
-    assert sum(found.current_kept.values()) == 4
+    assert planned.diff().drain == 0
+    assert sum(planned.current_kept.values()) == 4
 
 
 def a_state(allowed):
@@ -196,15 +196,15 @@ def a_state(allowed):
         pods=tuple(
             Pod(
                 namespace="shop",
-                name=f"web-{place}",
+                name=f"web-{number}",
                 node=name,
                 phase="Running",
                 owner="ReplicaSet/web",
                 cpu_m=500,
                 memory_bytes=2**30,
-                labels=(("app", "web"),) if place < 2 else (),
+                labels=(("app", "web"),) if number < 2 else (),
             )
-            for place, name in enumerate(names)
+            for number, name in enumerate(names)
         ),
         budgets=(
             DisruptionBudget(
@@ -217,10 +217,12 @@ def a_state(allowed):
 @pytest.mark.parametrize(("allowed", "stay"), [(0, 2), (1, 0)])
 def test_nodes_whose_pods_may_not_be_evicted_stay(allowed, stay):
     state = a_state(allowed)
-    found = plan_fleet(state, prices=PRICES, candidates=list(PRICES), current=state, compare=False)
-    assert found.diff().keep == stay
-    assert ("shop/web" in str(found.diff())) == (stay > 0)
-    assert type(found).from_json(found.to_json()) == found
+    planned = plan_fleet(
+        state, prices=PRICES, candidates=list(PRICES), current=state, compare=False
+    )
+    assert planned.diff().keep == stay
+    assert ("shop/web" in str(planned.diff())) == (stay > 0)
+    assert type(planned).from_json(planned.to_json()) == planned
 
 
 def test_budgets_that_may_hold_nodes_are_named():
@@ -235,19 +237,19 @@ def test_budgets_that_may_hold_nodes_are_named():
         ((replace(by_expression, allowed=1),), False),
     ):
         state = replace(untold, budgets=budgets)
-        found = plan_fleet(state, current=state, **asked)
-        assert found.diff().keep == 0
-        assert ("may hold nodes: shop/web." in str(found.diff())) == said
+        planned = plan_fleet(state, current=state, **asked)
+        assert planned.diff().keep == 0
+        assert ("may hold nodes: shop/web." in str(planned.diff())) == said
 
 
 def test_budgets_are_read_and_kept():
-    told = {
+    budget = {
         "kind": "PodDisruptionBudget",
         "metadata": {"namespace": "shop", "name": "web"},
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
         "status": {"disruptionsAllowed": 0},
     }
-    state = load_files(told)
+    state = load_files(budget)
     assert state.budgets == a_state(0).budgets
     assert ClusterState.from_dict(state.to_dict()) == state
 
@@ -289,16 +291,16 @@ def test_present_nodes_are_not_charged_for_the_addresses_that_they_hold(left):
         )
         for at in range(24)
     )  # fmt: skip
-    found = plan_fleet(
+    answer = plan_fleet(
         [{"name": "web", "replicas": 24, "cpu": "100m", "memory": "256Mi"}],
         candidates=["m5.large"],
         subnets=full_subnet(left),
         current=ClusterState(nodes=nodes, pods=pods),
         compare=False,
     )
-    assert found.feasible
-    assert found.types == {"m5.large": 3}
-    assert found.diff().nothing_to_do
+    assert answer.feasible
+    assert answer.types == {"m5.large": 3}
+    assert answer.diff().nothing_to_do
     # One node more takes addresses of its own, which are not there.
     grown = plan_fleet(
         [{"name": "web", "replicas": 40, "cpu": "100m", "memory": "256Mi"}],
@@ -331,19 +333,19 @@ def test_beside_present_nodes_no_more_types_are_added_than_allowed():
 
 def test_types_of_nodes_that_stay_leave_room_for_fewer_others():
     present = {"m5.large": 1, "m5.4xlarge": 1}
-    found = plan(current=present, max_types=2, max_replaced=0)
-    assert found.feasible
-    assert set(found.types) == set(present)
+    answer = plan(current=present, max_types=2, max_replaced=0)
+    assert answer.feasible
+    assert set(answer.types) == set(present)
 
 
 def test_no_plan_with_so_few_types_beside_the_present_nodes_is_not_called_infeasible():
-    found = plan_fleet(
+    answer = plan_fleet(
         LOADS, prices=PRICES, candidates=["m5.2xlarge"], current={"m5.large": 1},
         max_types=1, max_replaced=0,
     )  # fmt: skip
-    assert not found.feasible
-    assert found.status == "not-found"
-    assert "max_types=1" in str(found)
+    assert not answer.feasible
+    assert answer.status == "not-found"
+    assert "max_types=1" in str(answer)
 
 
 SPOT = {name: price * 0.4 for name, price in PRICES.items()}
@@ -358,9 +360,9 @@ SPOT = {name: price * 0.4 for name, price in PRICES.items()}
     ],
 )
 def test_changes_cost_what_the_plan_costs_however_nodes_are_bought(buy):
-    found = plan(current={"m5.2xlarge": 4, "m5.4xlarge": 2}, buy=buy)
-    changes = found.diff()
-    assert changes.cost_after == pytest.approx(found.cost)
+    planned = plan(current={"m5.2xlarge": 4, "m5.4xlarge": 2}, buy=buy)
+    changes = planned.diff()
+    assert changes.cost_after == pytest.approx(planned.cost)
     paid = buy.get("paid", {})
     now = {"m5.2xlarge": 4, "m5.4xlarge": 2}
     due = sum((n - min(n, paid.get(name, 0))) * PRICES[name] for name, n in now.items())
@@ -369,10 +371,10 @@ def test_changes_cost_what_the_plan_costs_however_nodes_are_bought(buy):
 
 def test_no_present_node_becomes_a_spot_node_by_staying():
     buy = {"spot_share": 1, "spot_prices": SPOT}
-    found = plan(current={"m5.2xlarge": 8}, max_replaced=0, buy=buy)
-    stay = [group for group in found.groups if group.purchase != "spot"]
+    planned = plan(current={"m5.2xlarge": 8}, max_replaced=0, buy=buy)
+    stay = [group for group in planned.groups if group.purchase != "spot"]
     assert sum(group.nodes for group in stay if group.instance_type == "m5.2xlarge") == 8
-    assert (found.diff().keep, found.diff().drain) == (8, 0)
+    assert (planned.diff().keep, planned.diff().drain) == (8, 0)
     free = plan(current={"m5.2xlarge": 8}, buy=buy)
     spot = sum(group.nodes for group in free.groups if group.purchase == "spot")
     assert spot
@@ -387,14 +389,14 @@ def test_a_plan_from_the_pods_of_one_namespace_says_so(more):
         for space in ("shop", *more)
     )
     state = ClusterState(nodes=(node,), pods=pods)
-    found = plan_fleet(state, prices=PRICES, candidates=list(PRICES), current=state)
-    assert ("All pods of the state are of shop" in str(found.diff())) is not bool(more)
+    planned = plan_fleet(state, prices=PRICES, candidates=list(PRICES), current=state)
+    assert ("All pods of the state are of shop" in str(planned.diff())) is not bool(more)
 
 
 @pytest.mark.parametrize("how", [{"ready": False}, {"schedulable": False}])
 def test_nodes_that_take_no_pods_are_no_present_capacity(how):
     node = Node(name="a", os="windows", instance_type="m5.large")
-    found = plan(current=ClusterState(nodes=(node, replace(node, name="b", **how)), pods=()))
-    changes = found.diff()
+    planned = plan(current=ClusterState(nodes=(node, replace(node, name="b", **how)), pods=()))
+    changes = planned.diff()
     assert changes.keep + changes.drain == 1
-    assert "1 present node takes no new pods and is not counted on" in found.explain()
+    assert "1 present node takes no new pods and is not counted on" in planned.explain()

@@ -75,10 +75,10 @@ def test_workloads_of_every_kind_give_the_same_plan():
 
 
 def test_a_workload_means_the_same_as_its_row_and_can_be_changed():
-    told = Workload(name="web", replicas=4, cpu=2, memory="1Gi")
+    workload = Workload(name="web", replicas=4, cpu=2, memory="1Gi")
     row = {"name": "web", "replicas": 4, "cpu": 2, "memory": "1Gi"}
-    assert quick([told]) == quick([row])
-    assert quick([dataclasses.replace(told, replicas=8)]).pods == {"web": 8}
+    assert quick([workload]) == quick([row])
+    assert quick([dataclasses.replace(workload, replicas=8)]).pods == {"web": 8}
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ def test_a_mistyped_instance_type_is_an_error_with_close_matches():
 
 
 def test_no_replicas_need_no_node():
-    found = plan([{"name": "a", "replicas": 0, "cpu": 1}])
-    assert (found.feasible, found.nodes, found.cost, found.gap) == (True, 0, 0.0, 0.0)
-    assert "no node is needed" in found.explain()
-    some = quick([*ROWS, {"name": "idle", "replicas": 0, "cpu": "99"}])
-    assert some.groups == quick().groups
+    answer = plan([{"name": "a", "replicas": 0, "cpu": 1}])
+    assert (answer.feasible, answer.nodes, answer.cost, answer.gap) == (True, 0, 0.0, 0.0)
+    assert "no node is needed" in answer.explain()
+    beside_others = quick([*ROWS, {"name": "idle", "replicas": 0, "cpu": "99"}])
+    assert beside_others.groups == quick().groups
 
 
 def test_a_million_replicas_are_planned():
-    found = quick([{"name": "a", "replicas": 1_000_000, "cpu": "100m", "memory": "256Mi"}])
-    assert found.pods == {"a": 1_000_000}
-    assert found.gap <= 1e-3
+    planned = quick([{"name": "a", "replicas": 1_000_000, "cpu": "100m", "memory": "256Mi"}])
+    assert planned.pods == {"a": 1_000_000}
+    assert planned.gap <= 1e-3
 
 
 def test_candidates_of_every_kind_are_read_alike():
@@ -186,22 +186,22 @@ def test_candidates_that_make_no_sense_are_refused(candidates, error):
 
 
 def test_all_current_windows_types_are_candidates_by_default():
-    found = quick(candidates=None, objective="nodes")
-    rejected = {one.instance_type: one.code for one in found.rejected}
-    assert found.types.keys() | rejected.keys() == set(CATALOG)
+    planned = quick(candidates=None, objective="nodes")
+    rejected = {one.instance_type: one.code for one in planned.rejected}
+    assert planned.types.keys() | rejected.keys() == set(CATALOG)
     assert rejected["m6g.large"] == "arm64"
     assert rejected["mac1.metal"] == "no-windows"
     assert rejected["m3.large"] == "previous-generation"
-    for name in found.types:
+    for name in planned.types:
         row = CATALOG[name]
         assert row.current_generation
         assert row.windows.status != "unsupported"
 
 
 def test_an_arm_type_that_is_named_is_rejected_and_no_error():
-    found = quick(candidates=["m5.large", "m6g.large"])
-    assert found.feasible
-    assert [(one.instance_type, one.code) for one in found.rejected] == [("m6g.large", "arm64")]
+    answer = quick(candidates=["m5.large", "m6g.large"])
+    assert answer.feasible
+    assert [(one.instance_type, one.code) for one in answer.rejected] == [("m6g.large", "arm64")]
     alone = quick(candidates=["m6g.large"])
     assert (alone.feasible, alone.infeasible[0].code) == (False, "no-candidate")
     assert "arm64" in alone.explain()
@@ -223,12 +223,12 @@ def test_prices_of_every_kind_are_read_alike():
 def test_loaded_and_estimated_prices_are_taken_as_they_are_and_marked():
     linux = {"m5.large": 0.096, "m5.xlarge": 0.192}
     estimated = estimate_windows_prices(linux, region="us-east-1", as_of="2026-10-02")
-    found = quick(prices=estimated)
-    assert found.cost_unit == "USD/h"
-    assert found.estimated_prices == tuple(found.types)
-    assert "2 of 2 prices are estimates" in found.price_basis
-    assert "Estimated prices: " in found.explain()
-    assert quick(prices=estimated.table).estimated_prices == tuple(found.types)
+    planned = quick(prices=estimated)
+    assert planned.cost_unit == "USD/h"
+    assert planned.estimated_prices == tuple(planned.types)
+    assert "2 of 2 prices are estimates" in planned.price_basis
+    assert "Estimated prices: " in planned.explain()
+    assert quick(prices=estimated.table).estimated_prices == tuple(planned.types)
     rows = [
         ("m5.large", "on-demand", None, 0.188, "USD", "included", "2026-10-02", False),
         ("m5.large", "spot", "a", 0.1, "USD", "included", "2026-10-02", False),
@@ -246,10 +246,10 @@ def test_loaded_and_estimated_prices_are_taken_as_they_are_and_marked():
 
 
 def test_without_prices_the_proxy_is_said_and_no_price_is_made_up():
-    found = plan()
-    assert found.cost_unit == "vCPU equivalents"
-    assert "no prices were given" in found.price_basis
-    assert found.price_basis in found.explain()
+    planned = plan()
+    assert planned.cost_unit == "vCPU equivalents"
+    assert "no prices were given" in planned.price_basis
+    assert planned.price_basis in planned.explain()
     assert quick(objective="nodes").cost_unit == "vCPU equivalents"
 
 
@@ -336,8 +336,8 @@ def test_host_process_pods_take_no_address_and_count_for_the_kubelet():
     ],
 )
 def test_surge_is_a_number_or_a_part_rounded_up(surge, pods):
-    found = quick([{"name": "a", "replicas": 10}, {"name": "none", "replicas": 0}], surge=surge)
-    assert found.pods == {"a": pods}
+    planned = quick([{"name": "a", "replicas": 10}, {"name": "none", "replicas": 0}], surge=surge)
+    assert planned.pods == {"a": pods}
 
 
 @pytest.mark.parametrize(
@@ -385,9 +385,9 @@ def test_allowed_types_may_be_patterns_and_are_kept():
         {"name": "gpu", "replicas": 2, "cpu": 1, "allowed_types": "g4dn.*; g5.*"},
         {"name": "web", "replicas": 9, "cpu": "100m", "allowed_types": ["m5.large"]},
     ]
-    found = quick(loads, candidates=["m5.large", "g4dn.xlarge", "m5.xlarge"])
-    assert found.types == {"g4dn.xlarge": 1, "m5.large": 1}
-    assert {one.instance_type: one.code for one in found.rejected} == {"m5.xlarge": "not-allowed"}
+    planned = quick(loads, candidates=["m5.large", "g4dn.xlarge", "m5.xlarge"])
+    assert planned.types == {"g4dn.xlarge": 1, "m5.large": 1}
+    assert {one.instance_type: one.code for one in planned.rejected} == {"m5.xlarge": "not-allowed"}
 
 
 def test_inputs_are_not_modified():
@@ -416,11 +416,11 @@ def test_exclusions_may_stand_in_any_column():
 
 def test_a_price_of_a_type_that_does_not_exist_is_named_with_the_nearest():
     prices = {"m5.larg": 0.188, "m5.xlarge": 0.376}
-    found = quick(candidates=["m5.large", "m5.xlarge"], prices=prices)
-    (rejected,) = found.rejected
+    planned = quick(candidates=["m5.large", "m5.xlarge"], prices=prices)
+    (rejected,) = planned.rejected
     assert (rejected.instance_type, rejected.code) == ("m5.large", "no-price")
     assert "is 'm5.larg' there a typing error?" in rejected.why
-    assert "1 price is of a type that the catalog of" in found.price_basis
-    assert "'m5.larg' (did you mean 'm5.large'?)" in found.price_basis
+    assert "1 price is of a type that the catalog of" in planned.price_basis
+    assert "'m5.larg' (did you mean 'm5.large'?)" in planned.price_basis
     sound = quick(candidates=["m5.xlarge"], prices={"m5.xlarge": 0.376, "m5.large": 1})
     assert "catalog" not in sound.price_basis

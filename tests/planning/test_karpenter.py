@@ -133,5 +133,5 @@ def test_karpenter_counts_no_address_on_the_types_that_its_table_lacks():
 def test_nothing_is_planned_on_a_type_that_karpenter_never_starts_for_windows():
     loads = [{"name": "web", "replicas": 3, "cpu": "250m", "memory": "256Mi"}]
     for launcher, feasible in (("eksctl", True), ("karpenter", False)):
-        found = plan_fleet(loads, candidates=["hpc6a.48xlarge"], launcher=launcher)
-        assert found.feasible is feasible
+        answer = plan_fleet(loads, candidates=["hpc6a.48xlarge"], launcher=launcher)
+        assert answer.feasible is feasible

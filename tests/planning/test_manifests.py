@@ -62,9 +62,9 @@ def test_the_node_pool_asks_for_the_types_that_every_pod_fits(least, cpu, values
     assert len(plan.types) >= least
     assert pool_faults(plan.karpenter()) == []
     wanted = yaml.safe_load(plan.karpenter())["spec"]["template"]["spec"]["requirements"]
-    told = {one["key"]: one.get("minValues") for one in wanted}
-    assert told.pop("node.kubernetes.io/instance-type") == values
-    assert set(told.values()) == {None}
+    min_values = {one["key"]: one.get("minValues") for one in wanted}
+    assert min_values.pop("node.kubernetes.io/instance-type") == values
+    assert set(min_values.values()) == {None}
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=str)
@@ -81,15 +81,17 @@ def test_limit_and_reservations_reach_every_kubelet(asked):
         for line, group in zip(lines, groups, strict=True):
             assert all(part in line for part in wanted)
             limit = f"--max-pods={plan.kubelet_max_pods}"
-            told = group is not None and group.get("maxPodsPerNode") == plan.kubelet_max_pods
-            assert told != (limit in line)
+            set_by_group = (
+                group is not None and group.get("maxPodsPerNode") == plan.kubelet_max_pods
+            )
+            assert set_by_group != (limit in line)
 
 
 def test_managed_groups_need_no_template_where_the_image_does_it_all():
-    told = yaml.safe_load(plan_of(*BARE).node_groups())
-    kinds = {one["Type"] for one in told["Resources"].values()}
+    template = yaml.safe_load(plan_of(*BARE).node_groups())
+    kinds = {one["Type"] for one in template["Resources"].values()}
     assert kinds == {"AWS::EKS::Nodegroup"}
-    assert set(told["Parameters"]) >= {"SubnetsEuWest1A", "SubnetsEuWest1B"}
+    assert set(template["Parameters"]) >= {"SubnetsEuWest1A", "SubnetsEuWest1B"}
     plain = planned(reserved={"cpu": 0, "memory": 0})
     assert set(yaml.safe_load(plain.node_groups())) >= {"managedNodeGroups"}
     assert eksctl_faults(plain.node_groups()) == []

@@ -46,17 +46,17 @@ shapes = st.tuples(
 def workloads(draw):
     rows = draw(st.lists(shapes, min_size=1, max_size=4))
     return [
-        load(f"w{place}", replicas, cpu, mib, host_process=host, anti_affinity=apart)
-        for place, (cpu, mib, replicas, host, apart) in enumerate(rows)
+        load(f"w{number}", replicas, cpu, mib, host_process=host, anti_affinity=apart)
+        for number, (cpu, mib, replicas, host, apart) in enumerate(rows)
     ]
 
 
 @settings(deadline=None, max_examples=15)
 @given(workloads(), st.booleans())
 def test_every_pod_is_placed_once_and_no_node_is_above_any_limit(loads, prefix):
-    found = plan(loads, prefix_delegation=prefix)
-    assert found.feasible
-    assert problems(found, loads, CATALOG, prefix=prefix) == []
+    answer = plan(loads, prefix_delegation=prefix)
+    assert answer.feasible
+    assert problems(answer, loads, CATALOG, prefix=prefix) == []
 
 
 @settings(deadline=None, max_examples=8)
@@ -114,14 +114,14 @@ def test_the_time_limit_ends_the_search_with_a_plan_that_holds(monkeypatch):
     loads = [load(f"w{i}", 9 + 7 * i, 300 + 170 * i, 700 + 410 * i) for i in range(5)]
     hours = itertools.count(step=3600.0)
     monkeypatch.setattr("eks_win_capacity.packing.deadline.time.monotonic", lambda: next(hours))
-    found = plan(loads, time_limit_s=1)
-    assert problems(found, loads, CATALOG) == []
-    assert found.lower_bound <= found.cost
+    planned = plan(loads, time_limit_s=1)
+    assert problems(planned, loads, CATALOG) == []
+    assert planned.lower_bound <= planned.cost
 
 
 def brute(loads, candidates, node_cost=0.06):
     """The least cost by trying every way to group the pods. Exact, for a few pods."""
-    pods = tuple(sorted(place for place, one in enumerate(loads) for _ in range(one["replicas"])))
+    pods = tuple(sorted(index for index, one in enumerate(loads) for _ in range(one["replicas"])))
 
     def price(name):
         row = CATALOG[name]
@@ -132,8 +132,8 @@ def brute(loads, candidates, node_cost=0.06):
         costs = []
         for name in candidates:
             row = CATALOG[name]
-            cpu = sum(loads[place]["cpu_m"] for place in group)
-            mib = sum(loads[place]["mib"] for place in group)
+            cpu = sum(loads[index]["cpu_m"] for index in group)
+            mib = sum(loads[index]["mib"] for index in group)
             if (
                 cpu <= row.vcpus * 1000
                 and mib <= row.memory_mib - 2248
@@ -171,9 +171,9 @@ def test_tiny_fleets_agree_with_brute_force(seed):
         for i in range(3)
     ]
     types = ["c5.large", "m5.large", "m5.xlarge"]
-    exact, found = brute(loads, types), plan(loads, candidates=types)
-    assert found.lower_bound <= exact * (1 + 1e-9)
-    assert exact * (1 - 1e-9) <= found.cost <= exact * 1.0025
+    exact, planned = brute(loads, types), plan(loads, candidates=types)
+    assert planned.lower_bound <= exact * (1 + 1e-9)
+    assert exact * (1 - 1e-9) <= planned.cost <= exact * 1.0025
 
 
 def test_the_time_does_not_grow_with_replicas_and_the_bound_scales():
@@ -192,14 +192,14 @@ def test_addresses_are_cut_until_the_true_limit_and_the_answer_names_it():
     need = 4 * 10 + 8
     for free in range(need + 3, need - 4, -1):
         net = Net("10.0.0.0/26", free)
-        found = plan(loads, candidates=["m5.large"], subnets=[net])
-        assert found.feasible == (free >= need)
-        if found.feasible:
-            assert problems(found, loads, CATALOG, subnets=[net]) == []
+        answer = plan(loads, candidates=["m5.large"], subnets=[net])
+        assert answer.feasible == (free >= need)
+        if answer.feasible:
+            assert problems(answer, loads, CATALOG, subnets=[net]) == []
         else:
-            reason = found.infeasible[0]
+            reason = answer.infeasible[0]
             assert (reason.code, reason.short) == ("addresses-short", need - free)
-            assert str(need - free) in found.explain()
+            assert str(need - free) in answer.explain()
 
 
 def test_blocks_are_cut_until_the_true_limit_and_the_answer_names_it():
@@ -207,13 +207,13 @@ def test_blocks_are_cut_until_the_true_limit_and_the_answer_names_it():
     # 60 pods and a warm one: 61 addresses are four /28.
     for blocks in range(6, 1, -1):
         net = Net("10.0.0.0/24", 200, blocks)
-        found = plan(loads, candidates=["m5.large"], subnets=[net], prefix_delegation=True)
-        assert found.feasible == (blocks >= 4)
-        if found.feasible:
-            assert problems(found, loads, CATALOG, prefix=True, subnets=[net]) == []
+        answer = plan(loads, candidates=["m5.large"], subnets=[net], prefix_delegation=True)
+        assert answer.feasible == (blocks >= 4)
+        if answer.feasible:
+            assert problems(answer, loads, CATALOG, prefix=True, subnets=[net]) == []
         else:
-            assert found.infeasible[0].code == "blocks-short"
-            assert found.infeasible[0].short == 4 - blocks
+            assert answer.infeasible[0].code == "blocks-short"
+            assert answer.infeasible[0].short == 4 - blocks
 
 
 def test_more_subnets_never_cost_more():
@@ -226,16 +226,18 @@ def test_more_subnets_never_cost_more():
 
 def test_spread_workloads_are_even_over_the_zones():
     loads = [load("web", 20, 400, 900, zone_spread=True), load("api", 7, 1500, 2500)]
-    found = plan(loads, zones=["a", "b", "c"])
-    assert problems(found, loads, CATALOG, even=[("web", "abc")]) == []
+    planned = plan(loads, zones=["a", "b", "c"])
+    assert problems(planned, loads, CATALOG, even=[("web", "abc")]) == []
 
 
 def test_all_pods_fit_after_any_zone_is_lost():
     loads = [load("web", 20, 400, 900), load("one", 1, 100, 100)]
-    found = plan(loads, zones=["a", "b", "c"], zone_lost=True)
+    planned = plan(loads, zones=["a", "b", "c"], zone_lost=True)
     for lost in "abc":
         for one in loads:
-            kept = sum(g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost)
+            kept = sum(
+                g.nodes * g.pods.get(one["name"], 0) for g in planned.groups if g.zone != lost
+            )
             assert kept >= one["replicas"]
 
 
@@ -261,21 +263,21 @@ def test_limits_and_the_number_of_types_are_kept():
 def test_the_bound_of_few_types_is_that_of_their_best_choice(most):
     loads = [load(f"w{i}", 40 + 31 * i, 130 + 117 * i, 200 + 2333 * (i % 3)) for i in range(9)]
     types = ["c5.2xlarge", "m5.2xlarge", "r5.2xlarge"]
-    found = plan(loads, candidates=types, max_types=most, time_limit_s=4)
-    assert found.gap <= 0.01
-    for some in itertools.combinations(types, most):
-        one = plan(loads, candidates=some, time_limit_s=0.5)
-        assert not one.feasible or found.lower_bound <= one.value
+    planned = plan(loads, candidates=types, max_types=most, time_limit_s=4)
+    assert planned.gap <= 0.01
+    for subset in itertools.combinations(types, most):
+        one = plan(loads, candidates=subset, time_limit_s=0.5)
+        assert not one.feasible or planned.lower_bound <= one.value
 
 
 @given(workloads(), st.sampled_from(["cost", "nodes", "addresses"]))
 @settings(deadline=None, max_examples=8)
 def test_no_time_leaves_a_bound_all_the_same(loads, objective):
     hasty = plan(loads, objective=objective, time_limit_s=1e-9)
-    found = plan(loads, objective=objective, time_limit_s=5)
-    assert hasty.lower_bound <= found.value
+    planned = plan(loads, objective=objective, time_limit_s=5)
+    assert hasty.lower_bound <= planned.value
     hosts = objective == "addresses" and all(one["host_process"] for one in loads)
-    assert hasty.lower_bound > 0 or hosts or not found.value
+    assert hasty.lower_bound > 0 or hosts or not planned.value
 
 
 def test_a_spread_plan_near_the_bound_is_among_the_first():
@@ -286,27 +288,27 @@ def test_a_spread_plan_near_the_bound_is_among_the_first():
         for i in range(12)
     ]
     seen = []
-    told = {"time_limit_s": 5, "progress": lambda *one: seen.append(one[0])}
-    found = plan(loads, zones=["a", "b", "c"], **told)
+    options = {"time_limit_s": 5, "progress": lambda *one: seen.append(one[0])}
+    planned = plan(loads, zones=["a", "b", "c"], **options)
     even = [(one["name"], ["a", "b", "c"]) for one in loads if one["zone_spread"]]
-    assert problems(found, loads, CATALOG, even=even) == []
-    assert min(seen[:2]) <= 1.02 * found.lower_bound < seen[0]
+    assert problems(planned, loads, CATALOG, even=even) == []
+    assert min(seen[:2]) <= 1.02 * planned.lower_bound < seen[0]
 
 
 def test_daemons_take_their_room_on_every_node():
     loads = [load("web", 9, 100, 100)]
     daemon = [{"name": "log", "cpu": "100m", "memory": "100Mi"}]
-    found = plan(loads, candidates=["m5.large"], daemonsets=daemon)
-    assert found.types == {"m5.large": 2}
+    planned = plan(loads, candidates=["m5.large"], daemonsets=daemon)
+    assert planned.types == {"m5.large": 2}
 
 
 @pytest.mark.parametrize("objective", ["nodes", "addresses"])
 def test_other_objectives_count_whole_things(objective):
     loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
-    found = plan(loads, objective=objective)
-    assert problems(found, loads, CATALOG) == []
-    assert found.value == {"nodes": found.nodes, "addresses": found.addresses}[objective]
-    assert found.lower_bound == int(found.lower_bound)
+    planned = plan(loads, objective=objective)
+    assert problems(planned, loads, CATALOG) == []
+    assert planned.value == {"nodes": planned.nodes, "addresses": planned.addresses}[objective]
+    assert planned.lower_bound == int(planned.lower_bound)
 
 
 @pytest.mark.parametrize(
@@ -325,21 +327,21 @@ def test_other_objectives_count_whole_things(objective):
     ],
 )
 def test_what_cannot_be_done_is_said_with_its_reason(loads, options, code):
-    found = plan(loads, **options)
-    assert not found.feasible
-    assert found.infeasible[0].code == code
-    assert code in found.explain()
-    assert found.to_pandas().empty
+    answer = plan(loads, **options)
+    assert not answer.feasible
+    assert answer.infeasible[0].code == code
+    assert code in answer.explain()
+    assert answer.to_pandas().empty
 
 
 def test_each_candidate_left_out_has_its_reason():
     loads = [load("web", 40, 1000, 3600)]
-    found = plan(loads, candidates=[*TYPES, "m6g.large", "t3.nano", "m5n.large"])
-    codes = {one.instance_type: one.code for one in found.rejected}
+    planned = plan(loads, candidates=[*TYPES, "m6g.large", "t3.nano", "m5n.large"])
+    codes = {one.instance_type: one.code for one in planned.rejected}
     assert codes["m6g.large"] == "arm64"
     assert codes["t3.nano"] == "too-small"
     assert codes["m5n.large"] == "dominated" or codes["m5.large"] == "dominated"
-    assert set(codes) | set(found.types) == {*TYPES, "m6g.large", "t3.nano", "m5n.large"}
+    assert set(codes) | set(planned.types) == {*TYPES, "m6g.large", "t3.nano", "m5n.large"}
 
 
 @pytest.mark.parametrize(
@@ -364,42 +366,42 @@ def test_the_bound_of_the_knapsack_holds_whatever_is_cut():
     rng = np.random.default_rng(3)
     need = np.column_stack([rng.integers(1, 30, 7), rng.integers(1, 30, 7), np.ones(7, int)])
     room = np.array([[60, 70, 9], [100, 40, 5]])
-    worth = np.tile(rng.integers(1, 1000, 7), (2, 1))
+    duals = np.tile(rng.integers(1, 1000, 7), (2, 1))
     most = np.minimum((room[:, None, :] // need).min(axis=2), 3)
-    prices = resource_prices(worth.astype(float), need, room, most)
+    prices = resource_prices(duals.astype(float), need, room, most)
     grid = np.array(list(itertools.product(*[range(4)] * 7)))
     for kind in range(2):
         fits = (grid @ need <= room[kind]).all(axis=1) & (grid <= most[kind]).all(axis=1)
-        exact = (grid[fits] @ worth[kind]).max()
+        exact = (grid[fits] @ duals[kind]).max()
         for width in (1, 5, 10_000):
-            found = best_mixes(worth, need, room, most, prices, np.zeros(2, int), width=width)
-            assert found.value[kind] <= exact <= found.bound[kind]
-        assert found.value[kind] == exact
+            mixes = best_mixes(duals, need, room, most, prices, np.zeros(2, int), width=width)
+            assert mixes.value[kind] <= exact <= mixes.bound[kind]
+        assert mixes.value[kind] == exact
 
 
 def test_snippets_have_the_shape_of_their_tools():
-    found = plan([load("web", 40, 400, 900)], zones=["a", "b"], zone_lost=True)
-    pool = yaml.safe_load(found.karpenter())
+    planned = plan([load("web", 40, 400, 900)], zones=["a", "b"], zone_lost=True)
+    pool = yaml.safe_load(planned.karpenter())
     assert (pool["apiVersion"], pool["kind"]) == ("karpenter.sh/v1", "NodePool")
-    groups = yaml.safe_load(found.node_groups())
+    groups = yaml.safe_load(planned.node_groups())
     assert groups["apiVersion"] == "eksctl.io/v1alpha5"
-    assert sum(g["desiredCapacity"] for g in groups["nodeGroups"]) == found.nodes
-    assert "<table" in found._repr_html_()
+    assert sum(g["desiredCapacity"] for g in groups["nodeGroups"]) == planned.nodes
+    assert "<table" in planned._repr_html_()
 
 
 def test_the_command_reads_csv_and_yaml_alike(tmp_path):
     rows = [{"name": "web", "replicas": 30, "cpu": "500m", "memory": "1Gi"}]
     (tmp_path / "w.yaml").write_text(yaml.safe_dump({"workloads": rows}))
     (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,30,500m,1Gi\n")
-    told = []
+    documents = []
     for name in ("w.yaml", "w.csv"):
         ran = CliRunner().invoke(
             app, ["plan", str(tmp_path / name), "-t", "m5.large", "-o", "json"]
         )
         assert ran.exit_code == 0, ran.output
-        told.append(json.loads(ran.stdout))
-    assert told[0] == told[1]
-    assert told[0]["types"] == {"m5.large": 8}
+        documents.append(json.loads(ran.stdout))
+    assert documents[0] == documents[1]
+    assert documents[0]["types"] == {"m5.large": 8}
     ran = CliRunner().invoke(app, ["plan", str(tmp_path / "w.csv"), "-t", "t3.nano"])
     assert ran.exit_code == 1
     assert "too-large" in ran.output
@@ -435,8 +437,8 @@ def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
 
     loads = [load("web", 60, 30, 60)]
     subnet = Subnet("10.0.0.0/24", used=["10.0.0.16/28"])
-    found = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
-    assert problems(found, loads, CATALOG, prefix=True, subnets=[subnet]) == []
+    planned = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
+    assert problems(planned, loads, CATALOG, prefix=True, subnets=[subnet]) == []
     (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,60,30m,60Mi\n")
     asked = ["plan", str(tmp_path / "w.csv"), "-t", "m5.large", "--subnet", "a=10.0.0.0/27"]
     ran = CliRunner().invoke(app, asked)
@@ -450,9 +452,9 @@ def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
 
     monkeypatch.setattr("eks_win_capacity.packing.solve.with_rounded_resources", interrupted)
     loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
-    found = plan(loads, compare=True)
-    assert found.status == "interrupted"
-    assert problems(found, loads, CATALOG) == []
+    planned = plan(loads, compare=True)
+    assert planned.status == "interrupted"
+    assert problems(planned, loads, CATALOG) == []
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -476,14 +478,14 @@ def test_a_short_limit_is_kept_and_never_says_infeasible_of_what_is_feasible(see
         options["limits"] = {"nodes": 100_000}
     limit = float(rng.choice([0.001, 0.01, 0.1, 0.3]))
     begun = time.process_time()
-    found = plan(loads, candidates=["m5.*", "c5.*"], time_limit_s=limit, compare=False, **options)
+    answer = plan(loads, candidates=["m5.*", "c5.*"], time_limit_s=limit, compare=False, **options)
     assert time.process_time() - begun <= 1.2 * limit + 1.5
-    assert found.status in {"proved", "gap", "not-found"}
-    if found.feasible:
-        assert found.lower_bound <= found.cost
+    assert answer.status in {"proved", "gap", "not-found"}
+    if answer.feasible:
+        assert answer.lower_bound <= answer.cost
         even = [(one["name"], "abc") for one in loads if one.get("zone_spread")]
         checked = {"prefix": bool(seed % 2), "kubelet": 250, "even": even}
-        assert problems(found, loads, CATALOG, **checked) == []
+        assert problems(answer, loads, CATALOG, **checked) == []
 
 
 def test_the_search_can_be_interrupted_inside_the_solver(monkeypatch):
@@ -514,8 +516,8 @@ def test_a_solver_that_looks_at_no_clock_is_left_behind(monkeypatch):
 
 def test_accelerators_local_disks_and_credits_are_left_out_unless_they_are_named():
     loads = [load("web", 20, 1483, 256)]
-    found = plan(loads, candidates=None)
-    codes = {one.instance_type: one.code for one in found.rejected}
+    planned = plan(loads, candidates=None)
+    codes = {one.instance_type: one.code for one in planned.rejected}
     for name, code in (
         ("g4dn.xlarge", "accelerator"),
         ("p6-b200.48xlarge", "accelerator"),
@@ -531,8 +533,8 @@ def test_accelerators_local_disks_and_credits_are_left_out_unless_they_are_named
 
 def test_an_exclusion_takes_its_types_out_and_one_that_matches_nothing_is_refused():
     loads = [load("web", 20, 1483, 256)]
-    found = plan(loads, candidates=["m5.*", "!m5.metal", "!*.large"])
-    codes = {one.instance_type: one.code for one in found.rejected}
+    planned = plan(loads, candidates=["m5.*", "!m5.metal", "!*.large"])
+    codes = {one.instance_type: one.code for one in planned.rejected}
     assert codes["m5.metal"] == codes["m5.large"] == "excluded"
     assert not any(name.startswith("c") for name in plan(loads, candidates="!c*").types)
     with pytest.raises(InputError, match="matches the exclusion '!zz"):
@@ -540,28 +542,28 @@ def test_an_exclusion_takes_its_types_out_and_one_that_matches_nothing_is_refuse
 
 
 def test_two_nodes_in_two_of_three_zones_survive_the_loss_of_any():
-    found = plan(
+    planned = plan(
         [load("a", 2, 1500, 1024)],
         candidates=["c5.xlarge"],
         zones=["a", "b", "c"],
         zone_lost=True,
         node_cost=0,
     )
-    assert (found.nodes, found.status) == (2, "proved")
+    assert (planned.nodes, planned.status) == (2, "proved")
 
 
 def test_the_bound_of_spread_plans_is_summed_over_the_zones():
     loads = [load(f"w{i}", 30 * (i + 1), 300 + 370 * i, 700, zone_spread=True) for i in range(3)]
-    found = plan(loads, candidates=["m5.*"], zones=["a", "b", "c"])
-    assert found.gap <= 0.01
+    planned = plan(loads, candidates=["m5.*"], zones=["a", "b", "c"])
+    assert planned.gap <= 0.01
 
 
 def test_a_plan_of_even_shares_says_so():
     loads = [load(f"w{i}", 40 + 31 * i, 130 + 217 * i, 200 + 333 * i) for i in range(9)]
     options = {"candidates": ["m5.*", "c5.*"], "zones": ["a", "b", "c"], "time_limit_s": 6}
-    found = plan(loads, zone_lost=True, **options)
-    assert found.bound_of == "even shares of the zones"
-    assert "with even shares of the zones costs less" in found.explain()
+    planned = plan(loads, zone_lost=True, **options)
+    assert planned.bound_of == "even shares of the zones"
+    assert "with even shares of the zones costs less" in planned.explain()
 
 
 @pytest.mark.parametrize("objective", ["nodes", "addresses"])
@@ -573,7 +575,7 @@ def test_of_plans_with_equally_few_nodes_or_addresses_the_cheapest_is_given(obje
         ]
         names = rng.sample(["m5.large", "m5.xlarge", "c5.large", "c5.2xlarge", "r5.large"], 3)
         asked = {"candidates": names, "compare": False}
-        found = plan(loads, objective=objective, **asked)
-        cheapest = plan(loads, limits={objective: round(found.value)}, **asked)
+        planned = plan(loads, objective=objective, **asked)
+        cheapest = plan(loads, limits={objective: round(planned.value)}, **asked)
         assert cheapest.value == pytest.approx(cheapest.cost)
-        assert found.cost <= cheapest.cost * (1 + 1e-9)
+        assert planned.cost <= cheapest.cost * (1 + 1e-9)

@@ -61,16 +61,16 @@ def empty():
 
 
 @pytest.fixture(params=[ordinary, zoned, prefixed, impossible, empty])
-def found(request):
+def any_plan(request):
     """Each plan in turn, made once it is asked for."""
     return request.param()
 
 
-def test_a_plan_comes_back_from_json_as_it_was(found):
-    assert FleetPlan.from_json(found.to_json()) == found
-    told = json.loads(found.to_json())
-    assert told["nodes"] == found.nodes
-    assert told["gap"] == found.gap
+def test_a_plan_comes_back_from_json_as_it_was(any_plan):
+    assert FleetPlan.from_json(any_plan.to_json()) == any_plan
+    document = json.loads(any_plan.to_json())
+    assert document["nodes"] == any_plan.nodes
+    assert document["gap"] == any_plan.gap
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_other_json_is_no_plan(text):
 
 
 def test_the_sums_of_a_plan_agree_with_its_rows():
-    for found in (ordinary(), zoned(), prefixed()):
-        frame = found.to_pandas()
-        assert frame["nodes"].sum() == found.nodes == sum(found.types.values())
-        assert (frame["nodes"] * frame["addresses_per_node"]).sum() == found.addresses
-        assert (frame["nodes"] * frame["prefixes_per_node"]).sum() == found.prefixes
-        assert frame["cost"].sum() == pytest.approx(found.cost)
-        places = pd.DataFrame(found.places())
-        assert places["nodes"].sum() == found.nodes
-        assert places["addresses"].sum() == found.addresses
-        assert (places["nodes"] * places["node_cost"]).sum() == pytest.approx(found.cost)
+    for planned in (ordinary(), zoned(), prefixed()):
+        frame = planned.to_pandas()
+        assert frame["nodes"].sum() == planned.nodes == sum(planned.types.values())
+        assert (frame["nodes"] * frame["addresses_per_node"]).sum() == planned.addresses
+        assert (frame["nodes"] * frame["prefixes_per_node"]).sum() == planned.prefixes
+        assert frame["cost"].sum() == pytest.approx(planned.cost)
+        places = pd.DataFrame(planned.places())
+        assert places["nodes"].sum() == planned.nodes
+        assert places["addresses"].sum() == planned.addresses
+        assert (places["nodes"] * places["node_cost"]).sum() == pytest.approx(planned.cost)
         assert not places.duplicated(["instance_type", "zone", "subnet"]).any()
     assert ordinary().pods == {"api": 9, "web": 40}
     assert set(zoned().to_pandas()["subnet"]) == {"subnet-0a", "subnet-0b"}
@@ -137,11 +137,11 @@ def test_dearer_by_so_much_is_what_a_fleet_of_the_type_alone_costs():
 
 
 def test_the_best_single_type_and_the_other_mode_stand_beside():
-    for found, options in ((ordinary(), {}), (zoned(), None)):
-        single, other = found.single_type, found.other_mode
+    for planned, options in ((ordinary(), {}), (zoned(), None)):
+        single, other = planned.single_type, planned.other_mode
         assert single.nodes
         assert len(single.types) == 1
-        assert single.cost >= found.cost * (1 - 1e-9)
+        assert single.cost >= planned.cost * (1 - 1e-9)
         assert other.name == "prefix delegation"
         if options is not None:
             costs = [plan(candidates=[name], compare=False) for name in TYPES]
@@ -154,11 +154,11 @@ def test_the_best_single_type_and_the_other_mode_stand_beside():
 
 def test_an_impossible_other_mode_is_said_with_its_reason():
     subnet = Subnet("10.0.0.0/26", used=["10.0.0.16", "10.0.0.32"])
-    found = plan([{"name": "web", "replicas": 9, "cpu_m": 100, "mib": 64}], subnets=[subnet])
-    assert found.feasible
-    assert found.other_mode.nodes == 0
-    assert "block" in found.other_mode.why
-    assert "With prefix delegation: no plan: " in found.explain()
+    answer = plan([{"name": "web", "replicas": 9, "cpu_m": 100, "mib": 64}], subnets=[subnet])
+    assert answer.feasible
+    assert answer.other_mode.nodes == 0
+    assert "block" in answer.other_mode.why
+    assert "With prefix delegation: no plan: " in answer.explain()
 
 
 def test_a_plan_is_said_in_words():
@@ -183,9 +183,9 @@ def test_a_plan_is_said_in_words():
     )
 
 
-def test_a_notebook_shows_a_plan(found):
-    shown = found._repr_html_()
-    assert ("<table" in shown) == bool(found.groups)
+def test_a_notebook_shows_a_plan(any_plan):
+    shown = any_plan._repr_html_()
+    assert ("<table" in shown) == bool(any_plan.groups)
     assert "nan" not in shown.lower()
 
 
@@ -195,17 +195,17 @@ def test_names_are_escaped_in_a_notebook():
 
 
 def test_node_groups_carry_what_eksctl_needs():
-    told = yaml.safe_load(zoned().node_groups(cluster="prod", region="eu-west-1"))
-    assert told["metadata"] == {"name": "prod", "region": "eu-west-1"}
-    groups = told["nodeGroups"]
+    config = yaml.safe_load(zoned().node_groups(cluster="prod", region="eu-west-1"))
+    assert config["metadata"] == {"name": "prod", "region": "eu-west-1"}
+    groups = config["nodeGroups"]
     assert len({group["name"] for group in groups}) == len(groups) == len(zoned().places())
-    for group, place in zip(groups, zoned().places(), strict=True):
+    for group, row in zip(groups, zoned().places(), strict=True):
         assert group["amiFamily"] == "WindowsServer2022CoreContainer"
-        assert group["instanceType"] == place["instance_type"]
-        assert group["minSize"] == group["desiredCapacity"] == place["nodes"]
-        assert group["subnets"] == [place["subnet"]]
+        assert group["instanceType"] == row["instance_type"]
+        assert group["minSize"] == group["desiredCapacity"] == row["nodes"]
+        assert group["subnets"] == [row["subnet"]]
         assert group["maxPodsPerNode"] == 110
-        slots = CATALOG[place["instance_type"]].ipv4_per_interface - 1
+        slots = CATALOG[row["instance_type"]].ipv4_per_interface - 1
         assert group["tags"][TAG] == str(slots)
         assert group["taints"] == [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
         assert group["labels"]
@@ -231,8 +231,8 @@ def test_a_lifted_kubelet_limit_reaches_the_node_groups():
 
 
 def test_the_addresses_of_daemons_count_in_the_tag():
-    found = plan(daemonsets=[{"name": "log", "cpu": "50m"}], compare=False)
-    for group in yaml.safe_load(found.node_groups())["nodeGroups"]:
+    planned = plan(daemonsets=[{"name": "log", "cpu": "50m"}], compare=False)
+    for group in yaml.safe_load(planned.node_groups())["nodeGroups"]:
         slots = CATALOG[group["instanceType"]].ipv4_per_interface - 1
         assert group["tags"][TAG] == str(slots)
 
@@ -247,10 +247,10 @@ def test_karpenter_gets_a_node_pool_and_its_class():
     assert wanted["topology.kubernetes.io/zone"] == ["a", "b"]
     assert spec["nodeClassRef"]["name"] == "win-class"
     assert spec["taints"][0]["value"] == "windows"
-    made = yaml.safe_load(zoned().karpenter_node_class(cluster="prod"))
-    assert made["kind"] == "EC2NodeClass"
-    assert made["spec"]["amiFamily"] == "Windows2022"
-    assert made["spec"]["kubelet"] == {
+    node_class = yaml.safe_load(zoned().karpenter_node_class(cluster="prod"))
+    assert node_class["kind"] == "EC2NodeClass"
+    assert node_class["spec"]["amiFamily"] == "Windows2022"
+    assert node_class["spec"]["kubelet"] == {
         "maxPods": 110,
         "kubeReserved": {"memory": "512Mi"},
         "systemReserved": {"memory": "1536Mi"},
@@ -259,7 +259,7 @@ def test_karpenter_gets_a_node_pool_and_its_class():
     cpus = [CATALOG[name].vcpus for name in zoned().types]
     most = sum(cpu * n for cpu, n in zip(cpus, zoned().types.values(), strict=True)) + max(cpus)
     assert pool["spec"]["limits"]["cpu"] == str(most)
-    assert made["spec"]["subnetSelectorTerms"] == [{"id": "subnet-0a"}, {"id": "subnet-0b"}]
+    assert node_class["spec"]["subnetSelectorTerms"] == [{"id": "subnet-0a"}, {"id": "subnet-0b"}]
     assert "&id" not in ordinary().karpenter_node_class()
     assert "under prefix delegation" in prefixed().karpenter()
 
@@ -283,22 +283,22 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
                     return real(*args, **more)
                 report = more.get("report", lambda *_: None)
 
-                def stopped(*told):
-                    report(*told)
+                def stopped(*progress):
+                    report(*progress)
                     signal.raise_signal(signal.SIGINT)
 
                 return real(*args, **{**more, "report": stopped})
 
             monkeypatch.setattr(solving, "solve", solve)
-            found = plan(**options)
-            assert found.feasible
-            assert len(found.types) <= options.get("max_types", 9)
+            answer = plan(**options)
+            assert answer.feasible
+            assert len(answer.types) <= options.get("max_types", 9)
             if stop == 0:
-                assert found.status == "interrupted"
-                assert "interrupted" in found.explain()
+                assert answer.status == "interrupted"
+                assert "interrupted" in answer.explain()
             subnets = options.get("subnets", ())
-            slots = found.pods if "zone_lost" in options else None
-            assert problems(found, LOADS, CATALOG, subnets=subnets, slots=slots) == []
+            slots = answer.pods if "zone_lost" in options else None
+            assert problems(answer, LOADS, CATALOG, subnets=subnets, slots=slots) == []
     monkeypatch.setattr(solving, "solve", real)
     monkeypatch.setattr(solving, "settle", _raising)
     assert plan(subnets=nets, zone_lost=True).status == "interrupted"
@@ -315,21 +315,21 @@ def test_an_interrupt_before_any_plan_is_said(monkeypatch):
     monkeypatch.setattr(solving, "solve", _raising)
     assert (plan().feasible, plan().status) == (True, "interrupted")
     monkeypatch.setattr(solving, "starts_of", lambda *_args, **_more: ())
-    found = plan()
-    assert (found.feasible, found.status) == (False, "interrupted")
-    assert "interrupted before it had a plan" in found.explain()
+    answer = plan()
+    assert (answer.feasible, answer.status) == (False, "interrupted")
+    assert "interrupted before it had a plan" in answer.explain()
 
 
 @pytest.mark.parametrize("objective", ["nodes", "addresses"])
 def test_of_fleets_with_as_few_nodes_or_addresses_a_cheap_one_is_given(objective):
     types = ["m5.16xlarge", "m5.24xlarge", "m5.metal"]
     loads = [{"name": "web", "replicas": 40, "cpu_m": 250, "mib": 512}]
-    found = plan(loads, candidates=types, objective=objective, compare=False)
-    assert found.types == {"m5.16xlarge": 1}
+    planned = plan(loads, candidates=types, objective=objective, compare=False)
+    assert planned.types == {"m5.16xlarge": 1}
     nets = [Subnet("10.0.0.0/24")]
-    assert plan(loads, candidates=types, objective=objective, subnets=nets).types == found.types
-    assert problems(found, loads, CATALOG) == []
-    shares = [found.groups[0].cpu_m, found.groups[0].address_slots]
+    assert plan(loads, candidates=types, objective=objective, subnets=nets).types == planned.types
+    assert problems(planned, loads, CATALOG) == []
+    shares = [planned.groups[0].cpu_m, planned.groups[0].address_slots]
     assert shares == [64_000, CATALOG["m5.16xlarge"].ipv4_per_interface - 1]
 
 
@@ -338,15 +338,15 @@ def test_a_million_pods_spread_over_zones_are_all_placed():
         {"name": "web", "replicas": 1_000_000, "cpu_m": 250, "mib": 512, "zone_spread": True},
         {"name": "api", "replicas": 333_331, "cpu_m": 500, "mib": 3072, "zone_spread": True},
     ]
-    found = plan(loads, candidates=["m5.large", "m5.xlarge"], zones=["a", "b"], compare=False)
-    assert found.gap <= 1e-3
+    planned = plan(loads, candidates=["m5.large", "m5.xlarge"], zones=["a", "b"], compare=False)
+    assert planned.gap <= 1e-3
     even = [("web", "ab"), ("api", "ab")]
-    assert problems(found, loads, CATALOG, even=even) == []
+    assert problems(planned, loads, CATALOG, even=even) == []
 
 
 def test_without_a_plan_no_manifest_is_written():
-    found = plan([{"name": "huge", "replicas": 1, "cpu_m": 99_000, "mib": 64}])
-    for write in (found.node_groups, found.karpenter, found.karpenter_node_class):
+    planned = plan([{"name": "huge", "replicas": 1, "cpu_m": 99_000, "mib": 64}])
+    for write in (planned.node_groups, planned.karpenter, planned.karpenter_node_class):
         with pytest.raises(InputError, match=r"no plan to write \(too-large\)"):
             write()
 
@@ -354,21 +354,21 @@ def test_without_a_plan_no_manifest_is_written():
 def test_progress_is_reported_where_subnets_bind_nothing():
     seen = []
     nets = [Subnet("10.0.0.0/16", zone="a")]
-    found = plan(subnets=nets, progress=lambda cost, bound: seen.append((cost, bound)))
-    assert seen[-1][0] >= found.cost
+    planned = plan(subnets=nets, progress=lambda cost, bound: seen.append((cost, bound)))
+    assert seen[-1][0] >= planned.cost
 
 
 @pytest.mark.parametrize("prefix", [False, True])
 def test_karpenter_would_place_what_is_planned_for_it(prefix):
-    found = plan(prefix_delegation=prefix, launcher="karpenter", compare=False)
-    view = karpenter_view(list(found.types), prefix_delegation=prefix).set_index("instance_type")
-    for group in found.groups:
+    planned = plan(prefix_delegation=prefix, launcher="karpenter", compare=False)
+    view = karpenter_view(list(planned.types), prefix_delegation=prefix).set_index("instance_type")
+    for group in planned.groups:
         believed = view.loc[group.instance_type]
         assert group.pod_addresses <= believed["karpenter_addresses"]
         assert group.cpu_m_used <= believed["karpenter_cpu_m"]
         assert group.memory_used <= believed["karpenter_memory_mib"] * 2**20
-    assert problems(found, LOADS, CATALOG, prefix=prefix) == []
-    assert "may launch more nodes" not in found.karpenter()
+    assert problems(planned, LOADS, CATALOG, prefix=prefix) == []
+    assert "may launch more nodes" not in planned.karpenter()
 
 
 def test_an_unknown_launcher_is_refused():

@@ -97,9 +97,9 @@ def test_the_fluid_bound_holds_in_exact_fractions(problem, most):
     for kind in range(problem.kinds):
         prices = [Fraction(one) for one in fluid.prices[kind].tolist()]
         ceiling = sum(map(operator.mul, prices, problem.room[kind].tolist()))
-        for shape, worth in enumerate(fluid.duals.pods.tolist()):
+        for shape, dual in enumerate(fluid.duals.pods.tolist()):
             paid = sum(map(operator.mul, prices, problem.need[shape].tolist()))
-            ceiling += max(Fraction(0), Fraction(worth) - paid) * int(able[kind, shape])
+            ceiling += max(Fraction(0), Fraction(dual) - paid) * int(able[kind, shape])
         part = min(part, Fraction(problem.cost[kind]) / max(ceiling, Fraction(problem.cost[kind])))
     exact = part * sum(map(operator.mul, map(Fraction, fluid.duals.pods), problem.count.tolist()))
     assert exact * Fraction(1 - 1e-8) <= fluid_bound(problem) <= exact
@@ -297,10 +297,10 @@ def test_mixes_drawn_fit_their_nodes_and_are_full(problem, seed):
     fluid = solve_fluid(problem)
     which = np.repeat(np.arange(len(fluid.kind)), 20)
     kind = fluid.kind[which]
-    worth = np.tile(fluid.duals.pods, (len(kind), 1))
+    duals = np.tile(fluid.duals.pods, (len(kind), 1))
     most = problem.most_per_node()[kind]
-    mix = scatter(problem, kind, fluid.mix[which], worth, rng=rng)
-    other = mutate(problem, kind, mix, worth, np.zeros(mix.shape), rng=rng)
+    mix = scatter(problem, kind, fluid.mix[which], duals, rng=rng)
+    other = mutate(problem, kind, mix, duals, np.zeros(mix.shape), rng=rng)
     for drawn in (mix, other):
         left = problem.room[kind] - drawn @ problem.need
         assert (left >= 0).all()
@@ -333,9 +333,9 @@ def test_choices_of_few_nodes_are_all_there_and_the_cheapest_first(most):
         and (problem.room[list(chosen)].sum(axis=0) >= wanted).all()
         and (able[list(chosen)].sum(axis=0) >= problem.count).all()
     }
-    found = few_nodes(problem, most=most, nodes=3)
-    assert {tuple(row[row >= 0].tolist()) for row in found} == every
-    cost = [problem.cost[row[row >= 0]].sum() for row in found]
+    choices = few_nodes(problem, most=most, nodes=3)
+    assert {tuple(row[row >= 0].tolist()) for row in choices} == every
+    cost = [problem.cost[row[row >= 0]].sum() for row in choices]
     assert cost == sorted(cost)
 
 
@@ -343,8 +343,8 @@ def test_the_search_repeats():
     problem = problem_of(
         [(3, 4, 1), (5, 2, 1), (1, 7, 1)], [300, 200, 77], [(10, 10, 4), (40, 20, 16)], [1.1, 3.0]
     )
-    told = []
+    runs = []
     for _ in range(2):
         best, bound, _ = solve(problem, target=1e-9, deadline=Deadline())
-        told.append((best.kind.tolist(), best.mix.tolist(), best.number.tolist(), bound))
-    assert told[0] == told[1]
+        runs.append((best.kind.tolist(), best.mix.tolist(), best.number.tolist(), bound))
+    assert runs[0] == runs[1]

@@ -58,25 +58,25 @@ def drawn(seed, *, spread):
 def test_tiny_fleets_in_subnets_agree_with_brute_force(seed, spread):
     loads, nets, prefix = drawn(seed, spread=spread)
     exact = least_cost(loads, TYPES, nets, prefix=prefix)
-    found = plan(loads, subnets=nets, prefix_delegation=prefix)
+    answer = plan(loads, subnets=nets, prefix_delegation=prefix)
     if prefix and not math.isfinite(exact):
         exact = least_cost(loads, TYPES, nets, prefix=prefix, certain=False)
-        assert bool(found.rests_on) == math.isfinite(exact)
+        assert bool(answer.rests_on) == math.isfinite(exact)
     else:
-        assert not found.rests_on
-    assert found.feasible == math.isfinite(exact)
-    if found.feasible:
+        assert not answer.rests_on
+    assert answer.feasible == math.isfinite(exact)
+    if answer.feasible:
         zones = sorted({net.zone for net in nets})
         even = [("w0", zones)] if spread else []
-        assert problems(found, loads, CATALOG, prefix=prefix, subnets=nets, even=even) == []
-        assert found.lower_bound <= exact * (1 + 1e-9)
-        assert exact * (1 - 1e-9) <= found.cost <= exact * 1.0025
+        assert problems(answer, loads, CATALOG, prefix=prefix, subnets=nets, even=even) == []
+        assert answer.lower_bound <= exact * (1 + 1e-9)
+        assert exact * (1 - 1e-9) <= answer.cost <= exact * 1.0025
     else:
-        reason = found.infeasible[0]
+        reason = answer.infeasible[0]
         blocks = reason.code == "blocks-short"
         more = fewest_more(loads, TYPES, nets, prefix=prefix, blocks=blocks)
         assert (reason.code in {"addresses-short", "blocks-short"}, reason.short) == (True, more)
-        assert f"{more:,}" in found.explain()
+        assert f"{more:,}" in answer.explain()
 
 
 def test_a_real_subnet_is_filled_address_by_address_until_the_true_limit():
@@ -85,11 +85,11 @@ def test_a_real_subnet_is_filled_address_by_address_until_the_true_limit():
     need = 48
     for used in range(59):
         subnet = Subnet("10.0.0.0/26", used=[f"10.0.0.{4 + n}" for n in range(used)], zone="a")
-        found = plan(loads, candidates=["m5.large"], subnets=subnet)
-        assert found.feasible == (subnet.free >= need)
-        if not found.feasible:
-            assert found.infeasible[0].short == need - subnet.free
-            assert found.infeasible[0].subject == "10.0.0.0/26"
+        answer = plan(loads, candidates=["m5.large"], subnets=subnet)
+        assert answer.feasible == (subnet.free >= need)
+        if not answer.feasible:
+            assert answer.infeasible[0].short == need - subnet.free
+            assert answer.infeasible[0].subject == "10.0.0.0/26"
 
 
 def test_a_real_subnet_loses_block_by_block_until_the_true_limit():
@@ -98,10 +98,10 @@ def test_a_real_subnet_loses_block_by_block_until_the_true_limit():
     for broken in range(14):
         used = [f"10.0.0.{16 * (n + 1)}" for n in range(broken)]
         subnet = Subnet("10.0.0.0/24", used=used)
-        found = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
-        assert found.feasible == (subnet.free_prefixes >= 4)
-        if not found.feasible:
-            reason = found.infeasible[0]
+        answer = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
+        assert answer.feasible == (subnet.free_prefixes >= 4)
+        if not answer.feasible:
+            reason = answer.infeasible[0]
             assert (reason.code, reason.short) == ("blocks-short", 4 - subnet.free_prefixes)
 
 
@@ -111,13 +111,13 @@ def test_the_nodes_own_addresses_may_break_a_block_and_then_it_is_missing():
     subnet = Subnet("10.0.0.0/24", used=used)
     assert (subnet.free, subnet.free_prefixes) == (48, 3)
     for pods, possible in ((31, True), (32, False)):
-        found = plan(
+        answer = plan(
             [load("web", pods, 10, 16)],
             candidates=["m5.large"],
             subnets=[subnet],
             prefix_delegation=True,
         )
-        assert found.feasible is possible
+        assert answer.feasible is possible
 
 
 def test_prefix_reservations_serve_prefixes_and_nothing_else():
@@ -125,9 +125,9 @@ def test_prefix_reservations_serve_prefixes_and_nothing_else():
     outside = reserved.free_outside_reservations
     loads = [load("web", 200, 10, 16)]
     options = {"candidates": ["m5.large"], "kubelet_max_pods": 250, "prefix_delegation": True}
-    found = plan(loads, subnets=[reserved], **options)
-    assert found.feasible
-    assert found.prefixes == 13 <= reserved.free_prefixes
+    answer = plan(loads, subnets=[reserved], **options)
+    assert answer.feasible
+    assert answer.prefixes == 13 <= reserved.free_prefixes
     # All but a few addresses outside are in use, and the blocks inside still serve.
     used = [f"10.0.0.{n}" for n in range(4, 126)]
     tight = Subnet("10.0.0.0/24", used=used, reservations=["10.0.0.128/25:prefix"])
@@ -145,15 +145,15 @@ def test_prefix_reservations_serve_prefixes_and_nothing_else():
 
 def test_explicit_reservations_are_out_of_reach():
     subnet = Subnet("10.0.0.0/26", reservations=["10.0.0.32/27:explicit"])
-    found = plan([load("web", 40, 100, 128)], candidates=["m5.large"], subnets=[subnet])
-    assert found.infeasible[0].short == 48 - subnet.free_outside_reservations
+    answer = plan([load("web", 40, 100, 128)], candidates=["m5.large"], subnets=[subnet])
+    assert answer.infeasible[0].short == 48 - subnet.free_outside_reservations
 
 
 def test_of_a_count_the_worst_case_is_taken_and_said():
     subnet = Subnet("10.0.0.0/24", used=20)
-    found = plan([load("web", 9, 10, 16)], subnets=[subnet], prefix_delegation=True)
-    assert found.infeasible[0].code == "blocks-short"
-    assert "worst case" in found.explain()
+    answer = plan([load("web", 9, 10, 16)], subnets=[subnet], prefix_delegation=True)
+    assert answer.infeasible[0].code == "blocks-short"
+    assert "worst case" in answer.explain()
     assert plan([load("web", 9, 10, 16)], subnets=[subnet]).feasible
     with pytest.raises(PlacementUnknownError):
         plan(
@@ -184,9 +184,9 @@ def test_every_kind_of_subnet_is_read():
         [state],
     )
     for subnets in asked:
-        found = plan(loads, subnets=subnets)
-        assert found.feasible
-        assert {group.subnet for group in found.groups} <= {
+        answer = plan(loads, subnets=subnets)
+        assert answer.feasible
+        assert {group.subnet for group in answer.groups} <= {
             "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24", "subnet-1",
         }  # fmt: skip
     assert plan(loads, subnets={"z": "10.0.1.0/24"}).groups[0].zone == "z"
@@ -221,12 +221,12 @@ def test_a_lost_zone_may_be_made_good_unevenly_where_subnets_differ():
     loads = [load("web", 10, 100, 128)]
     # Even shares of 5 would not fit b, which holds two pods.
     nets = [Net("a", 60, zone="a"), Net("b", 6, zone="b"), Net("c", 60, zone="c")]
-    found = plan(loads, subnets=nets, zone_lost=True)
-    assert found.feasible
+    answer = plan(loads, subnets=nets, zone_lost=True)
+    assert answer.feasible
     for lost in "abc":
-        kept = sum(g.nodes * g.pods.get("web", 0) for g in found.groups if g.zone != lost)
+        kept = sum(g.nodes * g.pods.get("web", 0) for g in answer.groups if g.zone != lost)
         assert kept >= 10
-    assert problems(found, loads, CATALOG, subnets=nets, slots=found.pods) == []
+    assert problems(answer, loads, CATALOG, subnets=nets, slots=answer.pods) == []
 
 
 @pytest.mark.parametrize("prefix", [False, True])
@@ -240,22 +240,24 @@ def test_large_fleets_find_the_limit_too(prefix):
             Net("a", fewest.addresses // 2 + more, 10**4, zone="a"),
             Net("b", fewest.addresses // 2 + more, 10**4, zone="b"),
         ]
-        found = plan(loads, subnets=nets, **options)
-        assert found.feasible is possible
+        answer = plan(loads, subnets=nets, **options)
+        assert answer.feasible is possible
         if possible:
-            assert problems(found, loads, CATALOG, prefix=prefix, subnets=nets) == []
+            assert problems(answer, loads, CATALOG, prefix=prefix, subnets=nets) == []
         else:
             missing = math.ceil(fewest.lower_bound) - sum(net.free for net in nets)
-            assert found.infeasible[0].code == "addresses-short"
-            assert found.infeasible[0].short == pytest.approx(missing, abs=2)
+            assert answer.infeasible[0].code == "addresses-short"
+            assert answer.infeasible[0].short == pytest.approx(missing, abs=2)
 
 
 def test_more_subnets_make_a_plan_possible_and_never_dearer():
     loads = [load("web", 20, 400, 900), load("api", 9, 1500, 2500)]
     nets = [Net(f"n{i}", 30, zone="abc"[i % 3]) for i in range(5)]
     costs = [plan(loads, subnets=nets[:number]) for number in range(1, 6)]
-    known = [found.cost for found in costs if found.feasible]
-    assert [found.feasible for found in costs] == sorted(found.feasible for found in costs)
+    known = [fleet_plan.cost for fleet_plan in costs if fleet_plan.feasible]
+    assert [fleet_plan.feasible for fleet_plan in costs] == sorted(
+        fleet_plan.feasible for fleet_plan in costs
+    )
     assert all(later <= earlier * 1.0025 for earlier, later in itertools.pairwise(known))
 
 
@@ -284,48 +286,50 @@ def test_every_mixture_of_options_keeps_every_limit(seed):
         ]
     )  # fmt: skip
     options["time_limit_s"] = None  # what a limit leaves open would hang on the clock
-    found = plan(loads, subnets=nets, prefix_delegation=prefix, **options)
+    answer = plan(loads, subnets=nets, prefix_delegation=prefix, **options)
     turned = plan(loads[::-1], subnets=nets[::-1], prefix_delegation=prefix, **options)
-    assert found == turned
-    if not found.feasible:
+    assert answer == turned
+    if not answer.feasible:
         short = {"addresses-short", "blocks-short", "limits"}
-        assert {reason.code for reason in found.infeasible} <= short
+        assert {reason.code for reason in answer.infeasible} <= short
         return
     slots = None
     if "surge" in options or "zone_lost" in options:
-        slots = {one["name"]: found.pods.get(one["name"], 0) for one in loads}
+        slots = {one["name"]: answer.pods.get(one["name"], 0) for one in loads}
         assert all(slots[one["name"]] >= one["replicas"] for one in loads)
     even = [(one["name"], zones) for one in loads if one["zone_spread"]]
     assert (
-        problems(found, loads, CATALOG, prefix=prefix, subnets=nets, slots=slots, even=even) == []
+        problems(answer, loads, CATALOG, prefix=prefix, subnets=nets, slots=slots, even=even) == []
     )
-    assert len(found.types) <= options.get("max_types", 99)
+    assert len(answer.types) <= options.get("max_types", 99)
     for name, most in options.get("limits", {}).items():
-        assert (found.nodes if name == "nodes" else found.types.get(name, 0)) <= most
+        assert (answer.nodes if name == "nodes" else answer.types.get(name, 0)) <= most
     for lost in zones if "zone_lost" in options else ():
         for one in loads:
-            kept = sum(g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost)
+            kept = sum(
+                g.nodes * g.pods.get(one["name"], 0) for g in answer.groups if g.zone != lost
+            )
             assert kept >= one["replicas"]
 
 
 @pytest.mark.parametrize("replicas", [100, 400, 560, 640, 900])
 def test_in_prefix_mode_what_is_certain_leads_or_the_reservation_is_named(replicas):
-    subnets = [Subnet(f"10.0.{place}.0/24") for place in range(3)]
+    subnets = [Subnet(f"10.0.{row}.0/24") for row in range(3)]
     loads = [load("web", replicas, 10, 2)]
-    found = plan(loads, subnets=subnets, prefix_delegation=True, candidates=["m5.large"])
-    if found.feasible and not found.rests_on:
-        for place in found.places():
-            blocks = place["prefixes"] + place["nodes"]
-            subnet = next(one for one in subnets if str(one.cidr) == place["subnet"])
+    answer = plan(loads, subnets=subnets, prefix_delegation=True, candidates=["m5.large"])
+    if answer.feasible and not answer.rests_on:
+        for row in answer.places():
+            blocks = row["prefixes"] + row["nodes"]
+            subnet = next(one for one in subnets if str(one.cidr) == row["subnet"])
             assert blocks <= subnet.free_prefixes
-        assert "wherever their own addresses fall" in found.explain()
-    if found.rests_on:
-        assert found.reservation_commands
+        assert "wherever their own addresses fall" in answer.explain()
+    if answer.rests_on:
+        assert answer.reservation_commands
         reserved = [
             reservation_plan(
                 subnet,
                 prefixes=sum(
-                    p["prefixes"] for p in found.places() if p["subnet"] == str(subnet.cidr)
+                    p["prefixes"] for p in answer.places() if p["subnet"] == str(subnet.cidr)
                 ),
             ).planned_subnet
             for subnet in subnets
@@ -333,7 +337,7 @@ def test_in_prefix_mode_what_is_certain_leads_or_the_reservation_is_named(replic
         again = plan(loads, subnets=reserved, prefix_delegation=True, candidates=["m5.large"])
         assert again.feasible
         assert not again.rests_on
-        assert again.nodes == found.nodes
+        assert again.nodes == answer.nodes
 
 
 def test_without_zones_no_share_of_them_is_odd():
@@ -396,10 +400,10 @@ def test_small_fleets_in_three_zones_with_few_types_are_settled():
     def fleet(candidates):
         return plan(loads, candidates=candidates, zones=["a", "b", "c"], max_types=2)
 
-    found = fleet(types)
+    planned = fleet(types)
     # Older solvers prove less of the same plan.
-    assert found.value - found.lower_bound <= 0.02 * found.value
-    assert found.value <= fleet(["c6a.4xlarge", "m6a.2xlarge", "r7i.xlarge"]).value * (1 + 1e-9)
+    assert planned.value - planned.lower_bound <= 0.02 * planned.value
+    assert planned.value <= fleet(["c6a.4xlarge", "m6a.2xlarge", "r7i.xlarge"]).value * (1 + 1e-9)
 
 
 def test_each_choice_of_two_types_is_told_from_the_best_by_sums_of_its_nodes():
@@ -411,9 +415,9 @@ def test_each_choice_of_two_types_is_told_from_the_best_by_sums_of_its_nodes():
     types = [f"r7i.{size}" for size in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge")]
     types += [f"r5.{size}" for size in ("large", "xlarge", "2xlarge", "4xlarge")]
     types += [f"c5a.{size}" for size in ("large", "xlarge", "2xlarge")]
-    found = plan(loads, candidates=types, zones=["a", "b", "c"], max_types=2, node_cost=0)
-    assert len(found.types) == 2
-    assert found.gap <= 0.01
+    planned = plan(loads, candidates=types, zones=["a", "b", "c"], max_types=2, node_cost=0)
+    assert len(planned.types) == 2
+    assert planned.gap <= 0.01
 
 
 def test_zones_share_pods_so_that_few_nodes_hold_them():
@@ -425,14 +429,14 @@ def test_zones_share_pods_so_that_few_nodes_hold_them():
         for at, shape in enumerate(shapes)
     ]
     types = [f"{name}.{size}" for name in ("c7i", "m7i") for size in ("2xlarge", "8xlarge")]
-    found = plan(loads, candidates=types, zones=["a", "b", "c"])
-    assert (found.status, found.nodes) == ("proved", 4)
+    planned = plan(loads, candidates=types, zones=["a", "b", "c"])
+    assert (planned.status, planned.nodes) == ("proved", 4)
 
 
-def zoned(found, name):
+def zoned(fleet_plan, name):
     """Pods of a workload in each zone."""
     pods = dict.fromkeys("abc", 0)
-    for group in found.groups:
+    for group in fleet_plan.groups:
         pods[group.zone] += group.pods.get(name, 0) * group.nodes
     return sorted(pods.values())
 
@@ -442,10 +446,10 @@ def zoned(found, name):
 def test_uneven_shares_survive_the_loss_of_a_zone_too(replicas, surge):
     loads = [load("web", replicas, 700, 256, zone_spread=True, max_skew=2, anti_affinity=True)]
     for zones in (["a", "b"], ["a", "b", "c"]):
-        found = plan(
+        planned = plan(
             loads, candidates=["m5.large", "m5.xlarge"], zones=zones, zone_lost=True, surge=surge
         )
-        shares = zoned(found, "web")
+        shares = zoned(planned, "web")
         assert sum(shares) - max(shares) >= replicas + surge
 
 
@@ -455,8 +459,10 @@ def test_both_parts_of_a_workload_with_spot_spread_as_one(replicas, skew):
     prices = {"m5.large": 0.2, "m5.xlarge": 0.35, "m5.2xlarge": 0.75}
     for share in (0.25, 0.5):
         buy = {"spot_share": share, "spot_prices": {name: 0.4 * p for name, p in prices.items()}}
-        found = plan(loads, candidates=list(prices), prices=prices, zones=["a", "b", "c"], buy=buy)
-        shares = zoned(found, "web")
+        planned = plan(
+            loads, candidates=list(prices), prices=prices, zones=["a", "b", "c"], buy=buy
+        )
+        shares = zoned(planned, "web")
         assert shares[-1] - shares[0] <= skew
 
 
@@ -468,12 +474,12 @@ def test_subnets_with_room_to_spare_give_the_plan_of_their_zones():
     ]
     types = [f"{name}.{size}xlarge" for name in ("c6a", "m5") for size in (2, 4, 8)]
     nets = {"a": "10.0.0.0/25", "b": "10.1.0.0/24", "c": "10.2.0.0/25"}
-    found = plan(loads, candidates=types, subnets=nets)
-    assert (found.status, found.value) == (
+    planned = plan(loads, candidates=types, subnets=nets)
+    assert (planned.status, planned.value) == (
         "proved",
         pytest.approx(plan(loads, candidates=types, zones=list(nets)).value),
     )
-    assert all(group.subnet == nets[group.zone] for group in found.groups)
+    assert all(group.subnet == nets[group.zone] for group in planned.groups)
 
 
 def test_no_step_loses_the_cheapest_plan_that_is_known(monkeypatch):
@@ -498,17 +504,17 @@ def test_what_is_known_in_a_moment_is_good_where_zones_differ_too():
         for at in range(7)
     ]
     types = ["m5.xlarge", "m5.2xlarge", "r5.xlarge", "c5.2xlarge", "r5.2xlarge"]
-    told = []
+    costs = []
 
     def stop(cost, _bound):
-        told.append(cost)
-        if len(told) == 2:
+        costs.append(cost)
+        if len(costs) == 2:
             raise KeyboardInterrupt
 
     spread = [load | {"zone_spread": True} for load in loads]
     asked = {"candidates": types, "compare": False}
     early = plan_fleet(spread, zones=["a", "b", "c"], progress=stop, **asked)
     assert early.status == "interrupted"
-    assert early.cost < told[0]
+    assert early.cost < costs[0]
     # Spreading costs something too, and nothing is proved of it here.
     assert early.cost <= 1.03 * plan_fleet(loads, **asked).cost

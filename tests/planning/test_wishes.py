@@ -21,17 +21,17 @@ def plan(*loads, **options):
     return plan_fleet(list(loads), **options)
 
 
-def by_zone(found, name):
+def by_zone(fleet_plan, name):
     counted = collections.Counter()
-    for group in found.groups:
+    for group in fleet_plan.groups:
         counted[group.zone] += group.nodes * group.pods.get(name, 0)
     return counted
 
 
 @pytest.mark.parametrize("skew", [1, 2, 5])
 def test_zones_differ_by_no_more_than_the_skew(skew):
-    found = plan(load(replicas=11, zone_spread=True, max_skew=skew), load("job", 7), zones=ZONES)
-    counts = [by_zone(found, "web")[zone] for zone in ZONES]
+    planned = plan(load(replicas=11, zone_spread=True, max_skew=skew), load("job", 7), zones=ZONES)
+    counts = [by_zone(planned, "web")[zone] for zone in ZONES]
     assert sum(counts) == 11
     assert max(counts) - min(counts) <= skew
 
@@ -43,15 +43,15 @@ def test_more_skew_never_costs_more():
 
 
 def test_a_node_runs_no_more_pods_of_a_workload_than_allowed():
-    found = plan(load(replicas=12, max_per_node=2), load("job", 6, cpu="1"))
-    assert max(group.pods.get("web", 0) for group in found.groups) <= 2
+    planned = plan(load(replicas=12, max_per_node=2), load("job", 6, cpu="1"))
+    assert max(group.pods.get("web", 0) for group in planned.groups) <= 2
     one = plan(load(replicas=3, max_per_node=1))
     assert one.cost == plan(load(replicas=3, anti_affinity=True)).cost
 
 
 def test_gpus_are_a_dimension_of_their_own():
-    found = plan(load("ml", 5, gpu=1), load("web", 3), candidates=["g4dn.*", "m5.*"])
-    for group in found.groups:
+    planned = plan(load("ml", 5, gpu=1), load("web", 3), candidates=["g4dn.*", "m5.*"])
+    for group in planned.groups:
         assert group.extended_used["nvidia.com/gpu"] == group.pods.get("ml", 0)
         assert group.extended_used["nvidia.com/gpu"] <= gpus_of(group.instance_type)
     assert not plan(load("ml", 5, gpu=1)).feasible
@@ -59,16 +59,16 @@ def test_gpus_are_a_dimension_of_their_own():
 
 
 def test_types_with_gpus_come_in_by_default_where_a_workload_asks():
-    found = plan_fleet([load("ml", 2, gpu=1)], compare=False)
-    assert all(gpus_of(name) for name in found.types)
+    planned = plan_fleet([load("ml", 2, gpu=1)], compare=False)
+    assert all(gpus_of(name) for name in planned.types)
     plain = plan_fleet([load("web", 2)], compare=False)
     assert not any(gpus_of(name) for name in plain.types)
 
 
 def test_extended_resources_of_types_may_be_said():
     shared = {"m5.*": {"example.com/slot": 3}}
-    found = plan(load(replicas=7, extended="example.com/slot=1"), extended_resources=shared)
-    assert found.nodes == 3
+    planned = plan(load(replicas=7, extended="example.com/slot=1"), extended_resources=shared)
+    assert planned.nodes == 3
     with pytest.raises(InputError, match="extended_resources"):
         plan(load(), extended_resources=["m5.large"])
     with pytest.raises(InputError, match="extended of workload"):
@@ -96,34 +96,34 @@ def cost_without_spot(**more):
 @pytest.mark.parametrize("more", [{}, {"zone_spread": True}, {"max_per_node": 3}])
 def test_no_more_than_the_share_runs_on_spot(share, more):
     buy = {"spot_share": share, "spot_prices": SPOT}
-    found = bought(*web_and_job(**more), zones=ZONES, surge=1, buy=buy)
-    assert found.pods == {"job": 8, "web": 21}
-    for name, number in found.pods.items():
-        spot = sum(g.nodes * g.pods.get(name, 0) for g in found.groups if g.purchase == "spot")
+    planned = bought(*web_and_job(**more), zones=ZONES, surge=1, buy=buy)
+    assert planned.pods == {"job": 8, "web": 21}
+    for name, number in planned.pods.items():
+        spot = sum(g.nodes * g.pods.get(name, 0) for g in planned.groups if g.purchase == "spot")
         assert spot <= share * number + 1e-9
     if more.get("zone_spread"):
-        counts = [by_zone(found, "web")[zone] for zone in ZONES]
+        counts = [by_zone(planned, "web")[zone] for zone in ZONES]
         assert max(counts) - min(counts) <= 1
     if more.get("max_per_node"):
-        assert max(group.pods.get("web", 0) for group in found.groups) <= 3
-    assert found.cost <= cost_without_spot(**more) * (1 + 1e-9)
+        assert max(group.pods.get("web", 0) for group in planned.groups) <= 3
+    assert planned.cost <= cost_without_spot(**more) * (1 + 1e-9)
 
 
 def test_spot_nodes_are_written_as_such():
-    found = bought(load(replicas=20, cpu="1"), buy={"spot_share": 0.5, "spot_prices": SPOT})
-    assert "(spot)" in found.explain()
-    assert {row["purchase"] for row in found.rows()} == {"on-demand", "spot"}
-    assert "karpenter.sh/capacity-type" in found.karpenter()
-    assert "onDemandPercentageAboveBaseCapacity: 0" in found.node_groups()
+    planned = bought(load(replicas=20, cpu="1"), buy={"spot_share": 0.5, "spot_prices": SPOT})
+    assert "(spot)" in planned.explain()
+    assert {row["purchase"] for row in planned.rows()} == {"on-demand", "spot"}
+    assert "karpenter.sh/capacity-type" in planned.karpenter()
+    assert "onDemandPercentageAboveBaseCapacity: 0" in planned.node_groups()
 
 
 def test_what_is_paid_already_costs_its_volume_alone():
-    found = bought(load(replicas=20, cpu="1"), buy={"paid": {"m5.xlarge": 3, "m5.2xlarge": 1}})
-    paid = [group for group in found.groups if group.purchase == "paid"]
+    planned = bought(load(replicas=20, cpu="1"), buy={"paid": {"m5.xlarge": 3, "m5.2xlarge": 1}})
+    paid = [group for group in planned.groups if group.purchase == "paid"]
     assert all(group.cost == 0.0055 for group in paid)
     assert sum(g.nodes for g in paid if g.instance_type == "m5.xlarge") <= 3
     assert sum(g.nodes for g in paid if g.instance_type == "m5.2xlarge") == 1
-    assert found.cost < bought(load(replicas=20, cpu="1")).cost
+    assert planned.cost < bought(load(replicas=20, cpu="1")).cost
 
 
 def test_zones_that_are_packed_apart_share_what_is_paid():
@@ -135,16 +135,16 @@ def test_zones_that_are_packed_apart_share_what_is_paid():
     ]
     spot = {"spot_share": 0.5, "spot_prices": SPOT}
     buy = {"paid": {"m5.xlarge": 2}, **spot}
-    found = bought(*loads, buy=buy, zones=ZONES, time_limit_s=5)
-    assert sum(group.nodes for group in found.groups if group.purchase == "paid") <= 2
+    planned = bought(*loads, buy=buy, zones=ZONES, time_limit_s=5)
+    assert sum(group.nodes for group in planned.groups if group.purchase == "paid") <= 2
 
 
 def test_the_licence_is_added_or_taken_off_by_vcpu():
     pod = load(replicas=1, cpu="1")
     assert bought(pod, buy={"licence": 0.046}).cost == pytest.approx(0.188 + 0.092 + 0.0055)
-    own = bought(pod, buy={"licence": "own"})
-    assert own.cost == pytest.approx(0.188 - 0.092 + 0.0055)
-    assert "Dedicated Hosts" in own.price_basis
+    own_licence = bought(pod, buy={"licence": "own"})
+    assert own_licence.cost == pytest.approx(0.188 - 0.092 + 0.0055)
+    assert "Dedicated Hosts" in own_licence.price_basis
 
 
 @pytest.mark.parametrize(
@@ -164,13 +164,13 @@ def test_odd_ways_to_buy_are_refused(buy, words):
 
 def test_as_many_types_and_nodes_as_asked_for_are_there():
     loads = [load(replicas=20, cpu="1", memory="2Gi"), load("job", 13, zone_spread=True)]
-    found = bought(*loads, zones=ZONES, min_types=4)
-    assert len(found.types) == 4
+    planned = bought(*loads, zones=ZONES, min_types=4)
+    assert len(planned.types) == 4
     wanted = {"nodes": 12, "b": 5, "m5.large": 2}
-    found = bought(*loads, zones=ZONES, at_least=wanted)
-    assert found.nodes >= 12
-    assert found.types["m5.large"] >= 2
-    assert sum(g.nodes for g in found.groups if g.zone == "b") >= 5
+    planned = bought(*loads, zones=ZONES, at_least=wanted)
+    assert planned.nodes >= 12
+    assert planned.types["m5.large"] >= 2
+    assert sum(g.nodes for g in planned.groups if g.zone == "b") >= 5
     assert bought(load(replicas=2), min_types=3).infeasible[0].code == "types-short"
     few = bought(*loads, zones=ZONES, limits={"a": 2})
     assert sum(g.nodes for g in few.groups if g.zone == "a") <= 2
@@ -179,16 +179,16 @@ def test_as_many_types_and_nodes_as_asked_for_are_there():
 
 
 def test_nodes_of_pods_that_may_be_anywhere_stand_in_all_zones():
-    found = plan(load(replicas=40, cpu="1500m"), zones=ZONES, candidates=["m5.large"])
+    planned = plan(load(replicas=40, cpu="1500m"), zones=ZONES, candidates=["m5.large"])
     counts = collections.Counter()
-    for group in found.groups:
+    for group in planned.groups:
         counts[group.zone] += group.nodes
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_wishes_hold_together_from_now_and_within_limits():
     loads = [load("ml", 3, gpu=1), load(replicas=20, cpu="1", zone_spread=True)]
-    found = plan_fleet(
+    answer = plan_fleet(
         loads,
         candidates=["m5.*large", "g4dn.*"],
         zones=ZONES,
@@ -198,10 +198,10 @@ def test_wishes_hold_together_from_now_and_within_limits():
         at_least={"nodes": 9},
         compare=False,
     )
-    assert found.feasible
-    assert len(found.types) >= 4
-    assert found.nodes >= 9
-    assert found.diff().drain <= 1
+    assert answer.feasible
+    assert len(answer.types) >= 4
+    assert answer.nodes >= 9
+    assert answer.diff().drain <= 1
     tight = plan_fleet(
         [load(replicas=9)],
         candidates=["m5.large"],
@@ -218,27 +218,27 @@ def test_wishes_hold_together_from_now_and_within_limits():
 @pytest.mark.parametrize("addresses", [23, 40, 41, 44])
 @pytest.mark.parametrize("least", [{"nodes": 8}, {"m5.large": 8}, {"b": 8}])
 def test_nodes_asked_for_at_least_keep_the_limit_on_addresses(addresses, least):
-    found = plan(
+    answer = plan(
         load(),
         candidates=["m5.large"],
         zones=ZONES,
         limits={"addresses": addresses},
         at_least=least,
     )
-    assert found.feasible == (addresses >= 41)
-    if found.feasible:
-        assert (found.nodes, found.status) == (8, "proved")
-        assert found.addresses <= addresses
+    assert answer.feasible == (addresses >= 41)
+    if answer.feasible:
+        assert (answer.nodes, answer.status) == (8, "proved")
+        assert answer.addresses <= addresses
     else:
-        assert found.infeasible[0].code == "limits"
+        assert answer.infeasible[0].code == "limits"
 
 
 def test_a_bound_that_leaves_wishes_out_says_so():
     loads = [load(f"w{at}", 9 + at, f"{300 + 137 * at}m", "700Mi") for at in range(6)]
-    found = plan(*loads, at_least={"nodes": 20}, min_types=3, time_limit_s=6)
-    assert found.feasible
-    assert "any number of types" in found.explain()
-    assert found.lower_bound <= found.value
+    answer = plan(*loads, at_least={"nodes": 20}, min_types=3, time_limit_s=6)
+    assert answer.feasible
+    assert "any number of types" in answer.explain()
+    assert answer.lower_bound <= answer.value
     nodes = plan(*loads, at_least={"nodes": 20}, time_limit_s=None)
     # Sums of nodes count those that are asked for: fewer cost less.
     assert nodes.bound_of == ""
@@ -248,17 +248,17 @@ def test_a_bound_that_leaves_wishes_out_says_so():
 
 
 def test_a_limit_on_a_type_counts_the_nodes_that_are_paid():
-    found = bought(
+    planned = bought(
         load(replicas=30, cpu="1"), buy={"paid": {"m5.xlarge": 3}}, limits={"m5.xlarge": 4}
     )
-    assert found.types.get("m5.xlarge", 0) <= 4
+    assert planned.types.get("m5.xlarge", 0) <= 4
 
 
 def test_what_marks_a_kind_of_node_is_not_part_of_a_name():
     buy = {"spot_share": 0.5, "spot_prices": SPOT, "paid": {"m5.xlarge": 2}}
-    found = bought(load(replicas=9, cpu="1"), load("job", 5), buy=buy, limits={"nodes": 1})
-    refused = found.infeasible[0]
-    assert found.status == "infeasible"
+    answer = bought(load(replicas=9, cpu="1"), load("job", 5), buy=buy, limits={"nodes": 1})
+    refused = answer.infeasible[0]
+    assert answer.status == "infeasible"
     assert "(" not in refused.subject
     assert "(paid)" not in refused.why
     big = bought(load(replicas=9, cpu="99"), buy=buy).infeasible[0]
@@ -286,9 +286,9 @@ def test_of_plans_with_one_type_and_equally_few_nodes_the_cheapest_is_found(
 
     alone = [fleet([name]) for name in prices]
     fewest = min(one.value for one in alone)
-    found = fleet(list(prices))
-    assert found.value == fewest
-    assert found.cost == min(one.cost for one in alone if one.value == fewest)
+    planned = fleet(list(prices))
+    assert planned.value == fewest
+    assert planned.cost == min(one.cost for one in alone if one.value == fewest)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_nodes_that_cost_nothing_are_planned_without_a_warning():
     loads = [load(replicas=30, cpu="1"), load("job", 3, memory="3Gi")]
     options = {"candidates": ["m5.large", "m5.xlarge"], "node_cost": 0, "compare": False}
     assert plan_fleet(loads, buy={"paid": {"m5.large": 99}}, **options).cost == 0
-    found = plan_fleet(loads, buy={"paid": {"m5.large": 3, "m5.xlarge": 1}}, **options)
-    assert 0 < found.cost < plan_fleet(loads, **options).cost
+    planned = plan_fleet(loads, buy={"paid": {"m5.large": 3, "m5.xlarge": 1}}, **options)
+    assert 0 < planned.cost < plan_fleet(loads, **options).cost
     with pytest.raises(InputError, match=r"above zero and at most 1e\+12; got 1e\+300"):
         plan_fleet(loads, prices={"m5.large": 1e300}, **options)
