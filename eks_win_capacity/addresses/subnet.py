@@ -25,7 +25,7 @@ from eks_win_capacity.addresses.parsing import (
     reservations_of,
     text_of,
 )
-from eks_win_capacity.core.arrays import unmasked
+from eks_win_capacity.core.arrays import count, unmasked
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
@@ -179,8 +179,9 @@ class Subnet:
             cidr, subnet_id = subnet["CidrBlock"], subnet.get("SubnetId")
             used = interfaces
             if interfaces is None:
-                used = 2 ** (32 - network_of(cidr).prefixlen) - KEPT
-                used -= subnet["AvailableIpAddressCount"]
+                usable = 2 ** (32 - network_of(cidr).prefixlen) - KEPT
+                free = subnet["AvailableIpAddressCount"]
+                used = usable - count(free, name="AvailableIpAddressCount", high=usable)
         except KeyError as error:
             raise InputError(f"the entry of DescribeSubnets lacks {error}") from None
         parsed = cls(

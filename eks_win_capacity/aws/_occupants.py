@@ -151,7 +151,7 @@ def _state(
         vpc_id=item.get("VpcId") or "",
         zone=item.get("AvailabilityZone") or "",
         zone_id=item.get("AvailabilityZoneId") or "",
-        available=count(item, "AvailableIpAddressCount"),
+        available=_available(item),
         used=None if interfaces is None else tuple(a for i in interfaces for a in _held(i)),
         reservations=None if reserved is None else tuple(reserved),
         users=None if interfaces is None else _users(interfaces, systems),
@@ -159,6 +159,24 @@ def _state(
         if interfaces is None
         else tuple(map(_interface, filter(_instance, interfaces))),
     )
+
+
+def _available(item: Mapping[str, Any]) -> int | None:
+    """
+    The free addresses that EC2 counts in a subnet, or None if it does not.
+
+    Raises DocumentError if the subnet has not so many.
+    """
+    free = count(item, "AvailableIpAddressCount")
+    size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
+    if free is not None and free > size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST:
+        raise DocumentError(
+            f"AvailableIpAddressCount of {item['SubnetId']} is {free:,}, and {item['CidrBlock']} has not "
+            "so many: save the answer again",
+            source="the answer",
+            place="AvailableIpAddressCount",
+        )
+    return free
 
 
 def _instance(interface: Mapping[str, Any]) -> str:

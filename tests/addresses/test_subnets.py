@@ -334,6 +334,9 @@ def test_an_ec2_answer_that_leaves_doubt_is_refused(used):
 def test_an_entry_of_describe_subnets_must_be_whole():
     with pytest.raises(InputError, match="AvailableIpAddressCount"):
         Subnet.from_describe_subnets({"CidrBlock": "10.0.0.0/24"})
+    for free in (300, -1, "200"):
+        with pytest.raises((InputError, UnsupportedInputError), match="AvailableIpAddressCount"):
+            Subnet.from_describe_subnets({**DESCRIBED, "AvailableIpAddressCount": free})
     with pytest.raises(InputError, match="counts reserved addresses as taken"):
         Subnet.from_describe_subnets(DESCRIBED, reservations=RESERVATIONS)
 

@@ -342,6 +342,7 @@ def test_a_count_alone_is_used_where_no_reservation_hides_it():
         {"Subnets": [{"SubnetId": "s"}, 5]},
         {"Subnets": {"SubnetId": "s"}},
         {"Subnets": [{**SUBNETS["Subnets"][0], "AvailableIpAddressCount": -1}]},
+        {"Subnets": [{**SUBNETS["Subnets"][0], "AvailableIpAddressCount": 9_999}]},
         {"Subnets": [{**SUBNETS["Subnets"][0], "AvailableIpAddressCount": "many"}]},
         {"NetworkInterfaces": [{"SubnetId": "s"}], **SUBNETS},
         {"cluster": []},
