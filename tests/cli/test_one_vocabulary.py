@@ -95,7 +95,7 @@ def ran(*arguments):
     return CliRunner().invoke(cli.app, [str(word) for word in arguments])
 
 
-def told(command, *arguments):
+def json_of(command, *arguments):
     done = ran(*command.split(), *arguments, "-o", "json")
     assert done.exit_code in {0, 3, 4}, done.output
     return json.loads(done.stdout)
@@ -124,7 +124,7 @@ def options():
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.usefixtures("folder")
 def test_every_command_prints_an_object_with_rows_notes_and_assumptions(asked):
-    document = told(asked, *ASKED[asked])
+    document = json_of(asked, *ASKED[asked])
     name = document["command"]
     assert asked == name or asked.startswith(f"{name} ")
     for part in ("rows", "notes", "assumptions"):
@@ -143,7 +143,7 @@ def rows_described():
     """The part of the page on JSON that says what keys the rows of each command have."""
     parts = []
     for asked in ASKED:
-        rows = told(asked, *ASKED[asked])["rows"]
+        rows = json_of(asked, *ASKED[asked])["rows"]
         kinds = {}
         for key, value in (pair for row in rows for pair in row.items()):
             kinds.setdefault(key, {})[KINDS[type(value)]] = None
@@ -169,10 +169,10 @@ def test_what_rests_on_a_guess_says_so(folder):
     assert folder
     assert (
         "110 pods"
-        in told("subnet -t m5.large --prefix-delegation", "10.0.0.0/22")["assumptions"][0]
+        in json_of("subnet -t m5.large --prefix-delegation", "10.0.0.0/22")["assumptions"][0]
     )
-    assert not told("subnet -t m5.large --pods-per-node 9", "10.0.0.0/22")["assumptions"]
-    assert told("subnets", "-f", STATE)["assumptions"]
+    assert not json_of("subnet -t m5.large --pods-per-node 9", "10.0.0.0/22")["assumptions"]
+    assert json_of("subnets", "-f", STATE)["assumptions"]
 
 
 # -- words --------------------------------------------------------------------------
@@ -240,11 +240,11 @@ def test_errors_name_options_and_no_arguments_of_python(
 @pytest.mark.parametrize("name", ["m5.large", "t3.small", "c5.4xlarge"])
 def test_a_full_node_has_the_same_pods_in_every_command(folder, mode, name):
     (folder / "one.csv").write_text(f"instance_type\n{name}\n")
-    (node,) = told("node", name, mode)["rows"]
+    (node,) = json_of("node", name, mode)["rows"]
     full = min(node["address_pods"], node["kubelet_pods"])
-    (fits,) = told("subnet", "10.0.0.0/16", "-t", name, mode)["rows"]
-    (karpenter,) = told("karpenter-view", name, mode)["rows"]
-    (most,) = told("max-pods", name, mode, "--kubelet-max-pods", "110")["rows"]
+    (fits,) = json_of("subnet", "10.0.0.0/16", "-t", name, mode)["rows"]
+    (karpenter,) = json_of("karpenter-view", name, mode)["rows"]
+    (most,) = json_of("max-pods", name, mode, "--kubelet-max-pods", "110")["rows"]
     assert fits["pods_per_node"] == full == most["max_pods"] == karpenter["real_pods"]
 
 
@@ -276,7 +276,7 @@ def test_the_advised_limit_goes_by_vcpus(name, cap):
 
 def test_what_cannot_run_windows_is_in_no_total(folder):
     assert folder
-    document = told("fleet", "nodes.csv")
+    document = json_of("fleet", "nodes.csv")
     arm = next(row for row in document["rows"] if row["instance_type"] == "m6g.large")
     total = next(row for row in document["rows"] if row["instance_type"] == "total")
     assert (arm["total_secondary"], arm["total_prefix"]) == (None, None)
@@ -298,7 +298,7 @@ def test_rows_are_written_as_excel_and_no_text_is_a_formula(folder):
     assert (cell.data_type, cell.value) == ("s", "=cmd|'/c calc'!A1")
     assert ran("node", "m5.large", "--out", "n.xlsx").exit_code == 0
     kept = pd.read_excel(folder / "n.xlsx")
-    (shown,) = told("node", "m5.large")["rows"]
+    (shown,) = json_of("node", "m5.large")["rows"]
     assert {name: kept.loc[0, name] for name in ("pods", "binding", "windows")} == {
         name: shown[name] for name in ("pods", "binding", "windows")
     }
@@ -340,8 +340,8 @@ def test_several_clusters_make_one_table(monkeypatch):
 
     monkeypatch.setattr(aws, "load_cluster", lambda *_args, **_options: ClusterState())
     both = ("--cluster", "a", "--cluster", "b", "-f", f"a={STATE}", "-f", f"b={STATE}")
-    one = told("cluster", "-f", STATE)["rows"]
-    document = told("cluster", *both)
+    one = json_of("cluster", "-f", STATE)["rows"]
+    document = json_of("cluster", *both)
     assert document["rows"] == [{"cluster": name, **row} for name in "ab" for row in one]
     assert any(line.startswith("b: total: ") for line in document["notes"])
     alone = ran("check", "-f", STATE)
@@ -365,7 +365,7 @@ def test_a_cluster_without_an_answer_keeps_no_other_from_its_own(monkeypatch):
 
     monkeypatch.setattr(aws, "load_cluster", load)
     both = ("--cluster", "wrong", "--cluster", "b", "-f", f"b={STATE}")
-    one = told("cluster", "-f", STATE)["rows"]
+    one = json_of("cluster", "-f", STATE)["rows"]
     done = ran("cluster", *both, "-o", "json")
     assert json.loads(done.stdout)["rows"] == [{"cluster": "b", **row} for row in one]
     assert done.stderr.startswith("eks-win-capacity: error: wrong: EKS has no cluster 'wrong'\n")
@@ -382,15 +382,19 @@ def test_a_cluster_without_an_answer_keeps_no_other_from_its_own(monkeypatch):
 
 def test_a_new_subnet_takes_nodes_and_puts_off_the_date(folder):
     assert folder
-    before = told("subnets", "-f", STATE, "-t", "m5.large")["rows"]
-    after = told("subnets", "-f", STATE, "-t", "m5.large", "--add-subnet", "10.99.0.0/24")["rows"]
+    before = json_of("subnets", "-f", STATE, "-t", "m5.large")["rows"]
+    after = json_of("subnets", "-f", STATE, "-t", "m5.large", "--add-subnet", "10.99.0.0/24")[
+        "rows"
+    ]
     assert [row["subnet_id"] for row in after] == [
         *(row["subnet_id"] for row in before),
         "new 10.99.0.0/24",
     ]
     assert after[-1]["more_m5.large"] == 25
     assert "overlaps" in str(ran("subnets", "-f", STATE, "--add-subnet", "10.20.1.0/25").exception)
-    rows = told("forecast", "pods.csv", "--capacity", "251", "--add-subnet", "10.9.0.0/24")["rows"]
+    rows = json_of("forecast", "pods.csv", "--capacity", "251", "--add-subnet", "10.9.0.0/24")[
+        "rows"
+    ]
     assert [row["capacity"] for row in rows[-2:]] == [251, 502]
     assert rows[-2]["days_left"] == rows[0]["days_left"]
     assert (rows[-1]["days_left"] or 10**9) > rows[-2]["days_left"]
@@ -398,14 +402,14 @@ def test_a_new_subnet_takes_nodes_and_puts_off_the_date(folder):
 
 def test_plans_are_compared_on_the_command_line(folder):
     assert folder
-    rows = told("forecast", "pods.csv", "--plans", "plans.yaml", "--horizon", "365")["rows"]
+    rows = json_of("forecast", "pods.csv", "--plans", "plans.yaml", "--horizon", "365")["rows"]
     assert [row["plan"] for row in rows] == ["now", "more", "more"]
     assert rows[0]["date"] == "2026-05-07"
     assert rows[1]["days_left"] > rows[0]["days_left"]
 
 
 def test_the_demo_is_sorted_by_days_left():
-    rows = told("forecast", DEMO / "subnet_usage.csv", "--capacity", "10.0.0.0/22")["rows"]
+    rows = json_of("forecast", DEMO / "subnet_usage.csv", "--capacity", "10.0.0.0/22")["rows"]
     days = [row["days_left"] for row in rows]
     known = [left for left in days if left is not None]
     assert known == sorted(known)
@@ -416,7 +420,7 @@ def test_the_smallest_subnet_is_that_of_the_library():
     from eks_win_capacity import smallest_subnet
 
     smallest = smallest_subnet(nodes=40, instance_type="m5.large", pods_per_node=30)
-    rows = told("subnet --smallest-for 40", "-t", "m5.large", "--pods-per-node", "30")["rows"]
+    rows = json_of("subnet --smallest-for 40", "-t", "m5.large", "--pods-per-node", "30")["rows"]
     assert [row["prefix_length"] for row in rows] == [
         smallest.secondary.prefix_length,
         smallest.prefix.prefix_length,
@@ -430,7 +434,7 @@ def test_the_smallest_subnet_is_that_of_the_library():
 @pytest.mark.usefixtures("folder")
 def test_the_smallest_subnet_takes_so_many_nodes_and_a_smaller_one_does_not(nodes, pods):
     like = ("-t", "m5.large", "--pods-per-node", pods)
-    for need in told(f"subnet --smallest-for {nodes}", *like)["rows"]:
+    for need in json_of(f"subnet --smallest-for {nodes}", *like)["rows"]:
         mode = f"--{'no-' * (need['mode'] == 'secondary')}prefix-delegation"
         length = need["prefix_length_unreserved"]
         if need["nodes"] != nodes:
@@ -438,7 +442,7 @@ def test_the_smallest_subnet_takes_so_many_nodes_and_a_smaller_one_does_not(node
         for prefix_length, enough in ((length, True), (length + 1, False)):
             if prefix_length <= 28:
                 block = f"10.0.0.0/{prefix_length}"
-                (row,) = told("subnet", block, "--used", "0", *like, mode)["rows"]
+                (row,) = json_of("subnet", block, "--used", "0", *like, mode)["rows"]
                 assert (row["nodes"] >= nodes) is enough, (need, row)
 
 
@@ -446,8 +450,8 @@ def test_the_smallest_subnet_takes_so_many_nodes_and_a_smaller_one_does_not(node
 @pytest.mark.parametrize("mode", ["--prefix-delegation", "--no-prefix-delegation"])
 def test_an_empty_subnet_takes_the_same_nodes_by_every_command(mode):
     like = ("-t", "m5.large", "--pods-per-node", "9")
-    (alone,) = told("subnet", "10.99.0.0/24", "--used", "0", *like, mode)["rows"]
-    added = told("subnets", "-f", STATE, "--add-subnet", "10.99.0.0/24", *like, mode)["rows"][-1]
+    (alone,) = json_of("subnet", "10.99.0.0/24", "--used", "0", *like, mode)["rows"]
+    added = json_of("subnets", "-f", STATE, "--add-subnet", "10.99.0.0/24", *like, mode)["rows"][-1]
     assert added["more_m5.large"] == alone["nodes"] == alone["guaranteed"]
 
 
@@ -455,7 +459,7 @@ def test_targets_are_those_of_the_library():
     from eks_win_capacity import Poisson, best_targets
 
     answer = best_targets(Poisson(pods_per_minute=1, lifetime=60), nodes=2, slots=9, hours=0.5)
-    rows = told("targets", "--hours", "0.5", *CHURN)["rows"]
+    rows = json_of("targets", "--hours", "0.5", *CHURN)["rows"]
     assert len(rows) == len(answer.curve)
     best = next(row for row in rows if row["meets_goal"])
     assert best["warm_ip_target"] == answer.pool.warm_ip_target
@@ -604,7 +608,7 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
         folder.__wrapped__(Path(scratch), patch)
-        kept = {name: sorted({tuple(row) for row in told(name, *more)["rows"]})
+        kept = {name: sorted({tuple(row) for row in json_of(name, *more)["rows"]})
                 for name, more in ASKED.items()}  # fmt: skip
         described = rows_described()
     before = PAGE.read_text("utf-8").partition(MARK)[0]

@@ -20,23 +20,23 @@ def run(*arguments, text=None):
     return CliRunner().invoke(app, ["subnet", *arguments], input=text, catch_exceptions=False)
 
 
-def told(*arguments, text=None):
+def rows_of(*arguments, text=None):
     done = run(*arguments, "-o", "json", text=text)
     assert done.exit_code == 0, done.output
     return json.loads(done.output)["rows"]
 
 
 def test_a_count_gives_the_range_of_free_prefixes():
-    (row,) = told("10.0.0.0/24", "--used", "1,0")
+    (row,) = rows_of("10.0.0.0/24", "--used", "1,0")
     assert (row["used"], row["free_prefixes"], row["free_prefixes_worst"]) == (10, None, 4)
 
 
 def test_a_file_of_addresses_gives_the_census(tmp_path):
     file = tmp_path / "used.txt"
     file.write_text("# the nodes\n10.0.0.20, 10.0.0.70-10.0.0.75\n10.0.0.144/28\n", "utf-8")
-    (row,) = told("10.0.0.0/24", "--used", str(file), "--reservation", "10.0.0.64/26:prefix")
+    (row,) = rows_of("10.0.0.0/24", "--used", str(file), "--reservation", "10.0.0.64/26:prefix")
     assert (row["used"], row["whole_free"], row["free_prefixes_reserved"]) == (23, 11, 3)
-    (reservation,) = told(
+    (reservation,) = rows_of(
         "10.0.0.0/24",
         "--used",
         "-",
@@ -47,7 +47,7 @@ def test_a_file_of_addresses_gives_the_census(tmp_path):
         text="10.0.0.70",
     )
     assert (reservation["cidr"], reservation["used"]) == ("10.0.0.64/26", 1)
-    (unknown,) = told(
+    (unknown,) = rows_of(
         "10.0.0.0/24",
         "--used",
         "7",
@@ -60,7 +60,7 @@ def test_a_file_of_addresses_gives_the_census(tmp_path):
 
 
 def test_addresses_may_stand_on_the_command_line():
-    (row,) = told("10.0.0.0/24", "--used", "10.0.0.20, 10.0.0.70-10.0.0.75,10.0.0.144/28")
+    (row,) = rows_of("10.0.0.0/24", "--used", "10.0.0.20, 10.0.0.70-10.0.0.75,10.0.0.144/28")
     assert (row["used"], row["whole_free"]) == (23, 11)
 
 
@@ -87,17 +87,17 @@ def test_an_ec2_answer_gives_the_census():
         ]
     }
     text = json.dumps(answer)
-    (row,) = told("10.0.0.0/24", "--used", "-", "--subnet-id", "subnet-1", text=text)
+    (row,) = rows_of("10.0.0.0/24", "--used", "-", "--subnet-id", "subnet-1", text=text)
     assert (row["used"], row["subnet_id"]) == (17, "subnet-1")
 
 
 def test_blocks_can_be_listed():
-    rows = told("10.0.0.0/26", "--show", "blocks")
+    rows = rows_of("10.0.0.0/26", "--show", "blocks")
     assert [row["serves"] for row in rows] == [False, True, True, False]
 
 
 def test_nodes_that_fit_are_told_with_what_stops_the_next(tmp_path):
-    rows = told(
+    rows = rows_of(
         "10.0.0.0/24",
         "-t",
         "m5.large",
@@ -111,11 +111,11 @@ def test_nodes_that_fit_are_told_with_what_stops_the_next(tmp_path):
         (7, 14, "prefix"),
         (25, 25, "secondary"),
     ]
-    (full,) = told("10.0.0.0/24", "-t", "m5.large")
+    (full,) = rows_of("10.0.0.0/24", "-t", "m5.large")
     assert (full["pods_per_node"], full["nodes"]) == (9, 25)
     file = tmp_path / "cm.yaml"
     file.write_text(CONFIGMAP, "utf-8")
-    (row,) = told("10.0.0.0/24", "-t", "m5.large", "--pods-per-node", "9", "-c", str(file))
+    (row,) = rows_of("10.0.0.0/24", "-t", "m5.large", "--pods-per-node", "9", "-c", str(file))
     assert row["prefixes_per_node"] == 2
 
 

@@ -85,7 +85,7 @@ GROUP = NodeGroup(
 )
 
 
-def told(**parts):
+def explained(**parts):
     state = ClusterState(
         **{"name": "prod", "nodes": (node(1), node(2)), "cni_configmap": ON, **parts}
     )
@@ -102,28 +102,28 @@ def test_room_that_the_message_denies_is_named_beside_linux_nodes_too(selected, 
         f"0/3 nodes are available: {selected} node(s) didn't match Pod's node affinity/selector, "
     )
     nodes = (node(1), node(2), node(3, os="linux", advertised_addresses=None))
-    (pod,) = told(nodes=nodes, pods=waiting(message=message + FULL.partition(": ")[2]))
+    (pod,) = explained(nodes=nodes, pods=waiting(message=message + FULL.partition(": ")[2]))
     assert any("there is room for 18 such pods" in seen for seen in pod.evidence) is shown
     assert (pod.change == "look" and "nodeName=win-1" in pod.remedy) is shown
 
 
 @pytest.mark.parametrize(("many", "first"), [(18, "look"), (19, "more-nodes")])
 def test_nodes_are_not_bought_while_what_is_known_has_room_for_all(many, first):
-    pod, *_ = told(pods=waiting(many, cpu_m=10, memory_bytes=MIB), node_groups=(GROUP,))
+    pod, *_ = explained(pods=waiting(many, cpu_m=10, memory_bytes=MIB), node_groups=(GROUP,))
     assert pod.change == first
     assert any("there is room for 18" in seen for seen in pod.evidence)
 
 
 def test_what_is_advised_to_many_pods_names_none_of_them():
     pods = waiting(9, cpu_m=10, memory_bytes=MIB)
-    for pod in told(pods=pods, node_groups=(GROUP,)):
+    for pod in explained(pods=pods, node_groups=(GROUP,)):
         assert not [one for one in pods for o in pod.options if f" {one.name}" in o.remedy]
 
 
 def test_a_limit_that_is_not_known_is_no_room():
     message = "0/2 nodes are available: 2 Insufficient memory."
     pods = waiting(message=message)
-    (pod,) = told(nodes=(node(1, memory_bytes=None), node(2, memory_bytes=None)), pods=pods)
+    (pod,) = explained(nodes=(node(1, memory_bytes=None), node(2, memory_bytes=None)), pods=pods)
     assert (pod.evidence, pod.change) == ((), "more-nodes")
 
 
@@ -247,7 +247,7 @@ def test_taints_are_named():
 def test_the_gain_of_each_change_is_computed():
     used = [f"10.0.0.{n}" for base in (20, 36) for n in range(base, base + 10)]
     pods = (*running(9), *running(9, "win-2"), *waiting(12))
-    pod = told(pods=pods, node_groups=(GROUP,), subnets=(subnet(used=used),))[0]
+    pod = explained(pods=pods, node_groups=(GROUP,), subnets=(subnet(used=used),))[0]
     assert (pod.cause, pod.change, pod.waiting) == ("addresses", "more-nodes", 12)
     # CPU: 2,000 m hold 20 such pods, 9 of which run. No live node has a slot left.
     prefixes = option(pod, "prefix-delegation")
@@ -281,7 +281,7 @@ def test_the_gain_of_each_change_is_computed():
 
 def test_the_kubelet_caps_what_prefixes_gain():
     tiny = {"cpu_m": 1, "memory_bytes": MIB}
-    one = told(nodes=(node(1),), pods=(*running(9, **tiny), *waiting(**tiny)))[0]
+    one = explained(nodes=(node(1),), pods=(*running(9, **tiny), *waiting(**tiny)))[0]
     assert option(one, "prefix-delegation").gain == 101
     assert "limited by max-pods" in option(one, "prefix-delegation").why
 
@@ -289,23 +289,23 @@ def test_the_kubelet_caps_what_prefixes_gain():
 def test_the_scheduler_knows_more_than_a_part_of_the_pods():
     tiny = {"cpu_m": 1, "memory_bytes": MIB}
     # Nine addresses are taken, says the scheduler, though none of those pods was loaded.
-    one = told(nodes=(node(1),), pods=waiting(**tiny))[0]
+    one = explained(nodes=(node(1),), pods=waiting(**tiny))[0]
     assert option(one, "prefix-delegation").gain == 101
     full = node(1, instance_type="m5.8xlarge", advertised_addresses=144)
-    one = told(nodes=(full,), cni_configmap=PREFIX, pods=waiting(1, MANY, **tiny))[0]
+    one = explained(nodes=(full,), cni_configmap=PREFIX, pods=waiting(1, MANY, **tiny))[0]
     assert option(one, "max-pods").gain == 34
 
 
 def test_a_subnet_without_blocks_leaves_prefixes_no_gain():
     scattered = [f"10.0.0.{16 * block + 4}" for block in range(1, 15)]
     pods = (*running(9), *running(9, "win-2"), *waiting())
-    pod = told(pods=pods, subnets=(subnet(used=scattered),))[0]
+    pod = explained(pods=pods, subnets=(subnet(used=scattered),))[0]
     prefixes = option(pod, "prefix-delegation")
     assert (prefixes.gain, prefixes.feasible) == (0, False)
     assert "/28 blocks" in prefixes.why
     assert pod.change == "more-nodes"
     # One block is left: 16 pods instead of nine, on one node of two.
-    pod = told(pods=pods, subnets=(subnet(used=scattered[:-1]),))[0]
+    pod = explained(pods=pods, subnets=(subnet(used=scattered[:-1]),))[0]
     assert option(pod, "prefix-delegation").gain == 7
 
 
@@ -326,7 +326,7 @@ def test_a_subnet_without_blocks_leaves_prefixes_no_gain():
     ],
 )
 def test_prefix_delegation_that_cannot_help_is_named_with_why(parts, why):
-    pod = told(pods=waiting(), **parts)[0]
+    pod = explained(pods=waiting(), **parts)[0]
     change = option(pod, "prefix-delegation")
     assert (change.gain, change.feasible) == (0, False)
     assert why in change.why
@@ -340,16 +340,16 @@ def test_prefix_delegation_that_cannot_help_is_named_with_why(parts, why):
 
 def test_a_mode_that_nobody_knows_leaves_prefixes_open():
     nodes = (node(1), node(2, advertised_addresses=144))
-    pod = told(nodes=nodes, cni_configmap=None, pods=waiting())[0]
+    pod = explained(nodes=nodes, cni_configmap=None, pods=waiting())[0]
     change = option(pod, "prefix-delegation")
     assert (change.gain, change.feasible) == (None, None)
 
 
 def test_nodes_that_lag_behind_the_mode_are_replaced():
     pods = (*running(9), *running(9, "win-2"), *waiting())
-    pod = told(nodes=(node(1), node(2, advertised_addresses=144)), cni_configmap=PREFIX, pods=pods)[
-        0
-    ]
+    pod = explained(
+        nodes=(node(1), node(2, advertised_addresses=144)), cni_configmap=PREFIX, pods=pods
+    )[0]
     assert (pod.change, pod.also[0]) == ("look", "replace-node")  # win-2 has room
     # CPU holds 11 more beside the nine that run.
     assert option(pod, "replace-node").gain == 11
@@ -359,7 +359,7 @@ def test_nodes_that_lag_behind_the_mode_are_replaced():
 
 def test_where_windows_is_off_it_is_turned_on_first():
     silent = (node(1, advertised_addresses=None), node(2, advertised_addresses=None))
-    pod = told(nodes=silent, cni_configmap={}, pods=waiting(3))[0]
+    pod = explained(nodes=silent, cni_configmap={}, pods=waiting(3))[0]
     assert (pod.cause, pod.change) == ("addresses", "enable-windows-ipam")
     assert option(pod, "enable-windows-ipam").gain == 18
     assert "kubectl patch configmap -n kube-system amazon-vpc-cni" in pod.remedy
@@ -367,7 +367,7 @@ def test_where_windows_is_off_it_is_turned_on_first():
 
 def test_cordoned_nodes_are_the_cheapest_places():
     nodes = (node(1), node(2, schedulable=False))
-    pod = told(nodes=nodes, pods=(*running(9), *running(4, "win-2"), *waiting()))[0]
+    pod = explained(nodes=nodes, pods=(*running(9), *running(4, "win-2"), *waiting()))[0]
     assert pod.change == "uncordon"
     assert option(pod, "uncordon").gain == 5
     assert pod.remedy == "kubectl uncordon win-2"
@@ -377,14 +377,16 @@ def test_cordoned_nodes_are_the_cheapest_places():
 def test_a_cordoned_node_without_room_stays_cordoned():
     nodes = tuple(node(n, schedulable=n == 1) for n in range(1, 5))
     pods = (*running(9), *running(9, "win-2"), *running(4, "win-3"), *waiting())
-    uncordon = option(told(nodes=nodes, pods=pods)[0], "uncordon")
+    uncordon = option(explained(nodes=nodes, pods=pods)[0], "uncordon")
     assert uncordon.remedy == "kubectl uncordon win-3 win-4"
     assert uncordon.why == "3 Windows nodes are cordoned; win-3 and win-4 take 14 more"
 
 
 def test_what_nodes_that_are_named_take_is_what_is_gained():
     nodes = (node(0), *(node(n, schedulable=False) for n in range(1, 13)))
-    uncordon = option(told(nodes=nodes, pods=(*running(9, "win-0"), *waiting()))[0], "uncordon")
+    uncordon = option(
+        explained(nodes=nodes, pods=(*running(9, "win-0"), *waiting()))[0], "uncordon"
+    )
     assert (uncordon.gain, len(uncordon.remedy.split())) == (90, 12)
     assert "win-1 and 9 others take 90 more" in uncordon.why
 
@@ -393,7 +395,7 @@ def test_what_nodes_that_are_named_take_is_what_is_gained():
 def test_a_larger_type_has_no_disk_or_gpu_where_one_without_does(cpu, gib):
     heavy = waiting(1, MANY.replace("Too many pods", "Insufficient cpu"), cpu_m=cpu)
     heavy = tuple(replace(pod, memory_bytes=gib * 1024 * MIB) for pod in heavy)
-    pod = told(nodes=(node(1, instance_type="t3.nano", cpu_m=100),), pods=heavy)[0]
+    pod = explained(nodes=(node(1, instance_type="t3.nano", cpu_m=100),), pods=heavy)[0]
     assert pod.change == "larger-type"
     assert re.match("start|add", pod.remedy)
     assert re.search(r"\b[cmr][0-9][a-z-]*\.", pod.remedy)
@@ -406,7 +408,7 @@ def test_a_higher_limit_is_weighed_against_addresses_cpu_and_memory():
     small = {"cpu_m": 10, "memory_bytes": 10 * MIB}
     full = node(1, instance_type="m5.8xlarge", advertised_addresses=144)
     pods = (*running(110, **small), *waiting(50, MANY, **small))
-    pod = told(nodes=(full,), cni_configmap=PREFIX, pods=pods)[0]
+    pod = explained(nodes=(full,), cni_configmap=PREFIX, pods=pods)[0]
     assert (pod.cause, pod.change) == ("kubelet", "max-pods")
     # 144 - 110 addresses; CPU holds 200 such pods, memory 614.
     assert option(pod, "max-pods").gain == 34
@@ -418,7 +420,7 @@ def test_a_higher_limit_is_weighed_against_addresses_cpu_and_memory():
     # 16 m each: CPU holds 125.
     tight = {**small, "cpu_m": 16}
     pods = (*running(110, **tight), *waiting(1, MANY, **tight))
-    pod = told(nodes=(full,), cni_configmap=PREFIX, pods=pods)[0]
+    pod = explained(nodes=(full,), cni_configmap=PREFIX, pods=pods)[0]
     assert option(pod, "max-pods").gain == 15
 
 
@@ -428,7 +430,7 @@ def test_host_process_pods_count_towards_the_limit_and_need_room_below_it():
     hosts = running(3, host_process=True, name="h", **small)
     hosts = tuple(replace(pod, name=f"h{n}") for n, pod in enumerate(hosts))
     pods = (*running(107, **small), *hosts, *waiting(1, MANY, **small))
-    pod = told(nodes=(full,), cni_configmap=PREFIX, pods=pods)[0]
+    pod = explained(nodes=(full,), cni_configmap=PREFIX, pods=pods)[0]
     # 144 addresses beside three HostProcess pods.
     assert "--max-pods=147" in pod.remedy
     assert option(pod, "max-pods").gain == 37
@@ -438,7 +440,7 @@ def test_host_process_pods_count_towards_the_limit_and_need_room_below_it():
 
 def test_aws_advises_250_and_no_more():
     large = node(1, instance_type="m5.4xlarge", advertised_addresses=464, pods_limit=250)
-    pod = told(nodes=(large,), cni_configmap=PREFIX, pods=waiting(1, MANY))[0]
+    pod = explained(nodes=(large,), cni_configmap=PREFIX, pods=waiting(1, MANY))[0]
     assert (pod.change, pod.also[0]) == ("look", "more-nodes")
     assert "at most 110 below 30 vCPUs, and 250 above" in option(pod, "max-pods").why
 
@@ -446,7 +448,7 @@ def test_aws_advises_250_and_no_more():
 def test_a_limit_that_check_would_question_is_not_advised():
     small = node(1, advertised_addresses=144)
     pods = (*running(110, cpu_m=10, memory_bytes=MIB), *waiting(1, MANY, cpu_m=10))
-    pod = told(nodes=(small,), cni_configmap=PREFIX, pods=pods)[0]
+    pod = explained(nodes=(small,), cni_configmap=PREFIX, pods=pods)[0]
     assert option(pod, "max-pods").feasible is False
     assert "at most 110 below 30 vCPUs" in option(pod, "max-pods").why
 
@@ -454,22 +456,22 @@ def test_a_limit_that_check_would_question_is_not_advised():
 def test_cpu_and_memory_want_nodes_of_the_type_that_holds_them():
     message = "0/2 nodes are available: 2 Insufficient memory."
     heavy = waiting(3, message, cpu_m=500, memory_bytes=4 * 1024 * MIB)
-    pod = told(pods=(*running(9), *heavy), node_groups=(GROUP,))[0]
+    pod = explained(pods=(*running(9), *heavy), node_groups=(GROUP,))[0]
     # One 4 GiB pod on a node with 6 GiB for pods.
     assert (pod.cause, pod.change) == ("memory", "more-nodes")
     assert "desiredSize=5" in pod.remedy
     too_large = waiting(1, message, memory_bytes=100 * 1024 * MIB)
-    pod = told(pods=too_large, node_groups=(GROUP,))[0]
+    pod = explained(pods=too_large, node_groups=(GROUP,))[0]
     assert pod.change == "larger-type"
     # 100 GiB and 2.2 GiB kept: the smallest Nitro type has 4 vCPUs and 128 GiB.
     name = pod.remedy.removeprefix("add a node group of ").partition(",")[0]
     row = Catalog.bundled()[name]
     assert (row.vcpus, row.memory_mib) == (4, 128 * 1024)
     monster = waiting(1, message, memory_bytes=2**50)
-    assert "no type" in told(pods=monster)[0].remedy
+    assert "no type" in explained(pods=monster)[0].remedy
     assert option(pod, "more-nodes").feasible is False
     both = replace(GROUP, instance_types=("m5.large", "r5.8xlarge"))
-    pod = told(pods=too_large, node_groups=(both,))[0]
+    pod = explained(pods=too_large, node_groups=(both,))[0]
     assert "1 more r5.8xlarge" in pod.remedy
 
 
@@ -496,7 +498,7 @@ def test_full_subnets_make_nodes_impossible_and_name_another():
     used = [f"10.0.0.{n}" for n in range(4, 251)]
     other = subnet("subnet-2", "10.0.1.0/26")
     pods = (*running(9), *running(9, "win-2"), *waiting(cpu_m=1500))
-    pod = told(pods=pods, node_groups=(GROUP,), subnets=(subnet(used=used), other))[0]
+    pod = explained(pods=pods, node_groups=(GROUP,), subnets=(subnet(used=used), other))[0]
     more = option(pod, "more-nodes")
     assert (more.gain, more.feasible) == (0, False)
     assert "subnet-1 (a) takes 0" in more.why
@@ -509,7 +511,7 @@ def test_full_subnets_make_nodes_impossible_and_name_another():
     parts = {"nodes": idle, "node_groups": (GROUP,), "subnets": (subnet(used=used), other)}
     message = "0/4 nodes are available: 4 Insufficient memory."
     big = waiting(1, message, memory_bytes=6 * 1024 * MIB)
-    pod = told(pods=(*running(1), *running(1, "win-2"), *big), **parts)[0]
+    pod = explained(pods=(*running(1), *running(1, "win-2"), *big), **parts)[0]
     # 4, 4, 3 and 3 addresses; with one warm 2, 2, 1 and 1.
     assert (pod.also[0], option(pod, "warm-targets").gain) == ("warm-targets", 8)
     codes = ["look", "warm-targets", "other-subnet", "more-nodes"]
@@ -522,7 +524,7 @@ def test_too_few_places_are_said():
     used = [f"10.0.0.{n}" for n in range(4, 240)]
     pods = (*running(9), *running(9, "win-2"), *waiting(30, cpu_m=100))
     state = {"pods": pods, "node_groups": (GROUP,), "cni_configmap": PREFIX}
-    pod = told(**{**state, "cni_configmap": ON}, subnets=(subnet(used=used),))[0]
+    pod = explained(**{**state, "cni_configmap": ON}, subnets=(subnet(used=used),))[0]
     more = option(pod, "more-nodes")
     # 15 addresses take one node of ten; four are needed.
     assert (more.gain, more.feasible) == (9, True)
@@ -539,14 +541,14 @@ def test_lean_targets_give_back_what_idle_nodes_hold():
         *running(5, "win-3"),
         *running(1, "win-3", phase="Pending", message=message, name="late"),
     )
-    pod = told(nodes=nodes, pods=pods, subnets=(full,))[0]
+    pod = explained(nodes=nodes, pods=pods, subnets=(full,))[0]
     assert (pod.cause, pod.change) == ("subnet", "warm-targets")
     # Defaults hold 4 + 5 + 9 addresses for 1, 2 and 6 pods; with one warm 2 + 3 + 7.
     assert option(pod, "warm-targets").gain == 6
     assert '"windows-warm-ip-target": "1", "windows-minimum-ip-target": "0"' in pod.remedy
     # The plain keys win where they are present, so they are what must be changed.
     plain = {**ON, "warm-ip-target": "5", "minimum-ip-target": "3"}
-    pod = told(nodes=nodes, pods=pods, subnets=(full,), cni_configmap=plain)[0]
+    pod = explained(nodes=nodes, pods=pods, subnets=(full,), cni_configmap=plain)[0]
     assert '"warm-ip-target": "1", "minimum-ip-target": "0"' in pod.remedy
     # 6 + 7 + 9 less 2 + 3 + 7.
     assert option(pod, "warm-targets").gain == 10
@@ -560,9 +562,9 @@ def test_lean_targets_gain_nothing_in_another_subnet():
     pods = running(1, phase="Pending", message=message)
     parts = {"nodes": (node(1), far), "pods": pods}
     other = subnet("subnet-9", "10.9.0.0/24")
-    pod = told(**parts, subnets=(full, other))[0]
+    pod = explained(**parts, subnets=(full, other))[0]
     assert option(pod, "warm-targets").gain == 2
-    pod = told(**parts, subnets=(full, other), cni_configmap=lean)[0]
+    pod = explained(**parts, subnets=(full, other), cni_configmap=lean)[0]
     assert option(pod, "warm-targets").feasible is False
     assert pod.change == "other-subnet"
     assert "subnet-9" in pod.remedy
@@ -572,13 +574,13 @@ def test_a_subnet_without_blocks_is_told_from_one_without_addresses():
     scattered = subnet(used=[f"10.0.0.{16 * block + 4}" for block in range(1, 15)])
     late = running(1, phase="Pending", message="")
     parts = {"nodes": (node(1, advertised_addresses=144),), "pods": late}
-    pod = told(**parts, cni_configmap=PREFIX, subnets=(scattered,))[0]
+    pod = explained(**parts, cni_configmap=PREFIX, subnets=(scattered,))[0]
     assert pod.cause == "prefixes"
     reserve = option(pod, "reserve-prefixes")
     assert (reserve.gain, reserve.feasible) == (0, False)
     assert "though 237 addresses are free" in reserve.why
     greedy = {**PREFIX, "windows-warm-prefix-target": "3"}
-    pod = told(**parts, cni_configmap=greedy, subnets=(scattered,))[0]
+    pod = explained(**parts, cni_configmap=greedy, subnets=(scattered,))[0]
     # One prefix for the pod and three warm; one is enough.
     assert (pod.change, option(pod, "warm-targets").gain) == ("warm-targets", 3)
 
@@ -586,7 +588,7 @@ def test_a_subnet_without_blocks_is_told_from_one_without_addresses():
 def test_what_surely_helps_comes_before_what_may():
     odd = node(1, instance_type="zz9.huge")
     late = running(1, phase="Pending", message="InsufficientCidrBlocks: none left")
-    pod = told(nodes=(odd,), pods=late, cni_configmap=PREFIX, subnets=(subnet(),))[0]
+    pod = explained(nodes=(odd,), pods=late, cni_configmap=PREFIX, subnets=(subnet(),))[0]
     # Nobody knows what the targets of such a node hold; 14 blocks are there to be kept.
     assert option(pod, "warm-targets").feasible is None
     assert option(pod, "warm-targets").unit == "prefixes"
@@ -596,18 +598,18 @@ def test_what_surely_helps_comes_before_what_may():
 
 def test_a_pod_with_a_node_waits_for_its_address():
     late = running(1, phase="Pending", message="")
-    pod = told(pods=late, subnets=(subnet(),))[0]
+    pod = explained(pods=late, subnets=(subnet(),))[0]
     assert (pod.cause, pod.change) == ("waiting-for-address", "wait")
     assert "30 to 60 s" in pod.remedy
     # More pods than addresses, as after a change of mode.
     pods = (*running(10), *running(1, phase="Pending", message="", name="late"))
-    assert told(pods=pods, subnets=(subnet(),))[0].cause == "addresses"
+    assert explained(pods=pods, subnets=(subnet(),))[0].cause == "addresses"
 
 
 def test_targets_that_starve_pods_are_seen():
     starving = {**ON, "windows-minimum-ip-target": "3"}
     pods = (*running(3), *running(1, phase="Pending", message="", name="late"))
-    pod = told(pods=pods, cni_configmap=starving)[0]
+    pod = explained(pods=pods, cni_configmap=starving)[0]
     assert (pod.cause, pod.change) == ("starved", "warm-targets")
     assert option(pod, "warm-targets").gain == 6
     assert '"windows-warm-ip-target": "1"' in pod.remedy
@@ -720,7 +722,7 @@ def test_whatever_runs_each_waiting_pod_gets_an_answer_that_adds_up(
 def test_taints_and_selectors_are_mended_in_the_pod():
     tainted = tuple(replace(n, taints=("os=windows:NoSchedule",)) for n in (node(1), node(2)))
     message = "0/2 nodes are available: 2 node(s) had untolerated taint {os: windows}."
-    pod = told(nodes=tainted, pods=waiting(1, message))[0]
+    pod = explained(nodes=tainted, pods=waiting(1, message))[0]
     assert (pod.cause, pod.change) == ("taint", "tolerate")
     assert "os=windows:NoSchedule" in pod.remedy
     assert (
@@ -728,12 +730,12 @@ def test_taints_and_selectors_are_mended_in_the_pod():
     ) in pod.remedy
     assert option(pod, "tolerate").gain == 18
     crowded = (*running(9), *running(9, "win-2"), *waiting(1, message))
-    full = told(nodes=tainted, pods=crowded)[0]
+    full = explained(nodes=tainted, pods=crowded)[0]
     assert (option(full, "tolerate").gain, option(full, "tolerate").feasible) == (0, False)
     # The message tells where the nodes do not: they may be newer or older than it.
-    assert "toleration to the pod for: os=windows" in told(pods=waiting(1, message))[0].remedy
+    assert "toleration to the pod for: os=windows" in explained(pods=waiting(1, message))[0].remedy
     message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
-    pod = told(pods=waiting(1, message, selects_arch="arm64"))[0]
+    pod = explained(pods=waiting(1, message, selects_arch="arm64"))[0]
     assert (pod.cause, pod.change) == ("selector", "fix-selector")
     assert "kubernetes.io/arch=arm64" in pod.remedy
 
@@ -754,7 +756,7 @@ def test_taints_and_selectors_are_mended_in_the_pod():
     ],
 )
 def test_where_nothing_can_be_computed_it_is_said_where_to_look(message, cause):
-    (pod,) = told(pods=waiting(1, message))
+    (pod,) = explained(pods=waiting(1, message))
     assert pod.cause == cause
     assert pod.change in {"look", "fix-volume"}
     assert "kubectl describe pod -n shop" in pod.remedy
@@ -763,10 +765,10 @@ def test_where_nothing_can_be_computed_it_is_said_where_to_look(message, cause):
 def test_without_windows_nodes_a_node_is_what_helps():
     linux = Node(name="lin", os="linux")
     message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
-    pod = told(nodes=(linux,), pods=waiting(1, message), node_groups=(GROUP,))[0]
+    pod = explained(nodes=(linux,), pods=waiting(1, message), node_groups=(GROUP,))[0]
     assert (pod.cause, pod.change) == ("no-windows-node", "more-nodes")
     assert "desiredSize=3" in pod.remedy
-    (pod,) = told(nodes=(), pods=waiting(1, "no nodes available to schedule pods"))
+    (pod,) = explained(nodes=(), pods=waiting(1, "no nodes available to schedule pods"))
     assert (pod.cause, pod.change) == ("no-windows-node", "more-nodes")
     with pytest.raises(InputError, match="kubectl get pods"):
         explain_pending(ClusterState())
@@ -775,21 +777,21 @@ def test_without_windows_nodes_a_node_is_what_helps():
 def test_broken_nodes_are_named():
     broken = (node(1, ready=False),)
     message = "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }."
-    pod = told(nodes=broken, pods=waiting(1, message))[0]
+    pod = explained(nodes=broken, pods=waiting(1, message))[0]
     assert (pod.cause, pod.change) == ("not-ready", "repair-node")
     assert option(pod, "repair-node").gain == 9
 
 
 def test_a_pod_whose_message_names_the_windows_resource_is_a_windows_pod():
     pods = waiting(1, FULL, selects_os="")
-    assert [pod.cause for pod in told(pods=pods)] == ["addresses"]
+    assert [pod.cause for pod in explained(pods=pods)] == ["addresses"]
     linux = waiting(1, "0/1 nodes are available: 1 Insufficient cpu.", selects_os="linux")
-    assert told(pods=linux) == ()
+    assert explained(pods=linux) == ()
 
 
 def test_pods_of_other_sizes_are_counted_apart():
     pods = (*waiting(5), *(replace(p, name=f"b{n}", cpu_m=900) for n, p in enumerate(waiting(3))))
-    pending = told(pods=pods)
+    pending = explained(pods=pods)
     assert [pod.waiting for pod in pending] == [5] * 5 + [3] * 3
     # 2,000 m hold two pods of 900 m.
     assert "2 m5.large, 2 such pods each, take the 3" in option(pending[-1], "more-nodes").why
@@ -797,27 +799,27 @@ def test_pods_of_other_sizes_are_counted_apart():
 
 def test_account_ids_are_not_repeated():
     message = "Failed to pull image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/web: not found"
-    (pod,) = told(pods=running(1, phase="Pending", message=message))
+    (pod,) = explained(pods=running(1, phase="Pending", message=message))
     assert pod.cause == "image"
     assert "123456789012" not in json.dumps(pod.to_dict())
 
 
 def test_names_from_others_stay_one_word_of_a_command():
     nodes = (node(1, name="win-1; rm -rf /", schedulable=False),)
-    pod = told(nodes=nodes, pods=waiting())[0]
+    pod = explained(nodes=nodes, pods=waiting())[0]
     assert pod.remedy == "kubectl uncordon 'win-1; rm -rf /'"
 
 
 @pytest.mark.parametrize("message", [FULL, MANY, FULL.replace(FULL.rsplit(maxsplit=1)[-1], "cpu.")])
 def test_room_that_the_scheduler_did_not_find_is_told_of(message):
-    (pod,) = told(pods=(*running(5), *waiting(1, message)))
+    (pod,) = explained(pods=(*running(5), *waiting(1, message)))
     assert "room for 13 such pods, first on win-1" in " ".join(pod.evidence)
     assert "kubectl get pods -A" in " ".join(pod.evidence)
-    (full,) = told(pods=(*running(9), *running(9, "win-2"), *waiting(1, FULL)))
+    (full,) = explained(pods=(*running(9), *running(9, "win-2"), *waiting(1, FULL)))
     assert not full.evidence
     # Nodes that other words of the message leave out may be those with room.
     tainted = message.replace("available: ", "available: 1 node(s) had untolerated taint(s), ", 1)
-    (other,) = told(pods=waiting(1, tainted))
+    (other,) = explained(pods=waiting(1, tainted))
     assert not other.evidence
 
 

@@ -513,15 +513,15 @@ def test_surges_of_the_past_come_again_as_often_and_as_high_as_they_did():
 def test_a_surge_is_neither_a_level_nor_a_single_value_nor_still_going_on():
     calm = np.full(200, 100.0) + np.random.default_rng(1).normal(0, 1, 200)
 
-    def found(first, last):
+    def surges_of(first, last):
         values = calm.copy()
         values[first:last] += 80
         return surges(values[None])
 
-    assert found(90, 98).count == [1]
-    assert found(90, 98).size == pytest.approx([0.8], abs=0.05)
+    assert surges_of(90, 98).count == [1]
+    assert surges_of(90, 98).size == pytest.approx([0.8], abs=0.05)
     for first, last in ((90, 92), (90, 150), (190, 200), (0, 0)):
-        assert found(first, last).count == [0]
+        assert surges_of(first, last).count == [0]
     assert surges(calm[None, :50]).count == [0]
 
 
