@@ -325,8 +325,8 @@ def plan(
 
     FILE is CSV or YAML with the columns name, replicas, cpu, memory and, where wanted,
     host_process, zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu; or the saved state of a cluster
-    (a file, or the folder that check reads), whose Windows pods are planned for; - is
-    stdin. Ctrl-C gives the best plan so far.
+    (a file, or the folder that check reads), whose Windows pods are planned for; or manifests
+    such as Deployments, in a file or a folder; - is stdin. Ctrl-C gives the best plan so far.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cli.output import say
 from eks_win_capacity.core.documents import whole
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import DocumentError, InputError
 from eks_win_capacity.kubectl import KINDS
 from eks_win_capacity.kubectl.planned import is_template, workload_rows
 
@@ -24,9 +24,7 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     """
     path = Path(file)
     if path.is_dir():
-        from eks_win_capacity.files import load_files
-
-        return load_files(path)
+        return _of_folder(path)
     name = "standard input" if file == "-" else file
     text = whole.answer_text(whole.text_of(whole.file_bytes(file), name), name)
     kind = path.suffix.lower()
@@ -39,17 +37,8 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     rows = root.get("workloads") if isinstance(root, dict) and "format" not in root else root
     objects = whole.objects_in(documents)
     kinds = [one.get("kind") if isinstance(one, dict) else None for one in objects]
-    makers = [one for one in objects if is_template(one)]
-    # What a chart renders holds Services and more beside its workloads; a cluster's state holds
-    # nodes or pods.
-    if makers and all(kinds) and not {"Node", "Pod"} & set(kinds):
-        rows, notes = workload_rows(makers)
-        others = [f"{one['kind']} {name_of(one)}" for one in objects if one not in makers]
-        notes += [note for one in objects if (note := _scaled(one))]
-        notes += [f"left out, as they are no workloads: {', '.join(others)}"] if others else []
-        for note in notes:
-            say(f"eks-win-capacity: note: {note}", err=True)
-        return rows
+    if _are_manifests(objects):
+        return _manifest_rows(objects)
     manifests = all(isinstance(one, dict) and "kind" in one for one in objects)
     if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
         if not manifests:
@@ -66,6 +55,60 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
         f"{name} is {whole.what_it_is(shown)}; plan needs a list of workloads, each with name and "
         "replicas, manifests such as Deployments, or the saved state of a cluster"
     )
+
+
+def _of_folder(path: Path) -> list[dict[str, Any]] | ClusterState:
+    """The state of a cluster that a folder holds, or the workloads of its manifests."""
+    from eks_win_capacity.core.documents import each_source
+    from eks_win_capacity.files import load_files
+
+    try:
+        state = load_files(path)
+        if state.pods is not None or state.nodes is not None or not state.workloads:
+            return state
+        refused = None
+    except DocumentError as error:
+        refused = error
+    documents: list[Any] = []
+    for file, _ in each_source(path):
+        documents += whole.values_in(
+            whole.text_of(whole.file_bytes(str(file)), str(file)), str(file)
+        )
+    objects = whole.objects_in(documents)
+    if refused and not _are_manifests(objects):
+        raise refused
+    return _manifest_rows(objects)
+
+
+def _are_manifests(objects: list[Any]) -> bool:
+    """Whether objects are manifests of pods: a state of a cluster holds nodes or placed pods."""
+    if not all(isinstance(one, dict) and one.get("kind") for one in objects):
+        return False
+    makers = [one for one in objects if is_template(one)]
+    placed = [one for one in objects if one["kind"] in {"Node", "Pod"} and one not in makers]
+    return bool(makers) and not placed
+
+
+def _manifest_rows(objects: list[Any]) -> list[dict[str, Any]]:
+    """
+    Workloads of manifests, with notes on what is left out.
+
+    What a chart renders holds Services and more beside its workloads.
+    """
+    makers = [one for one in objects if is_template(one)]
+    runtimes = {
+        name_of(one): (one.get("scheduling") or {}).get("nodeSelector") or {}
+        for one in objects
+        if one["kind"] == "RuntimeClass"
+    }
+    rows, notes = workload_rows(makers, runtimes)
+    silent = [one for one in objects if one not in makers and one["kind"] != "RuntimeClass"]
+    others = [f"{one['kind']} {name_of(one)}" for one in silent]
+    notes += [note for one in objects if (note := _scaled(one))]
+    notes += [f"left out, as they are no workloads: {', '.join(others)}"] if others else []
+    for note in notes:
+        say(f"eks-win-capacity: note: {note}", err=True)
+    return rows
 
 
 def _scaled(item: dict[str, Any]) -> str:

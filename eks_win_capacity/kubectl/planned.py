@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,21 +21,25 @@ _ONE_PORT: Final = "the plan does not keep pods of several workloads apart that 
 
 
 def is_template(value: object) -> bool:
-    """Whether a value is a manifest with a template of pods, and made by no other object."""
+    """Whether a value is a manifest of pods, a pod's own too, and made by no other object."""
     return (
         isinstance(value, Mapping)
-        and value.get("kind") in objects.TEMPLATE_KINDS
+        and (value.get("kind") in objects.TEMPLATE_KINDS or value.get("kind") == "Pod")
         and isinstance(value.get("metadata"), Mapping)
         and isinstance(value.get("spec"), Mapping)
         and not objects.controlled(value)
+        and (value["kind"] != "Pod" or objects.unplaced(value))
     )
 
 
-def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+def workload_rows(
+    manifests: list[Mapping[str, Any]], runtimes: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
     """
     Rows of workloads that manifests of Windows pods ask for, and notes on what is left out.
 
     One without ``replicas`` asks for 1 pod, as Kubernetes takes it; a Job for its ``parallelism``.
+    ``runtimes`` are the node selectors of RuntimeClasses, by name.
     A row has name, replicas, cpu [millicores], memory [bytes], host_process, and the rules on where
     its pods may stand; notes are on what is left out, and on rules and requests that a plan does
     not know.
@@ -52,17 +57,24 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     rows: list[dict[str, Any]] = []
     notes: dict[str, list[str]] = {}
     lent = _lent(manifests)
-    borrowers = [f"Rollout {_name(one)}" for one in manifests if not objects.makes_pods(one)]
-    manifests = [one for one in manifests if objects.makes_pods(one)]
+    makes = [one["kind"] == "Pod" or objects.makes_pods(one) for one in manifests]
+    borrowers = [
+        f"Rollout {_name(one)}"
+        for one, complete in zip(manifests, makes, strict=True)
+        if not complete
+    ]
+    manifests = list(itertools.compress(manifests, makes))
     named = [_name(one) for one in manifests]
     if lent.keys() - {f"{one['kind']} {name}" for one, name in zip(manifests, named, strict=True)}:
         notes["left out, as the Deployment whose template they borrow is not given"] = borrowers
     short = [name.partition("/")[2] for name in named]
     for manifest, name, alone in zip(manifests, named, short, strict=True):
         kind = str(manifest["kind"])
-        system, asked, rules = _asked(manifest, name)
+        system, asked, rules = _asked(manifest, name, runtimes or {})
         if system != "windows":
-            why = "they select no kubernetes.io/os" if not system else f"they are for {system}"
+            runtime = objects.runtime_class(manifest)
+            unseen = f", and RuntimeClass {runtime} is not given" if runtime else ""
+            why = f"they are for {system}" if system else f"they select no kubernetes.io/os{unseen}"
             notes.setdefault(f"left out, as {why}", []).append(f"{kind} {name}")
         elif kind == "DaemonSet":
             why = "left out, as a DaemonSet runs on every node: name it by --daemonset"
@@ -84,12 +96,15 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     return rows, sentences
 
 
-def _asked(manifest: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any], list[str]]:
+def _asked(
+    manifest: Mapping[str, Any], name: str, runtimes: Mapping[str, Mapping[str, str]]
+) -> tuple[str, dict[str, Any], list[str]]:
     """System of a manifest's pods, fields of its workload, and what a plan does not know of it."""
     try:
         template = objects.pod_template(manifest)
         spec = template["spec"]
-        system = objects.selection(spec)[0] or objects.declared_os(spec)
+        runtime = runtimes.get(str(spec.get("runtimeClassName")))
+        system = objects.selection(spec, runtime)[0] or objects.declared_os(spec)
         cpu, memory = objects.requests(spec)
         fields, rules = rules_of(template)
         fields = {

@@ -13,8 +13,9 @@ import yaml
 from click.testing import CliRunner
 
 from eks_win_capacity.cli import app, main
+from eks_win_capacity.cli.plan_files import read_workload_file
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import DocumentError, InputError
 from eks_win_capacity.planning import FleetPlan, daemons_of, plan_fleet, workloads_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -449,3 +450,46 @@ def test_how_nodes_are_bought_is_an_option(tmp_path, file):
     ran = run(file, *prices, "--extended", "m5.*=example.com/slot:2")
     assert ran.exit_code == 0
     assert "--extended" in run(file, *prices, "--extended", "m5.*").output
+
+
+def manifest(kind, name, **pods):
+    containers = [{"name": "c", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]
+    spec = {"containers": containers, **pods}
+    body = spec if kind == "Pod" else {"replicas": 4, "template": {"spec": spec}}
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": body}
+
+
+WINDOWS_PODS = {"nodeSelector": {"kubernetes.io/os": "windows"}}
+
+
+def test_a_folder_of_manifests_is_planned_for(tmp_path, capsys):
+    other = {"apiVersion": "v1", "kind": "Ingress", "metadata": {"name": "way"}, "spec": {}}
+    for name, one in (
+        ("a.yaml", manifest("Deployment", "web", **WINDOWS_PODS)),
+        ("b.yml", manifest("Pod", "single", **WINDOWS_PODS)),
+        ("c.yaml", other),
+    ):
+        (tmp_path / name).write_text(yaml.safe_dump(one))
+    rows = read_workload_file(str(tmp_path))
+    assert [(row["name"], row["replicas"]) for row in rows] == [("web", 4), ("single", 1)]
+    assert "left out, as they are no workloads: Ingress way" in capsys.readouterr().err
+    (tmp_path / "a.yaml").unlink()
+    (tmp_path / "b.yml").unlink()
+    with pytest.raises(DocumentError, match="Ingress"):
+        read_workload_file(str(tmp_path))
+
+
+def test_a_runtime_class_selects_windows_where_it_is_given(tmp_path, capsys):
+    path = tmp_path / "web.yaml"
+    web = manifest("Deployment", "web", runtimeClassName="windows-2022")
+    runtime = {
+        "kind": "RuntimeClass",
+        "metadata": {"name": "windows-2022"},
+        "scheduling": WINDOWS_PODS,
+    }
+    path.write_text(yaml.safe_dump_all([web, runtime]))
+    assert [row["replicas"] for row in read_workload_file(str(path))] == [4]
+    assert capsys.readouterr().err == ""
+    path.write_text(yaml.safe_dump(web))
+    with pytest.raises(InputError, match="RuntimeClass windows-2022 is not given"):
+        read_workload_file(str(path))
