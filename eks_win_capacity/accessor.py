@@ -117,7 +117,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         **options: Any,
     ) -> FrameT:
         """
-        Pods per node of each row by everything that binds, and what binds.
+        Pods per node of each row by all four limits, and the limit that binds.
 
         Parameters
         ----------
@@ -168,7 +168,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         peak_prefixes: Any = None,
     ) -> FrameT:
         """
-        Addresses that each row's node holds in the steady state.
+        Addresses attached to each row's node in the steady state.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         self, *, capacity: Any = None, horizon: Any = 180, **options: Any
     ) -> ExhaustionForecast:
         """
-        Dates on which the subnets of this history run dry.
+        Dates on which the subnets of this history run out of addresses.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
 
     def plan_fleet(self, **options: Any) -> FleetPlan:
         """
-        The cheapest fleet that runs the workloads of this frame, one a row.
+        The cheapest fleet that runs the workloads of this frame, one per row.
 
         Parameters
         ----------

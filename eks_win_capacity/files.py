@@ -46,21 +46,20 @@ _OTHERS: Final = {
 @checked_call
 def load_files(*sources: Any) -> ClusterState:
     """
-    State of one cluster from any mixture of saved answers.
+    State of one cluster from saved output of kubectl and the AWS CLI, in any mixture.
 
-    Each source is known by what it holds: objects of kubectl by ``kind`` or
-    ``items``, answers of the AWS CLI by their own member (``cluster``,
-    ``Subnets`` ...), and a state that `ClusterState.save` wrote by its format. A
-    ClusterConfig of eksctl tells what nothing else tells: it says what was planned. The
-    configurationValues of the vpc-cni add-on are read alone too, and so are the rows of an
-    answer of EC2 that ``--query`` took out of it.
+    Each source is recognised by its content: objects of kubectl by ``kind`` or ``items``,
+    answers of the AWS CLI by their member (``cluster``, ``Subnets`` ...), and a state that
+    `ClusterState.save` wrote by its format. A ClusterConfig of eksctl, which says what was
+    planned, fills in what no other source contains. The configurationValues of the vpc-cni
+    add-on may also stand alone, as may the rows of an EC2 answer that ``--query`` selected.
 
     Parameters
     ----------
     *sources : path, str, file, mapping, or a list of these
-        JSON or YAML, gzipped or not. Of a folder every ``.json``, ``.yaml`` and ``.yml``
-        file is read, ``.json.gz`` and its like too, in order of name; folders inside it are not, nor answers that are for
-        other loaders: prices, usage history, instance types.
+        JSON or YAML, gzipped or not. Of a folder, all ``.json``, ``.yaml`` and ``.yml`` files
+        are read in order of name, gzipped ones too. Folders inside it are not read, nor answers
+        for other loaders: prices, usage history, instance types.
 
     Returns
     -------
@@ -69,8 +68,7 @@ def load_files(*sources: Any) -> ClusterState:
     Raises
     ------
     DocumentError
-        If a source is damaged, or of no kind that is known, or a folder holds no
-        such file.
+        If a source is damaged or of an unknown kind, or a folder has no such file.
     StateConflictError
         If two sources disagree.
     OSError

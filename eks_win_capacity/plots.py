@@ -69,7 +69,7 @@ def pods_per_node(
     instance_type : sequence of str
         At most 40 types.
     kubelet_max_pods : int or None
-        The kubelet's limit; None for the address bound alone. [pods]
+        The kubelet's limit; None for the limit by addresses only. [pods]
     catalog : Catalog, optional
         Where types are looked up.
     ax : matplotlib Axes, optional
@@ -126,7 +126,7 @@ def pods_per_node(
 @checked_call
 def binding(instance_type: Sequence[str], *, ax: Any = None, **options: Any) -> Any:
     """
-    Chart of the pods that each constraint allows, by type; the smallest binds.
+    Chart of the pods that each limit allows, by type; the smallest binds.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def attached_addresses(
     pools: WarmPool | Mapping[str, WarmPool], *, slots: int, pods: int | None = None, ax: Any = None
 ) -> Any:
     """
-    Chart of addresses attached to a node against its pods, for one or more pools.
+    Chart of the addresses attached to a node by number of pods, for one or more pools.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def attached_addresses(
     slots : int
         IPv4 addresses per interface - 1.
     pods : int, optional
-        Up to how many pods; ``slots`` by default. [pods]
+        Maximum number of pods; ``slots`` by default. [pods]
     ax : matplotlib Axes, optional
         Where to draw.
 
@@ -218,7 +218,7 @@ def attached_addresses(
     Raises
     ------
     CapacityError
-        As `attached_addresses` of the addresses room; also for no pool or over six.
+        As `eks_win_capacity.attached_addresses`; also for no pool or more than six.
     MissingExtraError
         Without matplotlib (extra ``plot``).
 
@@ -264,7 +264,7 @@ def attached_addresses(
 @checked_call
 def pool_through_time(run: Any, *, ax: Any = None) -> Any:
     """
-    Chart of one node's pool through time: used, warm and cooling addresses.
+    Chart of one node's warm pool over time: used, warm and cooling addresses.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ def subnet_map(subnet: Any, *, columns: int | None = None, ax: Any = None) -> An
     Parameters
     ----------
     subnet : Subnet
-        One whose used addresses are known.
+        The subnet; its used addresses must be known.
     columns : int, optional
         Blocks in a row; 16 (a /24) by default, 64 from a /20 on.
     ax : matplotlib Axes, optional
@@ -393,7 +393,7 @@ def subnet_map(subnet: Any, *, columns: int | None = None, ax: Any = None) -> An
 @checked_call
 def forecast_fan(forecast: Any, subnet: Any = None, *, ax: Any = None) -> Any:
     """
-    Chart of one subnet's use: history, median, intervals, capacity and date.
+    Chart of one subnet's forecast: history, median, intervals, capacity and date.
 
     Parameters
     ----------
@@ -411,7 +411,7 @@ def forecast_fan(forecast: Any, subnet: Any = None, *, ax: Any = None) -> Any:
     Raises
     ------
     InputError
-        If the subnet is not one of the forecast, or has none.
+        If the subnet is not in the forecast, or has no forecast.
     MissingExtraError
         Without matplotlib (extra ``plot``).
 
@@ -435,12 +435,12 @@ def forecast_fan(forecast: Any, subnet: Any = None, *, ax: Any = None) -> Any:
 @checked_call
 def plans(now: Any, after: Any, *, ax: Any = None) -> Any:
     """
-    Chart of the nodes by type, now and after.
+    Chart of the nodes by type, before and after.
 
     Parameters
     ----------
     now, after : FleetPlan, Alternative, ClusterState or mapping of str to int
-        Two plans; a state or a mapping gives nodes of each type and has no cost.
+        Two plans. A state or a mapping only has the nodes of each type, without cost.
     ax : matplotlib Axes, optional
         Where to draw.
 

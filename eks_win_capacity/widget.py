@@ -65,16 +65,16 @@ def _controls(ipywidgets: Any, values: dict[str, Any], types: list[str]) -> dict
 
 class WhatIf:
     """
-    The sliders with their answer; a notebook shows it.
+    Sliders with their answer, for display in a notebook.
 
     Attributes
     ----------
     box : ipywidgets.VBox
-        What is shown.
+        The displayed widget.
     controls : dict of str to Widget
         Each slider, by the name of its value.
     answer : dict
-        The newest answer; empty where there is none, and ``why`` says the reason.
+        The latest answer; empty if there is none: the attribute ``why`` says the reason.
     """
 
     def __init__(self, values: dict[str, Any], catalog: Catalog) -> None:
@@ -122,7 +122,7 @@ class WhatIf:
         self._drawing = False
 
     def to_pandas(self) -> pd.DataFrame:
-        """The newest answer as one row; no row where there is none."""
+        """The latest answer as one row; no row if there is none."""
         import pandas as pd
 
         return pd.DataFrame([self.answer] if self.answer else [])
@@ -142,11 +142,11 @@ def _default_pool(*, prefix: bool) -> ewc.WarmPool:
 
 def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     """
-    What `node_capacity`, `attached_addresses` and `nodes_that_fit` say of the controls' values.
+    Answers of `node_capacity`, `attached_addresses` and `nodes_that_fit` for the controls.
 
-    ``pods_per_node`` and what ``binds``; ``addresses`` and ``prefixes`` on a node of so many pods,
-    of them ``warm``; ``nodes`` that fit in any case, ``nodes_at_best``, and what stops the next
-    (``why``). Raises CapacityError as those functions.
+    ``pods_per_node`` and the limit that ``binds``; ``addresses`` and ``prefixes`` on a node with
+    these pods, of them ``warm``; ``nodes`` that fit in any case, ``nodes_at_best``, and what stops
+    the next (``why``). Raises CapacityError as those functions.
     """
     name, pods = values["instance_type"], values["pods"]
     node = ewc.node_capacity(name, prefix_delegation=values["prefix_delegation"], catalog=catalog)
@@ -234,18 +234,18 @@ def what_if(
     catalog: Catalog | None = None,
 ) -> WhatIf:
     """
-    Sliders in a notebook: pods per node, its addresses, and the nodes that fit.
+    Sliders for a notebook: pods per node, its addresses, and the nodes that fit.
 
     Parameters
     ----------
     instance_type : str
-        The type to begin with.
+        The initial type.
     prefix_delegation : bool
-        Its mode.
+        The initial mode.
     pods : int
         Pods on a node. [pods]
     pool : WarmPool, optional
-        Targets to begin with; the defaults of the mode where not given.
+        Initial targets; by default those of the mode.
     subnet : str
         CIDR of the subnet.
     used : int

@@ -477,27 +477,27 @@ def nodes_that_fit(
     catalog: Catalog | None = None,
 ) -> NodesThatFit | pd.DataFrame:
     """
-    Windows nodes that a subnet still takes.
+    Windows nodes that still fit in a subnet.
 
-    A node takes its primary address and what its warm pool keeps attached for so many
+    A node takes its primary address and the addresses that its warm pool keeps attached for its
     pods: single addresses, or whole aligned /28 prefixes.
 
     Parameters
     ----------
     subnet : Subnet or str, or an iterable or Mapping of them
-        Where the nodes go; a CIDR as text is an empty subnet.
+        Where the nodes run; a CIDR string is an empty subnet.
     instance_type : str or sequence of str
         Type of the nodes.
     pods_per_node : int or sequence of int
-        Pods of each node; one number, or one for each type. [pods]
+        Pods on each node; one number, or one for each type. [pods]
     pool : WarmPool
         Mode and warm targets, as the ConfigMap gives them.
     keep_free : int
         Addresses to leave free for others, such as
         ``constants.CONTROL_PLANE_ADDRESSES_ADVISED`` for the control plane. [addresses]
     fragmented : bool
-        Whether pods may each sit in a prefix of their own, as after a long life,
-        instead of filling prefixes as on a node that has only grown.
+        Whether each pod may use a separate prefix, as on a node with much churn. By default
+        pods fill prefixes one by one, as on a node that has only grown.
     catalog : Catalog, optional
         Where the types are looked up; the bundled table by default.
 
@@ -513,7 +513,7 @@ def nodes_that_fit(
     InvalidCountError
         If a node of the type cannot serve so many pods; the error names its capacity.
     UnknownInstanceTypeError
-        If the type is not in the catalog.
+        If a type is not in the catalog.
     PlacementUnknownError
         If only a count of used addresses is known and there are reservations.
     InputError

@@ -72,7 +72,7 @@ class Migration:
     pods_running : int
         Pods that keep an address of the old mode. [pods]
     cooling : int
-        Addresses of the old mode that still cool. [addresses]
+        Addresses of the old mode that are still cooling. [addresses]
     changes : bool
         Whether the node's mode changes at all; only Nitro and bare metal do.
     advertised : int
@@ -173,11 +173,11 @@ def migration(
     prefixes_in_use: Any = None,
 ) -> Any:
     """
-    What a node can still take when its mode changes under running pods.
+    Pods that a node can still run when its mode changes under running pods.
 
-    The node advertises the new mode's capacity at once, while running pods keep
-    their slots. The scheduler goes by what is advertised, so it can place more
-    pods than there are slots for; these retry for ever, without an event.
+    The node advertises the new mode's capacity at once, while running pods keep their slots.
+    The scheduler relies on what is advertised, so it can place more pods than there are free
+    slots. These pods retry forever, without an event.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def migration(
     nitro : bool, optional
         Whether the node is Nitro or bare metal; for a type, as the table says.
     cooling : int
-        Addresses of the old mode that still cool. [addresses]
+        Addresses of the old mode that are still cooling. [addresses]
     prefixes_in_use : int, optional
         From prefix mode: prefixes with a used or cooling address, if known.
 
@@ -204,8 +204,8 @@ def migration(
     Raises
     ------
     InputError
-        If the type is unknown, the direction is none, or there are more pods
-        than the old mode holds; from columns with the row.
+        If the type or the direction is unknown, or there are more pods than the old mode has
+        addresses; for columns, the error names the row.
     ShapeMismatchError, IndexMismatchError
         If columns do not go together.
     UnsupportedInputError

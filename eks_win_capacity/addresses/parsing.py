@@ -442,7 +442,7 @@ ReservationType = Literal["prefix", "explicit"]
 @dataclass(frozen=True)
 class Reservation(Shown):
     """
-    A range of a subnet that AWS does not hand out on its own.
+    A range of a subnet that AWS does not assign automatically.
 
     Attributes
     ----------
@@ -498,7 +498,7 @@ class Reservation(Shown):
     @classmethod
     def read(cls, value: object) -> Reservation:
         """
-        Reservation of any of its spellings.
+        Reservation from any of its notations.
 
         Parameters
         ----------

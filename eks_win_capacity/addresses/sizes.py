@@ -185,8 +185,8 @@ def smallest_subnet(
     """
     Smallest empty subnet for a planned fleet, in either mode.
 
-    Where a node cannot serve so many pods in secondary mode, more nodes carry them, so
-    that both modes run the same pods.
+    If a node cannot serve that many pods in secondary mode, more nodes are counted, so that
+    both modes run the same pods.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def smallest_subnet(
         Addresses to leave free for others, such as
         ``constants.CONTROL_PLANE_ADDRESSES_ADVISED`` for the control plane. [addresses]
     surge_nodes : int
-        Nodes beyond the planned ones, as a rolling update brings. [nodes]
+        Nodes beyond the planned ones, such as during a rolling update. [nodes]
     catalog : Catalog, optional
         Where the type is looked up; the bundled table by default.
 
@@ -214,7 +214,7 @@ def smallest_subnet(
     Raises
     ------
     InvalidCountError
-        If a node cannot serve so many pods in any mode.
+        If a node cannot serve that many pods in any mode.
     UnsupportedInputError
         If a pool is of the other mode.
     UnknownInstanceTypeError
@@ -492,22 +492,21 @@ def reservation_plan(
     catalog: Catalog | None = None,
 ) -> ReservationPlan:
     r"""
-    CIDR reservations that keep whole /28 prefixes for coming nodes.
+    CIDR reservations that keep whole /28 prefixes for future nodes.
 
-    Single addresses fall anywhere outside reservations, and each can break a prefix.
-    A ``prefix`` reservation keeps them out. Prefixes that are reserved and free
-    already count; the rest comes from whole-free blocks, in the largest aligned
-    ranges.
+    EC2 assigns single addresses anywhere outside reservations, and each can break a block. A
+    ``prefix`` reservation keeps them out. Prefixes that are reserved and free already count;
+    the rest comes from whole-free blocks, in the largest aligned ranges.
 
     Parameters
     ----------
     subnet : Subnet or str
-        Where the nodes go; its used addresses must be known.
+        Where the nodes run; its used addresses must be known.
     prefixes : int, optional
-        Prefixes to keep; or else `nodes`, `instance_type`, `pods_per_node` and `pool`
-        say how many that are. [prefixes]
+        Prefixes to keep. Otherwise `nodes`, `instance_type`, `pods_per_node` and `pool`
+        determine the number. [prefixes]
     nodes : int, optional
-        Nodes to come. Their primary addresses stay outside the reservations. [nodes]
+        Future nodes. Their primary addresses stay outside the reservations. [nodes]
     instance_type, pods_per_node, pool
         As in `nodes_that_fit`.
     keep_free : int
@@ -523,8 +522,8 @@ def reservation_plan(
     Raises
     ------
     InputError
-        If not exactly one of `prefixes` and `nodes` is given, or something is missing
-        beside `nodes`, or the nodes take no prefixes.
+        If not exactly one of `prefixes` and `nodes` is given, an argument that `nodes` requires
+        is missing, or the nodes take no prefixes.
     PlacementUnknownError
         If only a count of used addresses is known.
 

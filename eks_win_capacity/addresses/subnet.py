@@ -56,8 +56,8 @@ class Subnet:
     A subnet of Windows nodes: its addresses, what is in use, what is reserved.
 
     AWS keeps the first four addresses and the last one. A prefix is an aligned
-    /28 without an address in use, so free addresses alone do not tell how many
-    nodes fit: where the used ones lie decides.
+    /28 without an address in use. So the number of nodes that fit depends on where the used
+    addresses lie, not only on how many are free.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Subnet:
     used : int, str, iterable, array or Mapping, optional
         What is in use; nothing by default. One of
 
-        - a count, when no more is known,
+        - a count, if the addresses are not known,
         - addresses, ranges (``"10.0.0.5-10.0.0.9"``) and prefixes
           (``"10.0.0.16/28"``) as text or ``ipaddress`` objects, or whole addresses
           as integers, in any mixture,
@@ -221,22 +221,22 @@ class Subnet:
 
     @cached_property
     def size(self) -> int:
-        """Count all addresses of the CIDR."""
+        """All addresses of the CIDR."""
         return 1 << (32 - int(self.cidr.rpartition("/")[2]))
 
     @property
     def usable(self) -> int:
-        """Count the addresses that can be in use: all but the five AWS keeps."""
+        """Addresses that can be in use: all but the five that AWS keeps."""
         return self.size - KEPT
 
     @property
     def free(self) -> int:
-        """Count the usable addresses not in use, reserved ones included."""
+        """Usable addresses not in use, reserved ones included."""
         return self.usable - self.used
 
     @property
     def placement_known(self) -> bool:
-        """Whether the used addresses are known, and not only their number."""
+        """Whether the used addresses themselves are known, not only their number."""
         return self._mask is not None
 
     @property
@@ -265,7 +265,7 @@ class Subnet:
     @cached_property
     def free_outside_reservations(self) -> int:
         """
-        Count the free addresses that AWS hands out one by one.
+        Free addresses that AWS assigns one by one.
 
         Raises
         ------
@@ -280,7 +280,7 @@ class Subnet:
     @property
     def available_ip_address_count(self) -> int:
         """
-        What DescribeSubnets reports as AvailableIpAddressCount.
+        Number that DescribeSubnets reports as AvailableIpAddressCount.
 
         It falls by the free addresses of every reservation, so it can read 0 while
         prefixes remain.
@@ -365,7 +365,7 @@ class Subnet:
     @cached_property
     def census(self) -> Census:
         """
-        The /28 blocks by state, in all and inside each reservation.
+        The /28 blocks by state, in total and inside each reservation.
 
         Raises
         ------
@@ -410,7 +410,7 @@ class Subnet:
     @property
     def free_prefixes(self) -> int:
         """
-        Count the /28 prefixes that nodes can still get.
+        Free /28 prefixes that nodes can get.
 
         Whole-free blocks wholly inside one ``prefix`` reservation or wholly outside
         all reservations. AWS takes from ``prefix`` reservations first.
@@ -418,7 +418,7 @@ class Subnet:
         Raises
         ------
         PlacementUnknownError
-            If only a count is known; ask `prefix_estimate`.
+            If only a count is known; use `prefix_estimate` instead.
         """
         self._known("free_prefixes")
         return self.census.free_prefixes
@@ -453,9 +453,8 @@ class Subnet:
 
         Looks at the blocks that can serve prefixes (not the first and last, not
         explicit reservations). Packed tightly, their used addresses would leave
-        floor(free / 16) prefixes; the figure is the share of these that is not
-        there: 0 when every one is, 1 when none is. Without a possible prefix it is 0:
-        nothing is lost.
+        floor(free / 16) prefixes. The result is the share of these that is missing: 0 if none
+        is, 1 if all are. It is 0 if no prefix is possible.
 
         Raises
         ------
@@ -518,7 +517,7 @@ class Subnet:
         """
         One row for a table, in plain values.
 
-        What depends on where the used addresses are is None when only a count is known.
+        Values that depend on where the used addresses lie are None if only a count is known.
         """
         odds, known = self.prefix_estimate, self.placement_known
         census = self.census if known else None
@@ -548,7 +547,7 @@ class Subnet:
         return html_fields(repr(self).strip("<>"), numbers)
 
     def to_pandas(self) -> pd.DataFrame:
-        """What `to_dict` tells, as a frame of one row."""
+        """The values of `to_dict`, as a frame of one row."""
         import pandas as pd
 
         return pd.DataFrame([self.to_dict()])
@@ -591,15 +590,15 @@ def subnet_census(subnets: Any) -> pd.DataFrame:
     Parameters
     ----------
     subnets : iterable or Mapping of Subnet or str
-        A CIDR as text is an empty subnet.
+        A CIDR string is an empty subnet.
 
     Returns
     -------
     DataFrame
-        One row a subnet, in order, with the columns of `Subnet.to_dict`; a Mapping
-        gives the index. Where only a count of used addresses is known, what depends on
-        their places is missing (``<NA>``), and ``free_prefixes_best``, ``_expected``
-        and ``_worst`` give the range.
+        One row per subnet, in order, with the columns of `Subnet.to_dict`; the keys of a
+        Mapping become the index. Where only a count of used addresses is known, values that
+        depend on their positions are missing (``<NA>``); ``free_prefixes_best``, ``_expected``
+        and ``_worst`` are the range.
 
     Raises
     ------

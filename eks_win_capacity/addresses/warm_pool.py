@@ -46,24 +46,24 @@ _LOWEST: Final = -(2**63)
 @dataclass(frozen=True, kw_only=True)
 class WarmPool(Shown):
     """
-    The mode of a node and the targets that act there.
+    The address mode of a node and its effective warm targets.
 
-    Make one with :meth:`from_configmap`, :meth:`secondary` or :meth:`prefix`:
-    they fill in what the controller fills in.
+    Use :meth:`from_configmap`, :meth:`secondary` or :meth:`prefix` to make one: they apply the
+    defaults of the controller.
 
     Attributes
     ----------
     prefix_delegation : bool
-        Whether the node ends in prefix mode.
+        Whether the node runs in prefix mode.
     warm_ip_target, minimum_ip_target : int
-        Effective targets. In prefix mode with only a warm-prefix target they
-        stand as they were read and do not act. [addresses]
+        Effective targets. In prefix mode with only a warm-prefix target they keep the values
+        that were read, without effect. [addresses]
     warm_prefix_target : int
-        Effective target; acts in prefix mode where neither of the others is
-        above zero. [prefixes]
+        Effective target; it has an effect in prefix mode if neither of the others is above
+        zero. [prefixes]
     findings : tuple of Finding
-        Traps in what the targets came from. Two pools with equal targets are
-        equal whatever was found.
+        Problems in the source of the targets. Pools with equal targets are equal even if their
+        findings differ.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class WarmPool(Shown):
 
     @property
     def prefix_rule(self) -> bool:
-        """Whether whole warm prefixes are kept, rather than warm addresses."""
+        """Whether the pool keeps whole warm prefixes rather than warm addresses."""
         return self.prefix_delegation and uses_prefix_rule(
             self.warm_ip_target, self.minimum_ip_target, self.warm_prefix_target
         )
@@ -122,13 +122,13 @@ class WarmPool(Shown):
         cls, source: object, *, nitro: bool = True, slots: int | None = None
     ) -> WarmPool:
         """
-        Pool of the mode and the targets that act, as the controller reads them.
+        Pool of the effective mode and targets, as the controller reads them.
 
         Parameters
         ----------
         source : mapping, str, bytes or None
             The ``data`` mapping of kube-system/amazon-vpc-cni, the whole
-            ConfigMap, its YAML or JSON text, or None if there is none.
+            ConfigMap, its YAML or JSON string, or None if the cluster has none.
         nitro : bool
             Whether the instance type is Nitro or bare metal.
         slots : int, optional
@@ -138,8 +138,8 @@ class WarmPool(Shown):
         Returns
         -------
         WarmPool
-            With `findings`: a ConfigMap that does not manage Windows nodes at
-            all gives a secondary pool with the finding ``windows-ipam-off``.
+            With `findings`. A ConfigMap that does not manage Windows nodes gives a secondary
+            pool with the finding ``windows-ipam-off``.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class WarmPool(Shown):
         InvalidCountError
             If `slots` is not a whole number from 1.
         WarmTargetError
-            If a target that would act is above 10**6.
+            If an effective target is above 10**6.
 
         References
         ----------
@@ -172,11 +172,10 @@ class WarmPool(Shown):
         minimum_ip_target: int = MINIMUM_IP.secondary,
     ) -> WarmPool:
         """
-        Pool in secondary-IP mode of its effective targets.
+        Pool in secondary mode, from its effective targets.
 
-        A warm target of 0 is taken as it is, though a ConfigMap gives it only
-        by leaving the key out beside a minimum: nothing is then created beyond
-        the minimum.
+        A warm target of 0 is accepted, although a ConfigMap can only set it by a minimum
+        without a warm target. Then nothing is created beyond the minimum.
 
         Parameters
         ----------
@@ -203,11 +202,11 @@ class WarmPool(Shown):
         warm_prefix_target: int | None = None,
     ) -> WarmPool:
         """
-        Pool in prefix mode of targets as one sets them.
+        Pool in prefix mode, from targets as written in a ConfigMap.
 
-        As in the controller, 0 is the same as leaving a target out; a
-        warm-prefix target acts only if it is alone; otherwise a missing
-        warm-ip target is 1 and a missing minimum 3.
+        As in the controller, 0 is the same as a missing target. A warm-prefix target has an
+        effect only if it is the only one; otherwise a missing warm-ip target is 1 and a missing
+        minimum is 3.
 
         Parameters
         ----------
@@ -257,7 +256,7 @@ class WarmPool(Shown):
 
     def lint(self, *, slots: int | None = None) -> Listed[Finding]:
         """
-        Traps in the targets themselves, on a node with so many slots.
+        Problems in the targets themselves, on a node with this number of slots.
 
         Parameters
         ----------
@@ -283,7 +282,7 @@ class WarmPool(Shown):
 
     def to_configmap(self) -> str:
         """
-        ConfigMap that gives these targets.
+        ConfigMap that sets these targets.
 
         Returns
         -------
@@ -293,7 +292,7 @@ class WarmPool(Shown):
         Raises
         ------
         WarmTargetError
-            If no ConfigMap gives these targets: in secondary mode both at 0.
+            If no ConfigMap can set these targets: in secondary mode, both at 0.
 
         Examples
         --------
@@ -517,7 +516,7 @@ def curve_of(ipv4_per_interface: int, pool: Any, *, fragmented: bool = False) ->
 @dataclass(frozen=True)
 class PoolState(Shown):
     """
-    What a node keeps attached for its pods.
+    Addresses that a node keeps attached for its pods.
 
     Attributes
     ----------
@@ -529,7 +528,7 @@ class PoolState(Shown):
     used : int, ndarray or Series
         Pods that got an address. [pods]
     warm : int, ndarray or Series
-        Addresses that wait for a pod. [addresses]
+        Free addresses, ready for the next pod. [addresses]
 
     Examples
     --------
@@ -558,13 +557,12 @@ def attached_addresses(
     pods: Any, *, slots: Any, pool: Any, fragmented: Any = False, peak_prefixes: Any = None
 ) -> PoolState:
     """
-    Addresses that a node keeps attached once everything has settled.
+    Addresses that a node keeps attached in the steady state.
 
-    What a node takes from its subnet is more than its pods: the warm targets
-    hold addresses in reserve, and a prefix comes whole. The answer is exact for
-    a node that has only grown. In prefix mode pods that have left may leave
-    prefixes half empty, and nothing is ever compacted; `fragmented` gives the
-    worst that history can do.
+    A node takes more addresses from its subnet than it has pods: the warm targets keep
+    addresses in reserve, and a prefix is always whole. The answer is exact for a node that has
+    only grown. In prefix mode, pods that end may leave prefixes half empty, and the controller
+    never compacts them; `fragmented` gives the worst case.
 
     Parameters
     ----------
@@ -575,16 +573,15 @@ def attached_addresses(
     pool : WarmPool, or array_like or Series of WarmPool
         Mode and targets. All arguments broadcast.
     fragmented : bool, array_like or Series
-        Whether every pod may sit in a prefix of its own. Secondary mode knows
-        no fragmentation.
+        Whether each pod may use a separate prefix. Without effect in secondary mode.
     peak_prefixes : int, array_like or Series, optional
-        With `fragmented`: the most prefixes the node ever held; pods cannot be
-        spread over more. All slots by default. [prefixes]
+        With `fragmented`: the maximum number of prefixes that the node ever had, as pods cannot
+        be spread over more. All slots by default. [prefixes]
 
     Returns
     -------
     PoolState
-        Each field in kind: scalars give ints, arrays arrays, Series Series.
+        Each field has the kind of the input: int, array or Series.
 
     Raises
     ------

@@ -33,11 +33,11 @@ def load_catalog(
     endpoint_url: str | None = None,
 ) -> Catalog:
     """
-    Catalog of EC2's instance types: all of its answer, or an error.
+    Catalog of EC2's instance types: the complete answer, or an error.
 
-    Nothing is taken from the bundled table. A type that several regions describe
-    is one row; what they say must agree, except for the ways to buy it, of which
-    the row has those of any region.
+    Nothing is taken from the bundled table. A type that several regions describe is one row.
+    The regions must agree on it, except for its usage classes, of which the row has those of
+    all regions.
 
     Parameters
     ----------
@@ -46,13 +46,12 @@ def load_catalog(
     regions : str or iterable of str, optional
         Where to ask; the session's region by default.
     instance_types : str or iterable of str, optional
-        Ask for these only.
+        Only these types; all by default.
     offerings : bool
-        Whether to ask too which regions offer each type. Without it no region
-        is known of any type, and ``ec2:DescribeInstanceTypeOfferings`` need not
-        be allowed.
+        Whether to ask which regions offer each type. Without it, the regions of the types are
+        unknown, and ``ec2:DescribeInstanceTypeOfferings`` need not be allowed.
     as_of : str or date, optional
-        The day of the answer; by default as the answer's Date header says.
+        The date of the answer; by default that of its Date header.
     endpoint_url : str, optional
         Where to ask instead of AWS, such as a test server.
 

@@ -50,7 +50,7 @@ def load_cluster(
     on_call: Callable[[str], None] | None = None,
 ) -> ClusterState:
     """
-    State of a cluster as AWS tells it; nothing is written there.
+    State of a cluster from AWS; only calls that read are made.
 
     Parameters
     ----------
@@ -64,20 +64,20 @@ def load_cluster(
         Clients by service (``eks``, ``ec2``, ``iam``, ``autoscaling``), used as
         they are.
     on_call : callable, optional
-        Told the name of each call before it is made, such as to show progress.
+        Called with the name of each API call before it is made, for instance to show progress.
 
     Returns
     -------
     ClusterState
-        What AWS tells; nodes, pods and ConfigMaps come from `kubectl.load`. A
-        part whose calls are not allowed or not served there, or whose subject is
-        gone, such as a deleted role, is unknown, with the reason.
+        What AWS knows; nodes, pods and ConfigMaps come from `kubectl.load`. A part is unknown,
+        with the reason, if its calls are not allowed or not available, or if its resource is
+        gone, such as a deleted role.
 
     Raises
     ------
     AwsError
-        If the cluster cannot be described, or any call fails for another
-        reason than a missing permission.
+        If the cluster cannot be described, or a call fails for a reason other than a missing
+        permission.
     InputError
         If the name is empty.
     UnsupportedInputError
@@ -282,17 +282,16 @@ def _ask_occupants(ask: Asking) -> None:
 
 class UsedSubnet(Subnet):
     """
-    A subnet with who uses it.
+    A subnet and the users of its addresses.
 
     Attributes
     ----------
     users : Mapping of str to int, or None
-        Addresses held by each kind of user; None where instances were not to be
-        seen. [addresses]
+        Addresses of each kind of user; None if the instances could not be read. [addresses]
     available : int or None
         EC2's AvailableIpAddressCount. [addresses]
     unknown : Mapping of str to str
-        What is not known of it, and why.
+        What is unknown about it, and why.
     """
 
     users: Mapping[str, int] | None
@@ -342,7 +341,7 @@ def load_subnets(
     clients: Mapping[str, Any] | None = None,
 ) -> Listed[UsedSubnet]:
     """
-    Subnets with every address and prefix in use, and who uses them.
+    Subnets with all addresses and prefixes in use, and their users.
 
     Parameters
     ----------
@@ -353,8 +352,8 @@ def load_subnets(
         The subnets of an EKS cluster and of its managed node groups.
     files : path, str, file, mapping, or a list of these, optional
         Saved answers of DescribeSubnets, DescribeNetworkInterfaces,
-        GetSubnetCidrReservations and DescribeInstances; AWS is not asked then.
-        Give exactly one of the four.
+        GetSubnetCidrReservations and DescribeInstances, read instead of asking AWS. Give
+        exactly one of the four.
     session, region, endpoint_url
         As for `load_cluster`.
     client : EC2 client, optional
@@ -363,15 +362,14 @@ def load_subnets(
     Returns
     -------
     Listed of UsedSubnet
-        In the order of EC2's answer. What a missing permission hides is named
-        in ``unknown`` of each.
+        In the order of EC2's answer. Each names in ``unknown`` what a missing permission hides.
 
     Raises
     ------
     InputError
         If not exactly one of the four is given, or it names no subnet.
     AwsError
-        If a call fails; interfaces must be seen where reservations are known.
+        If a call fails; where reservations are known, interfaces must be readable too.
     DocumentError
         If a saved answer is damaged, or there is none of DescribeSubnets.
 
@@ -447,18 +445,18 @@ def _which(
 @checked_call
 def load_files(*sources: Any) -> ClusterState:
     """
-    State of one cluster from saved JSON of the AWS CLI.
+    State of one cluster from saved JSON output of the AWS CLI.
 
     Parameters
     ----------
     *sources : path, str, file or mapping
-        The answers of the calls that `load_cluster` makes, one each or several;
-        each is known by its own member, such as ``cluster`` or ``Subnets``.
+        The answers to the calls that `load_cluster` makes. Each is recognised by its member,
+        such as ``cluster`` or ``Subnets``.
 
     Raises
     ------
     DocumentError
-        If a source is damaged, no answer of a known call, or only a part.
+        If a source is damaged, incomplete, or not the answer to a known call.
 
     Examples
     --------

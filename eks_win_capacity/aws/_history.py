@@ -45,26 +45,26 @@ def load_usage_history(
     clients: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """
-    Addresses that subnets used, through time.
+    Addresses that subnets used over time.
 
     Parameters
     ----------
     subnets : Subnet or iterable of Subnet
-        With their ids, such as `load_subnets` gives.
+        With their ids, as from `load_subnets`.
     source : "ipam", Metric or mapping of its fields
         VPC IPAM's SubnetIPUsage by default.
     start, end : datetime, optional
-        With a time zone; the 14 days up to now by default, and all there is of
-        files. CloudWatch lists only metrics that had a value in the last two weeks.
+        With a time zone. By default the 14 days up to now, or everything in the files.
+        CloudWatch lists only metrics that had a value in the last two weeks.
     period_s : int
         Length of a period, a multiple of 60. CloudWatch keeps 60 s for 15 days,
         300 s for 63 days and 3600 s for 455 days. [s]
     missing : {"raise", "gap"}
-        What a subnet without the metric is: an error, or a row without a value for
-        every period. IPAM publishes for some of many subnets only.
+        Whether a subnet without the metric is an error, or has a row without a value for each
+        period. IPAM may publish the metric for some subnets only.
     files : path, str, file, mapping, or a list of these, optional
-        Saved answers of GetMetricData, whose labels name the subnets; AWS is not
-        asked then.
+        Saved answers of GetMetricData, whose labels name the subnets, read instead of asking
+        AWS.
     session, region, endpoint_url
         As for `load_cluster`.
     client : CloudWatch client, optional
@@ -84,7 +84,7 @@ def load_usage_history(
         If a time has no zone, the period is wrong, a subnet has no id or comes
         twice, or no metric is published for a subnet.
     UnsupportedInputError
-        If what is given are no subnets.
+        If `subnets` holds something else.
     AwsError
         If a call fails or its answer is not whole.
     DocumentError
@@ -343,24 +343,22 @@ KINDS: Final = ("available", "used", "percent")
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """
-    A CloudWatch metric that tells the addresses of a subnet.
+    A CloudWatch metric that counts the addresses of a subnet.
 
     Attributes
     ----------
     namespace, metric : str
         Such as ``AWS/IPAM`` and ``SubnetIPUsage``.
     kind : {"available", "used", "percent"}
-        What its values count; percent is of addresses in use.
+        What its values count; ``percent`` is the share of addresses in use.
     dimension : str
-        The dimension that holds the subnet's id; spelled in any way.
+        The dimension that holds the subnet's id, in any capitalisation.
     dimensions : Mapping of str to str
-        Further dimensions that must have these values; names spelled in any way.
+        Further dimensions that must have these values; names in any capitalisation.
     statistic : str
-        By default the one that keeps the peak of use: Minimum of available,
-        Maximum of used.
+        By default the one that preserves the peak: Minimum of available, Maximum of used.
     percent_of : {"space", "usable"}
-        What 100 percent is: all addresses of the CIDR, or those that AWS does not
-        keep for itself.
+        What 100 percent means: all addresses of the CIDR, or those that AWS does not keep.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def load_prices(
     clients: Mapping[str, Any] | None = None,
 ) -> Prices:
     """
-    What Windows nodes cost in a region, licence included, as AWS says now.
+    Current prices of Windows nodes in a region, licence included.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def load_prices(
         Only these; all by default.
     markets : "on-demand", "spot", or a sequence of both
     at : datetime, optional
-        The moment of the spot price; now by default.
+        The time of the spot price; now by default.
     pricing_region : str, optional
-        Where the Price List API is asked, as only some regions serve it: us-east-1 by
-        default, and cn-northwest-1 for the regions of China.
+        Region whose Price List API is asked, as only some have one: us-east-1 by default, and
+        cn-northwest-1 for the regions of China.
     files : path, str, file, mapping, or a list of these, optional
-        Saved answers of GetProducts and DescribeSpotPriceHistory; AWS is not asked then.
+        Saved answers of GetProducts and DescribeSpotPriceHistory, read instead of asking AWS.
     session, endpoint_url, clients
         As for `load_cluster`; the clients are ``pricing`` and ``ec2``.
 
@@ -84,8 +84,7 @@ def load_prices(
     AwsError
         If a call fails or an answer is not whole.
     InputError
-        If a market or the pricing region is none, a type has no price at all, or a
-        market has none.
+        If a market or the pricing region is unknown, or a type or a market has no price.
     UnsupportedInputError
         If the region is not a string.
     DocumentError

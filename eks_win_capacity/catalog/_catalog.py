@@ -41,26 +41,26 @@ UNKNOWN_DATE: Final = "unknown"
 @checked_call
 class Catalog(Mapping[str, InstanceType]):
     """
-    Instance types by name, from one source and of one date; it cannot be changed.
+    Immutable table of instance types by name, from one source and one date.
 
     Parameters
     ----------
     rows : iterable of InstanceType
         The types, in any order; they are kept sorted by name.
     as_of : str or date
-        The day the data are of, or ``"unknown"``.
+        The date of the data, or ``"unknown"``.
     source : str
         Where the data are from.
     regions : iterable of str, optional
-        Every region that the data cover, those that offer none of the rows
-        included. By default the regions of the rows.
+        All regions that the data cover, including those that offer none of the rows. By default
+        the regions of the rows.
 
     Raises
     ------
     CatalogConflictError
-        If a type comes twice.
+        If a type appears twice.
     InputError
-        If the date is none.
+        If the date is invalid.
 
     Examples
     --------
@@ -131,8 +131,8 @@ class Catalog(Mapping[str, InstanceType]):
         """
         The table that comes with this package.
 
-        It is EC2's answer of the day `as_of`, for all its regions; nothing is
-        fetched. Types that EC2 no longer lists are in it with no region.
+        It is EC2's answer of `as_of` for all regions; nothing is fetched. Types that EC2 no
+        longer lists are included without a region.
         """
         return _bundled()
 
@@ -151,20 +151,17 @@ class Catalog(Mapping[str, InstanceType]):
         Parameters
         ----------
         source : path, file, mapping or iterable of mapping
-            What ``aws ec2 describe-instance-types`` printed, as a file (also
-            gzipped, or with a byte order mark, as PowerShell writes) or parsed;
-            or the pages that boto3 gave.
+            Output of ``aws ec2 describe-instance-types``, as a file (also gzipped, or with a
+            byte order mark, as PowerShell writes) or parsed; or the pages from boto3.
         offerings : same kinds, optional
-            What ``aws ec2 describe-instance-type-offerings --location-type
-            region`` printed, for as many regions as are wanted. Without it no
-            region is known of any type. Offerings of types that the answer does
-            not have are left aside.
+            Output of ``aws ec2 describe-instance-type-offerings --location-type region``, for
+            one or more regions. Without it, the regions of the types are unknown. Offerings of
+            types that `source` lacks are ignored.
         as_of : str or date, optional
-            The day of the answer. By default what the answer tells: boto3's
-            pages carry the date, the CLI's output does not, and then it is
-            ``"unknown"``.
+            The date of the answer. By default it is read from the answer: boto3's pages contain
+            it; output of the CLI does not, and the date is then ``"unknown"``.
         source_name : str, optional
-            What to call the source; by default the file's name.
+            Name of the source; by default the file's name.
 
         Raises
         ------
@@ -200,7 +197,7 @@ class Catalog(Mapping[str, InstanceType]):
     @classmethod
     def load(cls, path: Any) -> Catalog:
         """
-        Catalog that `save` wrote, with nothing lost.
+        Catalog from a file that `save` wrote, without loss.
 
         Raises
         ------
@@ -214,9 +211,9 @@ class Catalog(Mapping[str, InstanceType]):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """
-        File of all that the catalog holds, in JSON, gzipped if the name ends in ``.gz``.
+        File of the whole catalog in JSON, gzipped if the name ends in ``.gz``.
 
-        The file is replaced at once or not at all.
+        The file is replaced as a whole or not at all.
         """
         from eks_win_capacity.catalog import saved
 
@@ -226,7 +223,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     @property
     def as_of(self) -> str:
-        """The day the data are of, ISO 8601, or ``"unknown"``."""
+        """The date of the data, ISO 8601, or ``"unknown"``."""
         return self._as_of
 
     @property
@@ -236,12 +233,12 @@ class Catalog(Mapping[str, InstanceType]):
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Every region the data cover; empty if they tell of none."""
+        """All regions that the data cover; empty if the data name none."""
         return self._regions
 
     @property
     def limits(self) -> LimitTable:
-        """What the arithmetic needs, as columns; made once."""
+        """The limits that the formulas need, as columns; built once."""
         try:
             return self._limits
         except AttributeError:
@@ -355,7 +352,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     def close_matches(self, name: object) -> tuple[str, ...]:
         """
-        The names that look like another one, likeliest first.
+        The names similar to a given one, the most similar first.
 
         Examples
         --------
@@ -377,7 +374,7 @@ class Catalog(Mapping[str, InstanceType]):
         **conditions: Unpack[Conditions],
     ) -> Catalog:
         """
-        The types that pass every condition given, as a catalog.
+        The types that meet all given conditions, as a catalog.
 
         Parameters
         ----------
@@ -399,9 +396,9 @@ class Catalog(Mapping[str, InstanceType]):
         Raises
         ------
         InputError
-            If a condition is unknown; the error names close ones. If a region,
-            architecture, hypervisor, usage class or status does not exist as far as
-            the catalog knows: a typing error must not look like "no such type".
+            If a condition is unknown; the error names similar ones. Also if the catalog
+            contains no such region, architecture, hypervisor, usage class or status, so that a
+            typing error does not look like an empty result.
 
         Examples
         --------
@@ -422,7 +419,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     def diff(self, other: Catalog) -> CatalogDiff:
         """
-        What is other in another catalog, as seen from this one.
+        Differences between this catalog and another one.
 
         Examples
         --------

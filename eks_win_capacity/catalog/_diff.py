@@ -46,19 +46,18 @@ Change = FieldChange
 @dataclass(frozen=True, kw_only=True)
 class CatalogDiff:
     """
-    What is other in a second catalog; true if anything is.
+    Differences of a second catalog; true if there are any.
 
     Attributes
     ----------
     added, removed : tuple of str
-        Types that only the second, or only the first has.
+        Types that only the second, or only the first, contains.
     changed : mapping of str to tuple of FieldChange
-        Types that both have, with every field that differs.
+        Types in both, with every field that differs.
     not_compared : tuple of str
-        Fields that one of the catalogs tells nothing about: regions, where it
-        was made without offerings.
+        Fields that one of the catalogs lacks: the regions, if it was made without offerings.
     before, after : str
-        What was compared: sources and dates.
+        The catalogs that were compared: sources and dates.
 
     Examples
     --------

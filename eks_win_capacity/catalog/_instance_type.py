@@ -204,7 +204,7 @@ class FieldError(InputError):
 @dataclass(frozen=True, kw_only=True)
 class InstanceType(Shown):
     """
-    What EC2 says about an instance type, and whether it can run Windows on EKS.
+    EC2's data on an instance type, and whether it can run Windows on EKS.
 
     Attributes
     ----------
@@ -229,8 +229,8 @@ class InstanceType(Shown):
     usage_classes : tuple of str
         How it can be bought, such as ``on-demand`` and ``spot``, sorted.
     regions : tuple of str
-        Regions known to offer it, sorted. Empty where none is known to: a
-        retired type, or a catalog that was made without offerings.
+        Regions known to offer it, sorted. Empty for a retired type, and in a catalog that was
+        made without offerings.
     windows : WindowsVerdict
         Whether it can be a Windows node; judged by the bundled facts unless
         given.
@@ -300,12 +300,12 @@ class InstanceType(Shown):
 
     @property
     def family(self) -> str:
-        """What stands before the dot."""
+        """The part of the name before the dot."""
         return self.name.partition(".")[0]
 
     @property
     def size(self) -> str:
-        """What stands behind the dot."""
+        """The part of the name after the dot."""
         return self.name.partition(".")[2]
 
     def to_dict(self) -> dict[str, Any]:

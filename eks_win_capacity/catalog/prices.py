@@ -58,16 +58,16 @@ class Prices:
     Attributes
     ----------
     table : DataFrame
-        One row a type, market (``on-demand`` or ``spot``) and zone (spot only):
-        ``price`` per hour, ``currency``, ``licence``, ``as_of``, ``estimated``.
+        One row per type, market (``on-demand`` or ``spot``) and zone (spot only): ``price`` per
+        hour, ``currency``, ``licence``, ``as_of``, ``estimated``.
     region : str
     currency : str
     as_of : str
         Date of the newest price.
     licence : str
-        ``included``: the price holds the Windows licence.
+        ``included``: the price includes the Windows licence.
     left_out : tuple of str
-        Products that carry no usable price, and why.
+        Products without a usable price, and why.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class Prices:
 
     def series(self, market: str = "on-demand") -> pd.Series:
         """
-        The price of each type; of several zones, the lowest.
+        The price of each type, the lowest of all zones.
 
         Raises
         ------
@@ -134,19 +134,19 @@ def estimate_windows_prices(
     catalog: Catalog | None = None,
 ) -> Prices:
     """
-    Linux prices with the Windows licence added; each is marked as estimated.
+    Estimated Windows prices: Linux prices plus the Windows licence.
 
     Parameters
     ----------
     linux : mapping or Series of float
         Linux on-demand price by instance type. [USD per hour]
     licence_per_vcpu : float
-        What the licence adds for other than T types. [USD per vCPU and hour]
+        Price of the licence for all but T types. [USD per vCPU and hour]
     licences : mapping of float, optional
-        What it adds for single types, before any rate. T types have rates of their
-        own, by size; those of t2, t3 and t3a are known. [USD per hour]
+        Price of the licence for single types, which overrides any rate. T types have separate
+        rates by size; those of t2, t3 and t3a are known. [USD per hour]
     region, as_of : str, optional
-        Where and of what day the Linux prices are.
+        Region and date of the Linux prices.
     catalog : Catalog, optional
         The bundled one by default.
 
@@ -164,7 +164,7 @@ def estimate_windows_prices(
     UnknownInstanceTypeError
         If the catalog lacks a type.
     UnsupportedInputError
-        If the prices are no mapping or Series.
+        If the prices are not a mapping or a Series.
 
     References
     ----------

@@ -318,18 +318,18 @@ def karpenter_view(
     catalog: Catalog | None = None,
 ) -> pd.DataFrame:
     """
-    What Karpenter plans with beside what a node advertises.
+    Capacity that Karpenter assumes, compared with what a node advertises.
 
-    Karpenter counts IPs - 1 addresses on a Windows node, prefixes or not, so under
-    prefix delegation it starts more nodes than the pods need. A type that its own table
-    lacks counts 0, so it starts none: for types that came after the controller's table of
-    2026-03-20, made by the same generator, that is not known, and its numbers are missing.
+    Karpenter counts IPs - 1 addresses on a Windows node in both modes, so under prefix
+    delegation it starts more nodes than the pods need. A type that its own table lacks counts
+    0, so Karpenter never starts it. For types newer than the controller's table of 2026-03-20,
+    which the same generator makes, this is unknown, and their numbers are missing.
 
     Parameters
     ----------
     instance_types : str or sequence of str
     pods : int, optional
-        Pods to place; without it the node counts are left out. [pods]
+        Pods to place; without it, the columns with node counts are omitted. [pods]
     pod_cpu, pod_memory : str or number, optional
         What each pod requests, as Kubernetes quantities. [cores], [bytes]
     prefix_delegation : bool
@@ -343,14 +343,13 @@ def karpenter_view(
     Returns
     -------
     DataFrame
-        By type: ``karpenter_addresses`` (what Karpenter plans with: 0 for a type that its
-        table lacks, missing where nothing tells whether it does) and ``advertised`` (what
-        the node gives); ``karpenter_pods`` and ``real_pods``, the least of
-        addresses, max-pods, CPU and memory as each sees them, and
-        ``karpenter_binding`` and ``real_binding``; CPU and memory that each leaves to
-        pods; the nodes that Karpenter starts, those needed and the surplus, missing
-        where a pod fits none; the node-template tag for the cluster autoscaler, and
-        all tags as a mapping; ``windows``, whether the type runs it.
+        By type: ``karpenter_addresses`` (the addresses that Karpenter assumes: 0 for a type
+        that its table lacks, missing where that is unknown) and ``advertised`` (by the node);
+        ``karpenter_pods`` and ``real_pods``, the smallest of addresses, max-pods, CPU and
+        memory as each sees them, and ``karpenter_binding`` and ``real_binding``; CPU and memory
+        that each leaves to pods; the nodes that Karpenter starts, those needed and the surplus,
+        missing where a pod fits none; the node-template tag for the cluster autoscaler, and all
+        tags as a mapping; ``windows``, whether the type runs it.
 
     Raises
     ------

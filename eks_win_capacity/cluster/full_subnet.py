@@ -78,27 +78,27 @@ def drains_for_blocks(
     state: ClusterState, *, subnet_id: str | None = None, blocks: int | None = None
 ) -> Listed[DrainStep]:
     """
-    Steps of draining Windows nodes that make whole /28 blocks free, the cheapest first.
+    Windows nodes to drain in steps to free whole /28 blocks, the cheapest step first.
 
-    A block serves a prefix only while no address of it is in use, so a subnet may have many
-    free addresses and no free block. A drained and terminated node gives its primary
-    address, its secondary addresses and its prefixes back. Each step is the set of nodes
-    with the fewest pods to move for each block that is still wanted; blocks in which
-    somebody else has an address cannot be made free this way.
+    A block can serve as a prefix only if none of its addresses is in use, so a subnet may have
+    many free addresses and no free block. A drained and terminated node returns its primary
+    address, its secondary addresses and its prefixes. Each step is the set of nodes with the
+    fewest pods to move per block that is still wanted. Blocks with an address of another user
+    cannot be freed this way.
 
     Parameters
     ----------
     state : ClusterState
         With nodes, pods, and subnets with their interfaces.
     subnet_id : str, optional
-        All subnets by default, each with steps of its own.
+        All subnets by default, each with separate steps.
     blocks : int, optional
-        Blocks that are wanted in each subnet; all that can come free by default. [prefixes]
+        Blocks wanted in each subnet; by default all that can be freed. [prefixes]
 
     Returns
     -------
     Listed of DrainStep
-        Empty where no block can be made free by draining Windows nodes.
+        Empty if draining Windows nodes frees no block.
 
     Raises
     ------

@@ -146,25 +146,25 @@ def explain_pending(
     catalog: Catalog | None = None,
 ) -> Listed[PendingPod]:
     """
-    Why each pending Windows pod waits, and the smallest change that helps.
+    Reasons why Windows pods are pending, each with the smallest change that helps.
 
-    What certainly helps comes before what may, what serves all that wait before what serves
-    a part; then comes what touches the fewest nodes. What each change gains is computed
-    from what runs.
+    Changes are ordered: those certain to help first, then those that help all pending pods,
+    then those that affect the fewest nodes. The gain of each change is computed from the
+    running cluster.
 
     Parameters
     ----------
     state : ClusterState
     prices : Mapping of str to float, optional
-        Price of a node of each type, to choose among the types of more nodes; their
-        vCPUs, by which Windows is paid, where it is left out. [currency an hour]
+        Price of a node of each type, to choose the type of additional nodes; by default their
+        vCPUs, on which the price of Windows depends. [currency per hour]
     catalog : Catalog, optional
         The bundled one by default.
 
     Returns
     -------
     tuple of PendingPod
-        In the order of the pods; empty where none waits.
+        In the order of the pods; empty if none is pending.
 
     Raises
     ------

@@ -214,22 +214,22 @@ def cluster_report(
     catalog: Catalog | None = None,
 ) -> ClusterReport:
     """
-    What a cluster's Windows nodes hold, what is left, and what binds.
+    Capacity, use and head-room of a cluster's Windows nodes, and the limit that binds.
 
     Parameters
     ----------
     state : ClusterState
     types : sequence of str, optional
-        Types of further nodes to count beside those of the Windows nodes and node
-        groups; m5.large where there are none.
+        Types of additional nodes to count, besides those of the Windows nodes and node groups;
+        m5.large if the cluster has none.
     pods_per_node : int or Mapping of str to int, optional
-        Pods with addresses that a further node runs, or of each type, as far as its
-        addresses serve them; by default as many as its addresses and the max-pods of
-        such nodes in this cluster allow. [pods]
+        Pods with addresses on an additional node, for all or for each type, limited by its
+        addresses. By default as many as its addresses and the max-pods of such nodes in this
+        cluster allow. [pods]
     pod_cpu_m, pod_memory_bytes : int, optional
         Request of a typical pod; the mean of the Windows pods by default.
     keep_free : int
-        Addresses that further nodes leave free in each subnet, such as
+        Addresses that additional nodes leave free in each subnet, such as
         ``constants.CONTROL_PLANE_ADDRESSES_ADVISED``. [addresses]
     catalog : Catalog, optional
         The bundled one by default.

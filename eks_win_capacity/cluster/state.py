@@ -150,7 +150,7 @@ _KNOWN_ELSEWHERE = frozenset({"node_claims", "support_ends"})
 @dataclass(frozen=True, kw_only=True)
 class ClusterState(Shown):
     """
-    What is known of one EKS cluster; a part that is not known is None, never empty.
+    Known state of one EKS cluster; an unknown part is None, never empty.
 
     Attributes
     ----------
@@ -161,13 +161,13 @@ class ClusterState(Shown):
     authentication_mode : str or None
         ``CONFIG_MAP``, ``API`` or ``API_AND_CONFIG_MAP``.
     auto_mode, hybrid_nodes : bool or None
-        Whether EKS Auto Mode computes, and whether remote networks are set.
+        Whether EKS Auto Mode is enabled, and whether remote networks are set.
     cluster_role : str or None
         Name of the cluster's IAM role.
     cluster_role_policies : tuple of str or None
         Names of the managed policies attached to it.
     vpc_id, subnet_ids
-        Where the cluster lives.
+        Where the cluster runs.
     service_cidr : str or None
         The addresses of its services.
     local_cluster : bool or None
@@ -175,8 +175,7 @@ class ClusterState(Shown):
     node_groups, fargate_profiles, access_entries, addons
         Tuples of `NodeGroup`, `FargateProfile`, `AccessEntry`, `Addon`.
     cni_configmap : Mapping of str to str, or None
-        ``data`` of ConfigMap kube-system/amazon-vpc-cni; empty where it is known
-        to be absent.
+        ``data`` of ConfigMap kube-system/amazon-vpc-cni; empty if known to be missing.
     cni_env : Mapping of str to str, or None
         Environment of DaemonSet kube-system/aws-node.
     aws_auth : tuple of RoleMapping or None
@@ -189,7 +188,7 @@ class ClusterState(Shown):
     node_pools, node_classes, node_claims
         Karpenter's, as tuples of `NodePool`, `NodeClass` and `NodeClaim`.
     unknown : Mapping of str to str
-        Each part that is not known, or not wholly, and why: words, which are `Unknown`.
+        Each part that is unknown or incomplete, and why: strings of class `Unknown`.
 
     Examples
     --------
@@ -257,12 +256,12 @@ class ClusterState(Shown):
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:
-        """Each node by its name; empty where nodes are not known."""
+        """Each node by its name; empty if nodes are unknown."""
         return {node.name: node for node in self.nodes or ()}
 
     @cached_property
     def windows_nodes(self) -> Listed[Node] | None:
-        """The nodes that run Windows, or None where nodes are not known."""
+        """The nodes that run Windows, or None if nodes are unknown."""
         return None if self.nodes is None else Listed(n for n in self.nodes if n.os == "windows")
 
     @cached_property
@@ -280,14 +279,14 @@ class ClusterState(Shown):
 
     @cached_property
     def windows_pods(self) -> Listed[Pod] | None:
-        """The unfinished pods that run on Windows, or would; None where not known."""
+        """The unfinished pods that run on Windows, or are to; None if unknown."""
         if self.pods is None:
             return None
         return Listed(pod for pod in self.pods if pod.active and self.pod_os(pod) == "windows")
 
     @cached_property
     def warm_pools(self) -> Mapping[bool, WarmPool | None]:
-        """The pool that acts on Nitro types (True), and on others; None where nothing tells."""
+        """The warm pool of Nitro types (True) and of others; None if unknown."""
         from eks_win_capacity.addresses.warm_pool import pool_of_pairs
 
         pools: dict[bool, WarmPool | None] = {True: None, False: None}
@@ -298,7 +297,7 @@ class ClusterState(Shown):
         return pools
 
     def pod_os(self, pod: Pod) -> str:
-        """The system a pod runs on, else the one it asks for; empty if neither tells."""
+        """The operating system that a pod runs on, or else selects; empty if unknown."""
         node = self.nodes_by_name.get(pod.node) if pod.node else None
         return (node.os if node else "") or pod.selects_os or pod.declares_os
 
@@ -309,7 +308,7 @@ class ClusterState(Shown):
         Raises
         ------
         StateConflictError
-            If both know a part and say different things about it.
+            If both contain a part and it differs.
 
         Examples
         --------
@@ -354,7 +353,7 @@ class ClusterState(Shown):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClusterState:
         """
-        State that `to_dict` gave.
+        State from the mapping of `to_dict`.
 
         Raises
         ------
@@ -378,14 +377,14 @@ class ClusterState(Shown):
         return cls(**values)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """File of the state in JSON, whole or not at all; nothing else of this library stores it."""
+        """File of the state in JSON, written as a whole or not at all; no other function stores it."""
         text = json.dumps(self.to_dict(), indent=1)
         replace_file(path, text + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ClusterState:
         """
-        State that `save` wrote.
+        State from a file that `save` wrote.
 
         Raises
         ------

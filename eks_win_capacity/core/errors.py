@@ -19,10 +19,10 @@ __all__ = [
 
 class CapacityError(Exception):
     """
-    Base of every error this library raises on purpose.
+    Base of all errors that this library raises.
 
-    Errors survive pickling and copying with their message, facts and notes, so
-    that they also come back from a pool of processes.
+    Pickling and copying preserve message, attributes and notes, so errors also cross process
+    boundaries.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:

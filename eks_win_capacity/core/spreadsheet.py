@@ -142,17 +142,17 @@ def _in_sheet(value: Any) -> Any:
 @checked_call
 def to_excel(answer: Any, path: str | os.PathLike[str]) -> None:
     """
-    An Excel file of an answer, in which no string is run as a formula.
+    An Excel file of an answer, in which no string is a formula.
 
-    pandas writes a name such as ``=HYPERLINK(...)``, which others may have chosen, as a
-    formula; here it stays a string. The file is replaced whole or not at all.
+    pandas writes a name such as ``=HYPERLINK(...)``, which may come from others, as a formula;
+    here it stays a string. The file is replaced as a whole or not at all.
 
     Parameters
     ----------
     answer : an answer of this library, a DataFrame of pandas or Polars, or an Arrow table
-        What has ``to_pandas``, or is a pandas DataFrame. A named index is a column.
+        A pandas DataFrame, or an object with ``to_pandas``. A named index becomes a column.
     path : path
-        Where to write; ends in ``.xlsx``.
+        Where to write; must end in ``.xlsx``.
 
     Raises
     ------

@@ -34,8 +34,8 @@ def fleet() -> pd.DataFrame:
     """
     Nodes of an invented fleet of 6,000 Windows nodes.
 
-    Shaped like the ones we plan for: a few types carry most nodes, node groups keep
-    to their families, and an old group runs on types without Nitro.
+    It resembles real fleets: most nodes are of a few types, node groups keep to their families,
+    and an old group runs on types without Nitro.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def workloads() -> pd.DataFrame:
 @checked_call
 def cluster() -> ClusterState:
     """
-    State of an invented cluster, full by addresses, with mistakes to find.
+    State of an invented cluster without free addresses and with mistakes to find.
 
     Three Windows nodes in two zones are full and two pods wait; CoreDNS runs on the only
     Linux node; the role of the Windows nodes lacks a group in aws-auth; one Deployment

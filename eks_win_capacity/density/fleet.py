@@ -137,11 +137,11 @@ class Fleet:
     """
     A column of nodes, encoded once, for many questions.
 
-    Every answer comes from a table with one entry for each instance type: a
-    question about each node costs about a nanosecond a row, and a sum comes
-    from the counts by type, whatever the size of the fleet.
+    Every answer comes from a table with one entry for each instance type. An answer for each
+    node takes about a nanosecond per row, and a sum uses the counts by type, whatever the size
+    of the fleet.
 
-    Make one with :meth:`encode` or :meth:`from_codes`.
+    Use :meth:`encode` or :meth:`from_codes` to make one.
 
     Attributes
     ----------
@@ -188,12 +188,12 @@ class Fleet:
         catalog : Catalog, optional
             Where the limits come from; the bundled table by default.
         on_unknown : {"raise", "null"}
-            Whether missing and unknown names are an error, or answers that are null.
+            Whether missing and unknown names raise an error or give null answers.
 
         Raises
         ------
         MissingValueError, UnknownInstanceTypeError
-            With the first offenders, their positions and how many there are.
+            With the first such names, their positions and their number.
         UnsupportedInputError
             If it is not a column of names.
         """
@@ -218,7 +218,7 @@ class Fleet:
         on_unknown: OnUnknown = "raise",
     ) -> Fleet:
         """
-        Fleet of codes that exist already.
+        Fleet from existing codes.
 
         Parameters
         ----------
@@ -268,7 +268,7 @@ class Fleet:
 
     @property
     def origin(self) -> Any:
-        """The column that was encoded, without its values: what an answer in kind needs."""
+        """The encoded column without its values, which decides the kind of answers."""
         return self._names.column
 
     @property
@@ -293,7 +293,7 @@ class Fleet:
 
     @functools.cached_property
     def histogram(self) -> NDArray[np.int64]:
-        """Nodes of each code, and those of unknown type in the last place."""
+        """Nodes of each code; the last entry counts nodes of unknown type."""
         sums = np.zeros(self._table.sentinel + 1, dtype=np.int64)
         flat = self.codes.ravel()
         for start in range(0, len(flat), BLOCK):
@@ -303,7 +303,7 @@ class Fleet:
 
     @property
     def counts(self) -> pd.Series[int]:
-        """Nodes of each type that occurs, the commonest first."""
+        """Nodes of each type in the fleet, the most frequent first."""
         import pandas as pd
 
         known = self.histogram[:-1]
@@ -332,7 +332,7 @@ class Fleet:
         prefix_delegation : bool or column of bool
             Whether each slot holds a /28.
         kubelet_max_pods : int or column of int, optional
-            The kubelet's own limit. [pods]
+            The kubelet's limit. [pods]
         dtype : dtype, optional
             Integer dtype of the answer; int64 by default.
         out : ndarray, optional
@@ -341,7 +341,7 @@ class Fleet:
         Returns
         -------
         int, ndarray, Series or column
-            In the kind that was encoded; nullable if unknown types were let in. [pods]
+            Of the encoded kind; nullable if unknown types are allowed. [pods]
 
         Raises
         ------
@@ -373,7 +373,7 @@ class Fleet:
 
     def total(self, *, prefix_delegation: object = False, kubelet_max_pods: object = None) -> int:
         """
-        Pods that the whole fleet runs; nodes of unknown type count nothing.
+        Pods that the whole fleet can run; nodes of unknown type count as 0.
 
         Parameters
         ----------
@@ -422,7 +422,7 @@ class Fleet:
         Parameters
         ----------
         groups : sequence, array, Series or column
-            The group of each node, such as its node group; a category costs least.
+            The group of each node, such as its node group; a categorical column is fastest.
 
         Returns
         -------
@@ -447,7 +447,7 @@ class Fleet:
         self, pods: object, *, prefix_delegation: object = False, kubelet_max_pods: object = None
     ) -> Any:
         """
-        Nodes of each row's type that run a number of pods.
+        Nodes of each row's type needed for a number of pods.
 
         Parameters
         ----------
@@ -459,12 +459,12 @@ class Fleet:
         Returns
         -------
         int, ndarray, Series or column
-            In the kind that was encoded. [nodes]
+            Of the encoded kind. [nodes]
 
         Raises
         ------
         InvalidCountError
-            If a type takes no pod at all, or a count is not a whole number.
+            If a type cannot run any pod, or a count is not a whole number.
 
         Examples
         --------
@@ -600,7 +600,7 @@ class FleetGroups:
         prefix_delegation : bool
             Whether each slot holds a /28.
         kubelet_max_pods : int, optional
-            The kubelet's own limit. [pods]
+            The kubelet's limit. [pods]
 
         Returns
         -------

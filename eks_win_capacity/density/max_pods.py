@@ -46,24 +46,25 @@ if TYPE_CHECKING:
 @checked_call
 def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> Any:
     """
-    Pod addresses on a Windows node, from the number of addresses alone.
+    Pod addresses on a Windows node, by addresses per interface.
 
     A Windows node uses one network interface, and the first address of that
     interface belongs to the node. Every other slot holds one pod address or,
-    with prefix delegation, a /28 of 16. Whether a type can hold prefixes at
-    all is not known here: :func:`max_pods` knows it.
+    with prefix delegation, a /28 of 16. This function does not know whether a type supports
+    prefixes; :func:`max_pods` does.
 
     Parameters
     ----------
     ipv4_per_interface : int, array_like or Series
-        IPv4 addresses EC2 allows on one interface. Any shape, any integer dtype. [addresses]
+        IPv4 addresses that EC2 allows on one interface. Any shape, any integer dtype.
+        [addresses]
     prefix_delegation : bool, array_like or Series
         Whether each slot holds a /28. Broadcasts.
 
     Returns
     -------
     int, ndarray of int64 or Series
-        In the kind that came in. [pods]
+        Of the kind of the input. [pods]
 
     Raises
     ------
@@ -202,12 +203,12 @@ def max_pods(
     Pods that the addresses of a Windows node allow.
 
     That is (addresses per interface - 1), and 16 times as many with prefix
-    delegation. Types that are neither Nitro nor bare metal keep the secondary
-    number, for prefix delegation does not act on them. Whether Windows runs on
-    a type at all, :attr:`InstanceType.windows` tells.
+    delegation. Types that are neither Nitro nor bare metal keep the secondary number, because
+    prefix delegation has no effect on them. :attr:`InstanceType.windows` says whether Windows
+    runs on a type.
 
-    Columns of more than half a million rows are worked on in as many threads as
-    ``pyarrow.cpu_count()`` says; ``pyarrow.set_cpu_count`` bounds them.
+    Columns of more than half a million rows use ``pyarrow.cpu_count()`` threads;
+    ``pyarrow.set_cpu_count`` limits them.
 
     Parameters
     ----------
@@ -216,12 +217,12 @@ def max_pods(
     prefix_delegation : bool or column of bool
         Whether each slot holds a /28. Broadcasts.
     kubelet_max_pods : int or column of int, optional
-        The kubelet's own limit; the answer is then the smaller number. Broadcasts. [pods]
+        The kubelet's limit; the answer is then the smaller number. Broadcasts. [pods]
     catalog : Catalog, optional
         Where the limits come from; the bundled table by default.
     on_unknown : {"raise", "null"}
-        Whether missing and unknown names are an error, or nullable answers: None for
-        one name, else a nullable column.
+        Whether missing and unknown names raise an error or give null answers: None for one
+        name, else a nullable column.
     dtype : dtype, optional
         Integer dtype of the answer; int64 by default.
     out : ndarray, optional
@@ -230,12 +231,13 @@ def max_pods(
     Returns
     -------
     int, ndarray of int64, Series or column
-        In the kind that came in; a Series is named ``max_pods``. [pods]
+        Of the kind of the input; a Series is named ``max_pods``. [pods]
 
     Raises
     ------
     UnknownInstanceTypeError
-        If a name has no row; it names the first ones, their positions and how many.
+        If a name has no row; the error has the first such names, their positions and their
+        number.
     MissingValueError
         If a name, a flag or a limit is missing.
     UnsupportedInputError

@@ -40,34 +40,34 @@ CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
 @dataclass(frozen=True, kw_only=True, repr=False)
 class NodeCapacity(Shown):
     """
-    How many pods one node takes, and why not more.
+    Pods that one node can run, and the limit that binds.
 
     Attributes
     ----------
     instance_type : str
         The EC2 name.
     pods : int
-        Pods with an address of their own that fit beside the HostProcess pods. [pods]
+        Pods with addresses that fit in addition to the HostProcess pods. [pods]
     binding : {"addresses", "kubelet", "cpu", "memory"}
-        The constraint that decides; the first of this order where several do.
+        The smallest limit; of equal ones, the first in this order.
     address_pods : int
-        What the addresses allow. [pods]
+        Limit by addresses. [pods]
     kubelet_pods : int or None
-        What the kubelet allows beside the HostProcess pods; None if not limited. [pods]
+        Limit by the kubelet, without the HostProcess pods; None if not limited. [pods]
     cpu_pods, memory_pods : int or None
-        What CPU and memory allow; None if pods ask for none, and 0 where the node keeps all
-        its memory. [pods]
+        Limits by CPU and memory; None if pods request none, and 0 if the node reserves all its
+        memory. [pods]
     prefix_delegation : bool
-        Whether slots hold prefixes; False on types that cannot.
+        Whether slots hold prefixes; False on types that do not support them.
     allocatable_cpu_m : int
         CPU for pods. [thousandths of a core]
     allocatable_memory : int
         Memory for pods. [bytes]
     kubelet_extra_args : str or None
-        The bootstrap argument that lifts the kubelet's limit, where that one binds and is
-        below what AWS advises for the type.
+        The bootstrap argument that raises the kubelet's limit, if that limit binds and is below
+        what AWS advises for the type.
     windows : WindowsVerdict
-        Whether Windows runs on the type at all.
+        Whether Windows runs on the type.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class NodeCapacity(Shown):
     windows: WindowsVerdict
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as a plain mapping, with the verdict in one word."""
+        """The fields as a plain mapping, with the Windows verdict in one word."""
         return {**asdict(self), "windows": self.windows.status}
 
     def _fields_shown(self) -> dict[str, Any]:
@@ -151,11 +151,10 @@ def node_capacity(
     catalog: Catalog | None = None,
 ) -> Any:
     """
-    Pods that a node really takes, and the constraint that decides.
+    Pods that a node can run, and the limit that binds.
 
-    Addresses, the kubelet, CPU and memory each allow a number of pods; the
-    smallest is the answer. HostProcess pods take no address, but count towards
-    the kubelet's limit.
+    Addresses, the kubelet, CPU and memory each limit the number of pods; the smallest limit is
+    the answer. HostProcess pods take no address, but count towards the kubelet's limit.
 
     Parameters
     ----------
@@ -164,15 +163,16 @@ def node_capacity(
     prefix_delegation : bool or column of bool
         Whether each slot holds a /28. Broadcasts.
     kubelet_max_pods : int, column of int or None
-        The kubelet's limit; 110 on the EKS Windows AMIs unless it is raised.
-        None leaves it out. Broadcasts. [pods]
+        The kubelet's limit; 110 on the EKS Windows AMIs unless raised. None means no limit.
+        Broadcasts. [pods]
     pod_cpu, pod_memory : str, number or column of them, optional
-        What each pod requests, as Kubernetes quantities: ``"250m"``, ``"1.5Gi"``.
-        Broadcasts. [cores], [bytes]
+        Requests of each pod, as Kubernetes quantities: ``"250m"``, ``"1.5Gi"``. Broadcasts.
+        [cores], [bytes]
     host_process_pods : int or column of int
         HostProcess pods on each node. Broadcasts. [pods]
     reserved : Reserved or mapping
-        What the node keeps. A mapping replaces the sums it gives, as ``{"cpu": "500m", "memory": "2Gi"}``.
+        CPU and memory that the node keeps from pods. A mapping, such as ``{"cpu": "500m",
+        "memory": "2Gi"}``, replaces the totals that it names.
     catalog : Catalog, optional
         Where the limits come from; the bundled one by default.
 
@@ -191,7 +191,7 @@ def node_capacity(
     MissingValueError
         If a column of requests has missing values.
     InvalidCountError, InputError
-        If a count or a reservation makes no sense.
+        If a count or a reservation is out of range.
     ShapeMismatchError, IndexMismatchError
         If columns do not go together.
 

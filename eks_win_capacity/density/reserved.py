@@ -39,7 +39,7 @@ _MOST_MIB: Final = 2**25
 @dataclass(frozen=True, kw_only=True)
 class Reserved(Shown):
     """
-    What a Windows node keeps from its pods.
+    CPU and memory that a Windows node keeps from its pods.
 
     The defaults are those of the EKS best practices guide for Windows,
     ``--system-reserved memory=1.5Gi`` and ``--kube-reserved memory=0.5Gi``, the kubelet's

@@ -42,33 +42,32 @@ def forecast_demand(
     **options: Any,
 ) -> DemandForecast:
     """
-    Forecast of pods, mapped through plans into addresses and prefixes.
+    Forecast of pods, converted by plans into addresses and prefixes.
 
-    The pods are forecast once, with the same sample paths for every plan, so
-    plans differ by their structure and not by chance. What pods cost grows with
-    their number, so a subnet runs dry when the pods first pass the largest
-    number it can carry. Nodes of short-lived pods run fewer at once than they
-    have addresses, for these cool down: `effective_concurrency` gives
-    ``pods_per_node``, and what is left of the slots ``cooling``.
+    The pods are forecast once, with the same sample paths for every plan, so plans differ by
+    their structure and not by chance. More pods never need fewer addresses, so a subnet runs
+    out when the pods first exceed the largest number it can carry. Nodes with short-lived pods
+    run fewer pods at a time than they have addresses, because addresses cool down: use
+    `effective_concurrency` for ``pods_per_node``, and the rest of the slots for ``cooling``.
 
     Parameters
     ----------
     pods_history : Series or DataFrame
         Times and pods: one series, or one for each zone that the plans name.
-        Read as in `forecast_exhaustion`.
+        In the formats of `forecast_exhaustion`.
     plan : DemandPlan, mapping of its fields, or a sequence of them
         What to compare. A mapping may give ``prefix_delegation`` in place of a pool, for the
         default targets of that mode.
     horizon : int, str, Timedelta or Timestamp
-        How far to look.
+        How far to forecast.
     level : float or sequence of float
-        Shares that the intervals shall hold.
+        Probability that each central interval covers.
     events : DataFrame, Series, mapping or sequence of (time, change), optional
         Steps known in advance, in pods: a release, a migration, a new tenant.
-        A frame may have a column ``zone``, a tuple a third place, that names the
-        zone where the pods are.
+        A frame may have a column ``zone``, a tuple a third item, that names the zone of the
+        pods.
     **options
-        More options of `forecast_exhaustion`.
+        Further options of `forecast_exhaustion`.
 
     Returns
     -------
@@ -77,7 +76,7 @@ def forecast_demand(
     Raises
     ------
     InputError
-        If two plans have one name, or a zone has no history.
+        If two plans have the same name, or a zone has no history.
 
     References
     ----------

@@ -52,55 +52,50 @@ class Need(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class DemandPlan(Shown):
     """
-    How pods are to be carried: by which nodes, in which mode, in which subnets.
+    Plan for running pods: which nodes, which mode, which subnets.
 
     Parameters
     ----------
     name : str
-        What the plan is called in tables and charts; by default its type and mode.
+        Name of the plan in tables and charts; by default its type and mode.
     instance_type : str
         Type of every node.
     pool : WarmPool
         Mode and warm targets; `WarmPool.secondary()` by default.
     subnets : mapping of str to float, str or Subnet; or Subnets
-        What each subnet has for this workload: a number of addresses, the CIDR
-        of an empty subnet, or a `Subnet`. What is in use in a `Subnet` counts as
-        used by others, so leave out what the nodes of these pods hold; its
-        reservations and broken /28 blocks count. One `Subnet`, or several, are
-        named by their ids, or else their CIDRs.
+        Space of each subnet for this workload: a number of addresses, the CIDR of an empty
+        subnet, or a `Subnet`. Addresses in use in a `Subnet` count as used by others, so leave
+        out those of the nodes that run these pods. Its reservations and broken /28 blocks
+        count. Without a mapping, subnets are named by their ids, or else their CIDRs.
     zones : mapping of str to str, optional
-        Zone of each subnet; by default that of the `Subnet`. Where the history
-        has a column for each zone, the subnets of a zone carry the pods of that
-        zone alone.
+        Zone of each subnet; by default that of the `Subnet`. If the history has a column for
+        each zone, the subnets of a zone carry only the pods of that zone.
     shares : mapping of str to float, optional
-        Share of the pods (of the zone) that each subnet carries. By default
-        each carries by what it can, as where new nodes go to the subnet that
-        still has room: the subnets of a zone run dry together.
+        Share of the pods (of the zone) that each subnet carries. By default new nodes go to the
+        subnet that still has room, so the subnets of a zone run out together.
     pods_per_node : int, optional
-        Pods that a node takes; by default what its addresses and the kubelet
-        allow.
+        Pods on a node; by default what its addresses and the kubelet allow.
     nodes : int, optional
-        Nodes of each subnet, if their number is fixed; pods are then spread
-        evenly. By default nodes are added one by one, each when the others are
-        full.
+        Nodes in each subnet, if their number is fixed; pods are then spread evenly. By default
+        a node is added when the others are full.
     min_nodes : int
-        Nodes that each subnet has at least.
+        Minimum number of nodes in each subnet.
     kubelet_max_pods : int
         The kubelet's limit.
     cooling : int
-        Addresses that cool down on each node with pods, beside these: as many
-        as pods are replaced within the 30 to 60 s that a freed address rests, in
-        a rolling update for instance. They are attached and serve no pod.
+        Cooling addresses on each node, in addition to those of its pods: the pods replaced
+        within the 30 to 60 s that a freed address cools down, for instance in a rolling update.
+        They are attached and serve no pod.
     fragmented : bool
-        Whether pods have come and gone so that each may sit in a prefix of its
-        own: the worst case of prefix mode. By default nodes have only grown.
+        Whether, after much churn, each pod may use a separate prefix: the worst case of prefix
+        mode. By default nodes have only grown.
     catalog : Catalog, optional
         The bundled one by default.
 
     Raises
     ------
     InputError
-        If shares do not add up, a subnet has no zone, or a count makes no sense.
+        If shares do not add up to 1, a subnet has no zone, or a count is out of range.
     UnknownInstanceTypeError
         If the catalog has no such type.
 
@@ -182,7 +177,7 @@ class DemandPlan(Shown):
 
     @cached_property
     def known_zones(self) -> Mapping[str, str] | None:
-        """The zones that were given, or else those of the subnets themselves."""
+        """The given zones, or else those of the subnets."""
         if self.zones is not None:
             return self.zones
         own = {name: getattr(subnet, "zone", None) for name, subnet in self.subnets.items()}
@@ -208,13 +203,13 @@ class DemandPlan(Shown):
 
     @cached_property
     def slots(self) -> int:
-        """Addresses of an interface that can serve pods."""
+        """Slots of the interface."""
         catalog = given_or_bundled(self.catalog)
         return int(ip_capacity(catalog[self.instance_type].ipv4_per_interface))
 
     @cached_property
     def prefix_delegation(self) -> bool:
-        """Whether nodes run in prefix mode: asked for, and the type can."""
+        """Whether nodes run in prefix mode: the pool asks for it and the type supports it."""
         catalog = given_or_bundled(self.catalog)
         row = catalog[self.instance_type]
         return bool(self.pool.prefix_delegation and (row.nitro or row.bare_metal))
@@ -242,7 +237,7 @@ class DemandPlan(Shown):
 
     @property
     def node_pods(self) -> int:
-        """Pods that one node takes."""
+        """Pods on one node."""
         return self._limit if self.pods_per_node is None else self.pods_per_node
 
     @cached_property
@@ -263,7 +258,7 @@ class DemandPlan(Shown):
 
     def need(self, pods: Any) -> Need:
         """
-        What pods cost one subnet.
+        Addresses and prefixes that pods need in one subnet.
 
         Parameters
         ----------
@@ -296,7 +291,7 @@ class DemandPlan(Shown):
 
     def capacity(self, subnet: str) -> tuple[int, int]:
         """
-        The addresses and the whole /28 blocks that a subnet has for the plan.
+        Addresses and whole /28 blocks of a subnet that the plan can use.
 
         Addresses in reservations of type ``prefix`` count in prefix mode only,
         those in ``explicit`` ones never.
@@ -307,19 +302,19 @@ class DemandPlan(Shown):
 
     def pod_limit(self, subnet: str, *, best: bool = False) -> tuple[int, str]:
         """
-        First number of pods that a subnet may not carry, and what binds.
+        Smallest number of pods that a subnet may not carry, and what binds.
 
-        In prefix mode each node's own address is taken to break a whole /28: what is
-        below the limit is guaranteed, as `nodes_that_fit(...).nodes` is. A ``prefix``
-        reservation (`reservation_plan`) raises it.
+        In prefix mode, each node's own address is assumed to break a whole /28, so fewer pods
+        than the limit are guaranteed to fit, as in `nodes_that_fit(...).nodes`. A ``prefix``
+        reservation (`reservation_plan`) raises the limit.
 
         Parameters
         ----------
         subnet : str
             Name of the subnet.
         best : bool
-            Whether the addresses of the nodes lie in broken blocks first instead: the
-            most that may fit.
+            Assume instead that the addresses of nodes lie in broken blocks first: the most that
+            may fit.
 
         Returns
         -------

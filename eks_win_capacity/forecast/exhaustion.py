@@ -77,74 +77,70 @@ def forecast_exhaustion(
     progress: Callable[[int, int], object] | None = None,
 ) -> ExhaustionForecast:
     """
-    Dates when subnets run out of addresses, or of whole /28 blocks, and how sure they are.
+    Dates when subnets run out of addresses or whole /28 blocks, with intervals.
 
-    The history becomes the peaks of each period, for the peak is what exhausts.
-    Simple exponential smoothing with drift (the Theta method) is fitted for a
-    grid of memories, some with a growth that wanders, to four views of the
-    history: the whole, its logarithm, the time since its growth last bent (84
-    periods where it did not), and the last 35 periods. Each view gets the share
-    of the sample paths that its own backtest over the newest weeks earns, and
-    innovations are resampled, hours by whole days. Half of the paths of a subnet
-    that mostly does not change go on by changes drawn from its past. Within a
-    day, what the last days have that the average day has not is carried forward,
-    as far as that would have helped before.
-    The date is the first passage of the unclipped paths over the capacity.
+    The history is reduced to the peak of each period, because the peak exhausts a subnet.
+    Simple exponential smoothing with drift (the Theta method) is fitted for a grid of smoothing
+    parameters, some with a drift that varies, to four views of the history: the whole, its
+    logarithm, the time since the last change of growth (84 periods without one), and the last
+    35 periods. The backtest of each view over the newest weeks decides its share of the sample
+    paths. Innovations are resampled, for hourly data by whole days. For a subnet that mostly
+    does not change, half of the paths continue with changes drawn from its past. Within a day,
+    the difference of the last days from the average day is carried forward, as far as that
+    would have helped before. The date is the first passage of the unclipped paths over the
+    capacity.
 
     Parameters
     ----------
     history : Series or DataFrame
-        Times and used (or available) addresses. A Series with times as its
-        index, its name is the subnet's; a tidy frame with columns for time,
-        subnet and value; or a wide one, with a column for each subnet. Anything
-        with ``to_pandas`` does as well.
+        Times and used (or available) addresses: a Series with times as its index, named after
+        the subnet; a long frame with columns for time, subnet and value; or a wide frame with a
+        column for each subnet. Anything with ``to_pandas`` works too.
     capacity : float, Subnet, str, mapping, Series or DataFrame
-        What fits: a number, a `Subnet`, a CIDR, a mapping or Series by subnet,
-        Subnets with ids, the name of a column, or a Series (a frame, for many
-        subnets) with times, of which each value holds until the next. The newest
-        holds for the future. Not needed if the history has a column
-        ``capacity``, ``total`` or ``cidr``, or both used and available. Of a
-        `Subnet` counts what is in use and what AWS can still hand out: free
-        addresses inside reservations do not, nor /28 blocks that are broken or
-        reserved as ``explicit``. [addresses or prefixes]
+        Capacity: a number, a `Subnet`, a CIDR, a mapping or Series by subnet, Subnets with ids,
+        the name of a column, or a Series (for many subnets, a frame) over time, where each
+        value is valid until the next, and the newest for the future. Not needed if the history
+        has a column ``capacity``, ``total`` or ``cidr``, or both used and available. The
+        capacity of a `Subnet` is what is in use and what AWS can still assign, without free
+        addresses inside reservations, and without /28 blocks that are broken or reserved as
+        ``explicit``. [addresses or prefixes]
     horizon : int, str, Timedelta, DateOffset or Timestamp
-        How far to look from the end of the history: a number of days, a
-        duration such as ``"180d"`` or ``"6 months"``, or a date.
+        How far to forecast beyond the history: a number of days, a duration such as ``"180d"``
+        or ``"6 months"``, or a date.
     level : float or sequence of float
-        Shares that the central intervals shall hold, such as 0.8.
+        Probability that each central interval covers, such as 0.8.
     unit : {"addresses", "prefixes", "pods"}, optional
-        What history and capacity count: prefixes if the column of values says
-        so, or else addresses. In prefix mode only whole /28 blocks exist, so
-        every reported count is a whole number, rounded up; so are pods.
+        What history and capacity count: by default prefixes if the name of the column says so,
+        else addresses. Reported counts of prefixes and pods are rounded up to whole numbers.
     time, used, available, percent, subnet : str, optional
-        Names of columns; found by their names otherwise. ``available=True`` says
-        that all values of a Series or of a wide frame are available ones.
-        Percent is of the capacity, from 0 to 100.
+        Names of columns; by default found by usual names. ``available=True`` means that all
+        values of a Series or a wide frame count available addresses. Percentages are of the
+        capacity, from 0 to 100.
     timezone : str or tzinfo, optional
-        Days are days of this zone; times without a zone are read as UTC then. By
-        default the zone of the times themselves.
+        Time zone of the days; times without a zone are then read as UTC. By default the zone of
+        the times.
     step : str or Timedelta, optional
         Length of a period, such as ``"1h"``, ``"1w"`` or ``"1 month"``. By
         default a day, or the spacing of the history if that is longer.
     season_lengths : int or sequence of int, optional
-        Season lengths; an empty sequence for none. By default those usual for
-        the step, where the data show them: a week of days, a day and a week of
-        hours, a year of weeks or months. [periods]
+        Season lengths; an empty sequence for none. By default those usual for the step, if the
+        data show them: a week for daily data, a day and a week for hourly data, a year for
+        weekly or monthly data. [periods]
     events : DataFrame, Series, mapping or sequence of (time, change), optional
-        Steps known in advance, each added from its time on; a frame may have a
-        column ``subnet`` beside ``time`` and ``change``, a tuple a third place.
+        Steps known in advance, each added from its time on. A frame may have a column
+        ``subnet`` in addition to ``time`` and ``change``; a tuple may have a third item.
         [addresses or prefixes]
     engine : {"theta"}
-        The one there is.
+        The only one available.
     unusable : {"raise", "report"}
-        Whether a subnet with less than seven periods of values is an error, or
-        a row with the status ``"no forecast"``.
+        Whether a subnet with fewer than seven periods with values raises an error or becomes a
+        row with the status ``"no forecast"``.
     paths : int
         Sample paths.
     seed : int
-        Same seed and same input, same forecast.
+        The same seed and input give the same forecast.
     workers : int
-        Threads; they change nothing but the time it takes.
+        Number of threads; without effect on the result.
     progress : callable, optional
         Called with (subnets done, all subnets).
 
@@ -155,66 +151,64 @@ def forecast_exhaustion(
     Raises
     ------
     TooLittleHistoryError
-        If a subnet has less than seven periods with a value.
+        If a subnet has fewer than seven periods with a value.
     InputError
-        If columns cannot be found or leave a choice open, or an option makes no
-        sense.
+        If columns are missing or ambiguous, or an option is invalid.
     InvalidCountError
-        If a count is negative, infinite or above 10**12, available addresses
-        are above the capacity, or percents above 100.
+        If a count is negative, infinite or above 10**12, available addresses exceed the
+        capacity, or a percentage exceeds 100.
     MissingValueError
         If times, names of subnets, or capacities are missing.
     UnsupportedInputError
-        If the history is not a table, or its values are no counts.
+        If the history is not a table, or its values are not numbers.
     PlacementUnknownError
-        If the blocks of a `Subnet` hang on where its used addresses are.
+        If the blocks of a `Subnet` depend on unknown positions of its used addresses.
 
     Notes
     -----
-    What comes of a history that is not as one wishes; the codes are those of
-    `ExhaustionForecast.findings`:
+    How irregular histories are treated; the codes are those of `ExhaustionForecast.findings`:
 
     =========================  =================================================
     history                    outcome
     =========================  =================================================
-    more than a value a day    the day's peak counts (``resampled``)
+    several values per day     the day's peak counts (``resampled``)
     unsorted                   sorted (``unsorted-history``)
-    a time repeats             the larger use counts (``duplicate-times``)
-    missing values, gaps       bridged, and of no weight in the fits
+    repeated times             the larger use counts (``duplicate-times``)
+    missing values, gaps       bridged, without weight in the fits
                                (``missing-values``, ``gaps``)
-    newest day not over        its peak is a lower bound (``unfinished-period``)
+    newest day unfinished      its peak is a lower bound (``unfinished-period``)
     at the capacity            a lower bound of the demand (``clipped-history``)
-    above the capacity         taken as it is (``above-capacity``)
-    full in the newest period  ``exhausted``, with that period as its date; so
-                               above the capacity
-    capacity changed           each value is held against that of its time
+    above the capacity         used as it is (``above-capacity``)
+    full, or above capacity,   ``exhausted``, with that period as its date
+    in the newest period
+    capacity changed           each value is compared with that of its time
                                (``capacity-changed``)
-    constant, or all zero      stays so in most paths, more the longer it was so
-    level changed in the last  stays in some of the paths (``newest-step``); it is
-    two weeks                  growth where two like it came and none went back
-    growth bends               the newest past counts for more
+    constant, or all zero      constant in most paths, in more after longer time
+    level changed in the last  kept in some of the paths (``newest-step``); growth
+    two weeks                  if it follows two similar steps and none reverted
+    growth bends               recent periods have more weight
                                (``bent-growth``)
-    hours, not days            no chance is above 90 %, or n in n + 1 after
-                               more than nine horizons of history, but for
-                               events and histories that are an exact line
-    shorter than half the      forecast all the same (``short-history``)
+    hourly                     no probability above 90 %, or n / (n + 1) after
+                               n > 9 horizons of history, except for events
+                               and exactly linear histories
+    shorter than half the      still forecast (``short-history``)
     horizon
-    season of which too few    left out (``season-too-long``)
-    cycles are seen
-    less than seven periods,   `TooLittleHistoryError`, or the status
-    or nothing but missing     ``no forecast`` with ``unusable="report"``
+    season with too few        ignored (``season-too-long``)
+    cycles in the history
+    fewer than seven periods,  `TooLittleHistoryError`, or the status
+    or only missing values     ``no forecast`` with ``unusable="report"``
     negative, infinite         `InvalidCountError`
-    strings with several       days are those of UTC (``mixed-offsets``), or of
+    strings with several       days are in UTC (``mixed-offsets``), or in
     offsets                    ``timezone``; strings with and without: InputError
-    columns of which nothing   used addresses (``assumed-used``)
-    says what they count
-    counts that are not whole  as they are (``perhaps-percent``); up to 1: InputError
+    columns whose names do     taken as used addresses (``assumed-used``)
+    not say what they count
+    counts that are not whole  used as they are (``perhaps-percent``); up to 1: InputError
     and never above 100
     numbers as times           since 1970, in UTC (``epoch-times``), or 20260131
-    dates such as 31/01/2026   in the order that one of them proves
+    dates such as 31/01/2026   order of day and month from unambiguous dates
                                (``dates-by-country``)
     subnets that end early     forecast from their own end (``stale-history``)
-    subnets of several         one grid for all, that of the usual one
+    subnets with different     one grid for all, with the usual spacing
     spacings                   (``mixed-spacings``)
     =========================  =================================================
 

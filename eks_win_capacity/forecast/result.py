@@ -40,28 +40,27 @@ _POSSIBLE = 0.025
 @dataclass(frozen=True, repr=False)
 class ExhaustionForecast:
     """
-    When each subnet runs dry.
+    Forecast of when each subnet runs out of addresses.
 
-    Answers come as Series and frames by subnet, or as one value where the
-    history was one series. "Never, within the horizon" is an answer: its date is
-    ``NaT``, its days left are ``inf``, and its word in `dates` is ``"never"``.
-    Without a forecast both are missing (``NaT`` and ``nan``), and the
-    status is ``"no forecast"``.
+    Answers are Series and frames by subnet, or single values if the history was one series.
+    "Not within the horizon" is an answer: its date is ``NaT``, its days left are ``inf``, and
+    its word in `dates` is ``"never"``. Without a forecast, date and days left are missing
+    (``NaT`` and ``nan``), and the status is ``"no forecast"``.
 
     Attributes
     ----------
     levels : tuple of float
-        Shares that the intervals hold.
+        Probabilities that the intervals cover.
     unit : str
         What is counted: addresses or prefixes.
     engine : str
-        Which engine made the paths.
+        The engine that made the paths.
     season_lengths : tuple of int
-        Season lengths that were looked for. [periods]
+        Season lengths that were tested. [periods]
     seed : int
         The seed of the sample paths.
     findings : tuple of Finding
-        What was done to the history, and what is odd about it.
+        How the history was processed, and what is unusual about it.
 
     Examples
     --------
@@ -98,17 +97,17 @@ class ExhaustionForecast:
 
     @property
     def capacity(self) -> pd.Series[Any]:
-        """The newest capacity of each subnet, which the forecast is held against."""
+        """The newest capacity of each subnet, which the forecast uses."""
         return pd.Series(self.rows.current, index=self.subnets, name="capacity")
 
     @property
     def horizon(self) -> int:
-        """How far the forecast looks. [periods]."""
+        """Number of periods that the forecast covers."""
         return int(self.answers.reached.shape[1])
 
     @property
     def horizon_end(self) -> pd.Timestamp:
-        """The last period of the forecast; of the subnet whose history ends last."""
+        """The last period of the forecast, for the subnet whose history ends last."""
         newest = self.panel.last[self.usable].max() if self.usable.any() else None
         if newest is None:
             return pd.NaT  # type: ignore[return-value]
@@ -119,13 +118,13 @@ class ExhaustionForecast:
         """
         The peaks that were forecast: subnet, time, used, capacity, lower_bound.
 
-        ``lower_bound`` marks peaks of a full subnet and of a period that is not
-        over: the demand may have been higher.
+        ``lower_bound`` marks peaks of a full subnet and of an unfinished period, where the
+        demand may have been higher.
         """
         return self.history_of(np.arange(len(self.subnets)))
 
     def history_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
-        """`history` of some subnets, by their places in `subnets`."""
+        """`history` of some subnets, by their positions in `subnets`."""
         panel = self.panel
         sizes = np.array([len(panel.peaks[row]) for row in rows], dtype=np.int64)
         ends = sizes.cumsum()
@@ -159,16 +158,16 @@ class ExhaustionForecast:
     @property
     def path(self) -> pd.DataFrame:
         """
-        The path with its intervals, one row a subnet and period.
+        The path with its intervals, one row per subnet and period.
 
         Columns: subnet, time, median, lower_80, upper_80, ... (within 0 and the
-        capacity), demand (the median with nothing cut off), probability (that
-        the subnet was exhausted by then).
+        capacity), demand (the median, not limited), probability (that the subnet is exhausted
+        by then).
         """
         return self.path_of(np.flatnonzero(self.usable))
 
     def path_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
-        """`path` of some subnets, by their places in `subnets`."""
+        """`path` of some subnets, by their positions in `subnets`."""
         names = [f"{100 * level:g}" for level in self.levels]
         ahead = np.tile(np.arange(1, self.horizon + 1), len(rows))
         numbers = np.repeat(self.panel.last[rows], self.horizon) + ahead
@@ -187,7 +186,7 @@ class ExhaustionForecast:
 
     def probability(self, by: Any = None) -> Any:
         """
-        The probability that a subnet is exhausted by a date.
+        Probability that a subnet is exhausted by a date.
 
         Parameters
         ----------
@@ -234,7 +233,7 @@ class ExhaustionForecast:
 
     def date(self, quantile: float = 0.5) -> Any:
         """
-        The date by which a subnet is exhausted with a given probability.
+        Date by which a subnet is exhausted with a given probability.
 
         Parameters
         ----------
@@ -259,7 +258,7 @@ class ExhaustionForecast:
     @property
     def dates(self) -> pd.DataFrame:
         """
-        The date by quantile: the median, and both ends of each interval.
+        Dates by quantile: the median, and both ends of each interval.
 
         Columns: subnet, quantile, date, answer. The answer is ``"date"``,
         ``"exhausted"`` (already), ``"never"`` (not within the horizon) or
@@ -277,7 +276,7 @@ class ExhaustionForecast:
 
     def days_left(self, risk: float = 0.1) -> Any:
         """
-        The days until the probability of exhaustion reaches a chosen risk.
+        Days until the probability of exhaustion reaches a given risk.
 
         Returns
         -------
@@ -316,7 +315,7 @@ class ExhaustionForecast:
 
     @property
     def model(self) -> pd.DataFrame:
-        """Which model was used for each subnet, and how it did in its own backtest."""
+        """Model of each subnet, and its result in the backtest."""
         a = self.answers
         out = pd.DataFrame(
             {
@@ -337,11 +336,11 @@ class ExhaustionForecast:
     @property
     def backtest(self) -> pd.DataFrame:
         """
-        How the model did when it forecast the newer half of each history.
+        Accuracy of the model when it forecast the newer half of each history.
 
-        Columns: backtest_origins (0 where the history is too short to look
-        back), backtest_mae, backtest_skill (share of the error of holding the
-        last value, taken off), backtest_covered_80, ...
+        Columns: backtest_origins (0 if the history is too short), backtest_mae, backtest_skill
+        (error reduction compared with repeating the last value, as a share),
+        backtest_covered_80, ...
         """
         a = self.answers
         naive = np.where(a.backtest_naive > 0, a.backtest_naive, np.nan)
@@ -363,12 +362,12 @@ class ExhaustionForecast:
 
     @property
     def level_shifts(self) -> pd.DataFrame:
-        """Jumps of the past that stayed: subnet, time, change. A finding: no path is made from it."""
+        """Level shifts of the past: subnet, time, change. No path is derived from them."""
         return self._found(self.answers.shifts)
 
     @property
     def outliers(self) -> pd.DataFrame:
-        """Single values that stuck out: subnet, time, change (how far)."""
+        """Outliers: subnet, time, change (deviation)."""
         return self._found(self.answers.outliers)
 
     def _found(self, found: Found) -> pd.DataFrame:
@@ -389,12 +388,12 @@ class ExhaustionForecast:
 
     def to_pandas(self, *, risk: float = 0.1) -> pd.DataFrame:
         """
-        One row a subnet, the most urgent first.
+        One row per subnet, the most urgent first.
 
         Parameters
         ----------
         risk : float
-            The risk that ``days_left`` is told for.
+            The risk that ``days_left`` refers to.
         """
         last = [v[~np.isnan(v)][-1] if (~np.isnan(v)).any() else np.nan for v in self.panel.peaks]
         status = self._statuses()
@@ -472,7 +471,7 @@ class ExhaustionForecast:
 
     def figure(self, *, most: int = 6) -> Any:
         """
-        Figure of the most urgent subnets, each in a chart of its own.
+        Figure with one chart for each of the most urgent subnets.
 
         Returns
         -------
@@ -488,7 +487,7 @@ class ExhaustionForecast:
 
     def explain(self, subnet: Any = None) -> str:
         """
-        Why the date is what it is, and what would change it, in plain words.
+        Explanation of the date, and of what would change it, in plain words.
 
         Parameters
         ----------
@@ -528,10 +527,10 @@ class ExhaustionForecast:
 
     def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
         """
-        All that is told of each subnet in plain values, the most urgent first.
+        All results of each subnet in plain values, the most urgent first.
 
-        Dates are ISO 8601 strings; what is missing or never comes is None, and
-        ``status`` and ``answer`` say which of the two.
+        Dates are ISO 8601 strings. A date that is missing or not within the horizon is None;
+        ``status`` and ``answer`` say which.
         """
         model = dict(zip(self.subnets, self.model.to_dict("records"), strict=True))
         dates: dict[Any, list[dict[str, Any]]] = {}

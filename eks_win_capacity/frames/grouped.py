@@ -39,21 +39,21 @@ def study(
     seed: int = 0,
 ) -> Any:
     """
-    The answers to one question for each group of rows, computed wherever the engine likes.
+    Answers of one function for each group of rows, computed in the engine.
 
-    Each group gets random numbers of its own, drawn from `seed` and the values that
-    name the group. So the answer is the same for any number of partitions, workers or
-    retries: an engine that loses a worker computes its groups again and finds the same.
+    The random numbers of each group depend only on `seed` and the values that name the group.
+    So the answer is the same for any number of partitions, workers or retries: an engine that
+    loses a worker computes its groups again with the same result.
 
     Parameters
     ----------
     frame : pandas, Polars, PyArrow, Dask or PySpark frame
-        Rows in memory are worked on one group after the other; Dask and Spark
-        shuffle the rows of a group together and stay lazy. Collect other plans first.
+        For rows in memory, groups are processed one after the other. Dask and Spark shuffle the
+        rows of a group together and stay lazy. Collect other lazy frames first.
     answer : callable
-        From the rows of one group, in their order, and a Generator to the rows of
-        the answer. Dask and Spark send it to their workers, where this package must
-        be installed.
+        Called with the rows of one group, in their order, and a Generator; returns the rows of
+        the answer. Dask and Spark send it to their workers, where this package must be
+        installed.
     by : str or sequence of str
         Columns of strings, integers or booleans, without missing values, that name
         a group.
@@ -61,19 +61,19 @@ def study(
         Columns of the answer and their types: ``int64``, ``float64``, ``bool``,
         ``str`` or ``datetime64[ns]``.
     seed : int
-        Another seed, another draw of every group.
+        Seed of the random numbers.
 
     Returns
     -------
     frame
-        Of the kind that came in: the columns of `by`, then those of the answer;
-        sorted by `by` where rows are in memory.
+        Of the kind of the input: the columns of `by`, then those of the answer; sorted by `by`
+        if rows are in memory.
 
     Raises
     ------
     InputError, UnsupportedInputError
-        If a column is missing, a group has no name, a type is not known, or the
-        frame is a plan that cannot be split.
+        If a column is missing, a group has no name, a type is unknown, or the frame is lazy and
+        cannot be split.
 
     Examples
     --------

@@ -51,15 +51,14 @@ def with_capacity(
     keep_order: bool = True,
 ) -> Any:
     """
-    The frame with the pods that the addresses of each node allow.
+    Frame with an added column: the pods that the addresses of each node allow.
 
-    The numbers are those of :func:`eks_win_capacity.max_pods`. The rows keep
-    their order where the engine knows one. A lazy frame stays lazy and nothing
-    of it is read: names without a row, and values out of range in columns that
-    are arguments, are errors once the answer is. DuckDB and Spark read the
-    columns that are checked one more time for it (so read a RecordBatchReader into
-    a table first), and raise an error of their own that holds the message; Polars
-    and Dask raise ours, which counts the rows of the piece that they were at.
+    The numbers are those of :func:`eks_win_capacity.max_pods`. The rows keep their order if the
+    engine has one. A lazy frame stays lazy and is not read: unknown names and values out of
+    range raise an error when the answer is read. For this check, DuckDB and Spark read the
+    checked columns once more (so read a RecordBatchReader into a table first), and raise their
+    own error with our message. Polars and Dask raise ours, which counts the rows of the current
+    batch or partition.
 
     Parameters
     ----------
@@ -68,18 +67,18 @@ def with_capacity(
     instance_type : str
         The column of EC2 names.
     prefix_delegation : bool or str
-        Whether each slot holds a /28, or the column of booleans that says so.
+        Whether each slot holds a /28, or the name of a column of booleans.
     kubelet_max_pods : int or str, optional
-        The kubelet's own limit, or the column of integers with it. [pods]
+        The kubelet's limit, or the name of a column of integers. [pods]
     catalog : Catalog, optional
         Where the limits come from; the bundled table by default.
     on_unknown : {"raise", "null"}
-        Whether missing and unknown names are an error, or nulls.
+        Whether missing and unknown names raise an error or give nulls.
     answer : str
         Name of the new column.
     keep_order : bool
-        Whether rows of DuckDB and lazy Polars frames must stay in their order. Where
-        they need not, the engine joins: DuckDB writes a file in 60 % of the time.
+        Whether rows of DuckDB and lazy Polars frames must keep their order. If not, the engine
+        uses a join, and DuckDB writes a file in 60 % of the time.
 
     Returns
     -------
@@ -89,9 +88,9 @@ def with_capacity(
     Raises
     ------
     InputError, UnsupportedInputError
-        If a column is missing, of the wrong type, or there already.
+        If a column is missing, of the wrong type, or already exists.
     UnknownInstanceTypeError, MissingValueError
-        If names have no row, with their number and examples, or are missing.
+        If names are unknown, with their number and examples, or missing.
     InvalidCountError
         If a limit is not from 0 to 1,000,000.
 
@@ -134,7 +133,7 @@ def nodes_needed(
     keep_order: bool = True,
 ) -> Any:
     """
-    The frame with the nodes of each row's type that run a number of pods.
+    Frame with an added column: the nodes of each row's type needed for a number of pods.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def nodes_needed(
     Raises
     ------
     InvalidCountError
-        If a node takes no pod at all, or a count is out of range.
+        If a node cannot run any pod, or a count is out of range.
     InputError, UnsupportedInputError, UnknownInstanceTypeError, MissingValueError
         As in :func:`with_capacity`.
 
@@ -194,24 +193,24 @@ def totals(
     on_unknown: OnUnknown = "raise",
 ) -> Any:
     """
-    The nodes and the pods that they take, in all or by group.
+    Nodes and the pods that they can run, in total or by group.
 
     Parameters
     ----------
     frame : pandas, Polars, PyArrow, DuckDB, Dask or PySpark frame
         Eager or lazy.
     by : str or sequence of str, optional
-        Columns to group by; one row in all without them.
+        Columns to group by; without them, a single row.
     count : str, optional
-        The column of integers that says how many nodes a row stands for.
+        The column of integers with the number of nodes that a row represents.
     instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown
         As in :func:`with_capacity`.
 
     Returns
     -------
     frame
-        Of the kind that came in, sorted by `by`, with the columns `nodes`,
-        `max_pods` and `unknown`: nodes of unknown type, which count no pods.
+        Of the kind of the input, sorted by `by`, with the columns `nodes`, `max_pods` and
+        `unknown`: nodes of unknown type, which count as 0 pods.
 
     Raises
     ------
@@ -277,12 +276,12 @@ def with_attached_addresses(
     pools: Mapping[str, WarmPool] | None = None,
 ) -> Any:
     """
-    The frame with the addresses each node keeps attached in the steady state.
+    Frame with added columns: the addresses attached to each node in the steady state.
 
-    Adds the columns `addresses`, `prefixes`, `used` and `warm`, as
-    :func:`eks_win_capacity.attached_addresses` counts them on a node that has
-    only grown. A lazy frame stays lazy; values that no node has are errors once
-    the answer is read, as :func:`with_capacity` says.
+    The columns are `addresses`, `prefixes`, `used` and `warm`, as computed by
+    :func:`eks_win_capacity.attached_addresses` for a node that has only grown. A lazy frame
+    stays lazy; values out of range raise an error when the answer is read, as described in
+    :func:`with_capacity`.
 
     Parameters
     ----------
@@ -291,8 +290,8 @@ def with_attached_addresses(
     pods : int or str
         Pods that need an address, or the column of integers with them. [pods]
     slots : int or str
-        IPv4 addresses per interface - 1, or the column with them: that is what
-        :func:`with_capacity` gives without prefix delegation. [slots]
+        IPv4 addresses per interface - 1, or the column with them. This is the result of
+        :func:`with_capacity` without prefix delegation. [slots]
     pool : WarmPool or str
         Mode and targets of all nodes, or the column that names a pool of `pools`.
     pools : mapping of str to WarmPool, optional

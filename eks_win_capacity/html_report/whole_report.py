@@ -153,36 +153,36 @@ def report(
     progress: Callable[[str], object] | None = None,
 ) -> Report:
     """
-    One self-contained HTML page on some clusters, for those who decide.
+    One self-contained HTML page on one or more clusters, for decision makers.
 
-    It holds what `cluster_report`, `check_cluster`, `explain_pending`, `forecast_exhaustion`
-    and `plan_fleet` say, and where each number is from; nothing is computed here alone.
+    It shows the results of `cluster_report`, `check_cluster`, `explain_pending`,
+    `forecast_exhaustion` and `plan_fleet`, and the source of each number.
 
     Parameters
     ----------
     states : ClusterState, sequence or mapping of them
         One cluster or several; a mapping gives their names.
     history : Series, DataFrame or ExhaustionForecast, optional
-        Use of subnets through time, as in `forecast_exhaustion`, with the ids of the subnets;
-        or a forecast that was made.
+        Use of subnets over time, as in `forecast_exhaustion`, with the ids of the subnets; or
+        an existing forecast.
     capacity : optional
-        Of the subnets in the history, as in `forecast_exhaustion`; by default what the states
-        tell of the subnets by their ids, else what the history tells.
+        Capacity of the subnets in the history, as in `forecast_exhaustion`; by default from the
+        states, matched by subnet id, else from the history.
     horizon : int or str
-        How far the forecast looks. [days]
+        Length of the forecast. [days]
     prices : Prices, Series, DataFrame or mapping, optional
         As in `plan_fleet`.
     title : str
     now : date, optional
-        The day of the report, by which ends of support are judged.
+        The date of the report, used to judge ends of support.
     sources : mapping of str to str, optional
-        More of what the report rests on, such as files and their dates.
+        Further sources of the report, such as files and their dates.
     time_limit_s : float or None
-        For the fleet plan of each cluster. [s]
+        Time limit for the fleet plan of each cluster. [s]
     catalog : Catalog, optional
         The bundled one by default.
     progress : callable, optional
-        Told what is worked on.
+        Called with a description of the current step.
 
     Returns
     -------

@@ -36,14 +36,13 @@ def load(
     security_group_policies: Sources = None,
 ) -> ClusterState:
     """
-    State of one cluster from saved answers of kubectl.
+    State of one cluster from saved output of kubectl.
 
     Sources are paths, strings, files or parsed mappings, in JSON or YAML, with
-    single objects, ``List`` objects or several documents; each object is taken
-    by its kind, wherever it stands. A part that no source tells stays unknown.
-    Naming a source for its part also says that it is whole: an empty list then
-    means none, and for ``configmap`` an empty mapping means that kube-system
-    has no ConfigMap amazon-vpc-cni.
+    single objects, ``List`` objects or several documents; each object is recognised by its
+    kind. A part that no source contains stays unknown. A source passed by keyword is taken as
+    complete: an empty list then means none, and for ``configmap`` an empty mapping means that
+    kube-system has no ConfigMap amazon-vpc-cni.
 
     Parameters
     ----------
@@ -59,13 +58,13 @@ def load(
     Returns
     -------
     ClusterState
-        What the sources tell; the rest is named in its ``unknown``.
+        The parts in the sources; its ``unknown`` names the others.
 
     Raises
     ------
     DocumentError
-        If a source is damaged, too large, of another shape, or holds nothing
-        that is read here; or if two objects of one name differ.
+        If a source is damaged, too large, of another shape, or contains nothing to read; or if
+        two objects with the same name differ.
     UnsupportedInputError
         If a source is of a kind that cannot be read.
 

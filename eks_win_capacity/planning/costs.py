@@ -32,17 +32,17 @@ class Buying(Shown):
     Attributes
     ----------
     spot_share : float
-        Part of each workload's pods that may run on Spot nodes; the others always have places
-        on nodes that stay.
+        Share of each workload's pods that may run on Spot nodes; the others always fit on
+        other nodes.
     spot_prices : as prices, optional
         Spot price by instance type, Windows licence included; by default the Spot market of
         `Prices`, the lowest of all zones.
     paid : mapping
-        Nodes by instance type that reservations or savings plans pay for already: they cost
-        nothing but their volume.
+        Nodes by instance type that reservations or savings plans already pay for: only their
+        volume costs.
     licence : {"included", "own"} or float
-        Whether prices hold the Windows licence; a number is what to add to prices without one.
-        ``own`` takes it off: Windows Server of one's own runs on Dedicated Hosts alone.
+        Whether prices include the Windows licence; a number is added to prices without it.
+        ``own`` subtracts it: your own Windows Server licences run on Dedicated Hosts only.
         [price per vCPU and hour]
 
     Examples

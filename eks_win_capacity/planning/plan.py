@@ -32,7 +32,7 @@ __all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "PlannedGroup"
 @dataclass(frozen=True, kw_only=True)
 class FleetPlan(PlanValues):
     """
-    The cheapest fleet found, and how cheap any could be.
+    The cheapest fleet found, and a lower bound on its cost.
 
     Attributes
     ----------
@@ -41,63 +41,64 @@ class FleetPlan(PlanValues):
     groups : tuple of PlannedGroup
         The nodes.
     objective, cost_unit : str
-        What is made small, and what costs count.
+        What is minimised, and the unit of costs.
     price_basis : str
-        Where the cost of a node comes from: prices and of when, or the proxy.
+        Source of the cost of a node: the prices and their date, or the proxy.
     estimated_prices : tuple of str
         Types of the plan whose price is an estimate.
     prices_as_of : str
-        Day or month of the prices; empty where they do not say.
+        Day or month of the prices; empty if unknown.
     value : float
         The objective of the plan: its cost, nodes or addresses.
     lower_bound, lp_bound : float
-        No plan has a smaller ``value``; the second is what the linear program alone proves.
+        No plan has a smaller ``value``; the second is the bound by the LP relaxation alone.
     gap : float
         ``1 - lower_bound / value``.
     cost : float
-        What all nodes cost, whatever the objective.
+        Cost of all nodes, whatever the objective.
     cost_per_month : float or None
-        The same for 730 hours; None where costs are not by the hour.
+        The same for 730 hours; None if costs are not per hour.
     prefix_delegation : bool
         The address mode.
     kubelet_max_pods : int or None
-        The kubelet's limit that was planned with.
+        The kubelet's limit used in the plan.
     daemon_pods, daemon_addresses : int
-        Pods that every node runs on top, and those among them that take an address.
+        Pods of DaemonSets on every node, and those among them that take an address.
     rejected : tuple of Rejection
         Each candidate without a node, with the reason.
     infeasible : tuple of Infeasible
-        Why no plan was found.
+        Reasons why no plan was found.
     single_type, other_mode : Alternative or None
         The best plan found with one type, and with the other address mode.
     best : Alternative or None
-        In prefix mode in subnets, the best plan if blocks are reserved for prefixes, where it is
-        better than this one, which holds wherever EC2 puts the nodes' own addresses.
+        In prefix mode with subnets: the best plan with blocks reserved for prefixes, if it is
+        better than this one, which fits wherever EC2 puts the nodes' own addresses.
     rests_on, reservation_commands : tuple of str
-        What must be reserved for the plan to hold, and how; empty where it holds anyway.
+        Reservations that the plan requires, and the commands to make them; empty if it needs
+        none.
     status : str
-        ``proved`` where the bound meets the cost, else ``gap`` or ``interrupted``; without a
-        plan ``infeasible`` where that is proved, ``not-found`` where it is not.
+        ``proved`` if the bound equals the cost, else ``gap`` or ``interrupted``. Without a
+        plan, ``infeasible`` if that is proved, else ``not-found``.
     bound_of : str
-        The plans that ``lower_bound`` is of, where it is not of all.
+        The plans that ``lower_bound`` covers, if not all.
     launcher : str
-        Who starts the nodes, and by whose estimate of their room.
+        Who starts the nodes, and whose estimate of their capacity counts.
     types_per_pod : int
-        Of the types asked for at least, how many can run each of the pods: the NodePool's
-        ``minValues``, as Karpenter starts no node that fewer types could be.
+        With a minimum number of types: how many of them can run each of the pods. This is the
+        NodePool's ``minValues``, as Karpenter starts no node for which fewer types are
+        possible.
     reserved : dict
-        What a node keeps from pods: ``cpu_m``, and memory for Windows, kubelet and eviction in
-        MiB.
+        Resources that a node keeps from pods: ``cpu_m``, and memory for Windows, kubelet and
+        eviction in MiB.
     scope : str
-        The plans that were searched, and that the bound is of: types, mode, subnets, limits.
+        The plans that were searched and that the bound covers: types, mode, subnets, limits.
     current : dict or None
-        Nodes that ran before the plan, by type; None where that was not asked.
+        Current nodes by type; None if not given.
     current_kept, current_notes
-        How many of these stay, by type, and what is to be known of the others.
+        How many of these stay, by type, and notes on the others.
     node_costs, idle_addresses : dict
-        By type, present ones included: cost of a node on demand (on average, where some are
-        paid already), and the subnet addresses that an empty one takes; empty where nothing was
-        said of present nodes.
+        By type, including current nodes: cost of a node on demand (the average, if some are
+        already paid), and the subnet addresses of an empty node. Empty without current nodes.
 
     Examples
     --------
@@ -120,7 +121,7 @@ class FleetPlan(PlanValues):
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> FleetPlan:
         """
-        Plan that `to_dict` gave.
+        Plan from the mapping of `to_dict`.
 
         Raises
         ------
@@ -146,12 +147,12 @@ class FleetPlan(PlanValues):
     @classmethod
     def from_json(cls, text: str) -> FleetPlan:
         """
-        Plan that `to_json` gave.
+        Plan from the string of `to_json`.
 
         Raises
         ------
         InputError
-            If the text is not JSON, or no plan.
+            If the string is not JSON, or not a plan.
 
         Examples
         --------
@@ -196,12 +197,12 @@ class FleetPlan(PlanValues):
 
     def diff(self) -> FleetDiff:
         """
-        Changes from the present nodes to the plan: keep, add, drain, and what that saves.
+        Changes from the current nodes to the plan: keep, add, drain, and the saving.
 
         Raises
         ------
         InputError
-            If the plan was not asked with ``current``, or there is none.
+            If the plan was made without ``current``, or is infeasible.
 
         Examples
         --------
@@ -229,7 +230,7 @@ class FleetPlan(PlanValues):
         return pd.DataFrame([asdict(one) for one in self.rejected], columns=names)
 
     def explain(self) -> str:
-        """Plan in words, or why there is none."""
+        """Plan in words, or the reasons why none exists."""
         from eks_win_capacity.planning.summary import explained
 
         return explained(self)
@@ -244,12 +245,12 @@ class FleetPlan(PlanValues):
 
     def plot(self, *, ax: Any = None) -> Any:
         """
-        Chart of nodes and cost by type, what binds first, and the present nodes beside them.
+        Chart of nodes and cost by type, with the limit that binds first and the current nodes.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; axes of its own by default.
+            Where to draw; new axes by default.
 
         Raises
         ------
@@ -285,10 +286,11 @@ class FleetPlan(PlanValues):
         """
         Manifest of node groups, with the kubelet's limit and the reservations of the plan.
 
-        For the launcher ``managed`` they are a CloudFormation template of EKS managed groups with
-        a launch template, else groups of eksctl (``eksctl.io/v1alpha5``). Those are self-managed
-        unless the image's own settings were planned with (110 pods, nothing reserved): eksctl
-        refuses an image for managed Windows groups, and their user data leaves both out.
+        For the launcher ``managed``, this is a CloudFormation template of EKS managed groups
+        with a launch template, else groups of eksctl (``eksctl.io/v1alpha5``). Those are
+        self-managed unless the plan uses the defaults of the image (110 pods, nothing
+        reserved): eksctl refuses an image for managed Windows groups, and their user data sets
+        neither.
 
         Parameters
         ----------
@@ -297,14 +299,14 @@ class FleetPlan(PlanValues):
         ami_family : str
             The Windows image.
         ami : str, optional
-            Image id, in place of the newest of the family.
+            Image id, instead of the newest of the family.
         taint : bool
-            Whether nodes keep Linux pods off by the taint ``os=windows:NoSchedule``.
+            Whether nodes have the taint ``os=windows:NoSchedule``, which keeps Linux pods off.
 
         Raises
         ------
         InputError
-            If no plan was found, so none can be written.
+            If the plan is infeasible.
         """
         from eks_win_capacity.planning.manifests import node_groups
 

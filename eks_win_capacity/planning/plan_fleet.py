@@ -105,108 +105,108 @@ def plan_fleet(
     at_least: Mapping[str, int] | None = None,
 ) -> FleetPlan:
     """
-    Cheapest Windows nodes that run some workloads, and a proof of how cheap any could be.
+    Cheapest Windows nodes that run the workloads, with a proved lower bound.
 
-    CPU, memory, pod addresses, the kubelet's limit, warm pools and subnets bind together.
-    Packing patterns are generated until a linear program over all of them is solved (column
-    generation), whole nodes are chosen by a small integer program, and Farley's bound, in
-    whole numbers, proves how far from the cheapest the answer can be.
+    The plan considers CPU, memory, pod addresses, the kubelet's limit, warm pools and subnets
+    together. Column generation solves the LP relaxation over all packing patterns, a small
+    integer program chooses whole nodes, and Farley's bound, in integers, proves how close the
+    answer is to the cheapest.
 
     Parameters
     ----------
     workloads : DataFrame, list of mapping or of Workload, or ClusterState
-        Fields name, replicas, cpu, memory (Kubernetes quantities) and, where wanted,
+        Fields name, replicas, cpu, memory (Kubernetes quantities) and, optionally,
         host_process, zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu,
-        extended; see `Workload`. Of a cluster
-        its Windows pods, running and pending, by owner and requests; those of its DaemonSets
-        count among the ``daemonsets``.
+        extended; see `Workload`. From a cluster, the running and pending Windows pods are taken
+        by owner and requests; pods of DaemonSets count as ``daemonsets``.
     candidates : str, iterable of str, Catalog or DataFrame, optional
         Instance types or patterns such as ``m5.*``; ``!m5.*`` excludes what it matches. By
-        default every current-generation Windows-capable type without accelerators, local disks
-        or CPU credits (T types): those must be named. One that cannot be a Windows node is
-        rejected with its reason.
+        default all current-generation types that run Windows and have no accelerators, local
+        disks or CPU credits (T types); those must be named. A type that cannot be a Windows
+        node is rejected with a reason.
     subnets : Subnet, list of Subnet or CIDR, or mapping by zone, optional
-        Where nodes may stand. Addresses and free /28 blocks then bind: in prefix mode the
-        node's own address may fall into a whole block and break it, so each node counts one
-        more, and the plan holds wherever EC2 puts it; prefix reservations keep it out. Where no
-        plan holds so, the plan rests on a reservation, which it names. Where only the number of
-        used addresses is known, the worst case of whole blocks is taken.
+        Where nodes may run. Their addresses and free /28 blocks are then limits. In prefix mode
+        a node's own address may break a whole block, so each node counts one more block, and
+        the plan fits wherever EC2 puts the address; prefix reservations keep it out. If no such
+        plan exists, the plan relies on a reservation, which it names. If only the number of
+        used addresses is known, the worst case of whole blocks is assumed.
     prices : Prices, Series, DataFrame or mapping, optional
         Price by instance type. Types without one are rejected. Without prices a type costs
         its vCPUs plus its GiB times 1/24, as ``price_basis`` of the plan says.
     objective : {"cost", "nodes", "addresses"}
-        What to make small; of plans with equally few nodes or addresses the cheapest is wanted.
+        What to minimise; among plans with the fewest nodes or addresses, the cheapest.
     prefix_delegation : bool, optional
         Address mode; the pool's by default, else False.
     pool : WarmPool, optional
-        Warm targets; the mode's defaults where not given.
+        Warm targets; by default those of the mode.
     kubelet_max_pods : int or None
         The kubelet's limit; None for none. [pods]
     reserved : Reserved or mapping, optional
-        What nodes keep from pods; a mapping has ``cpu`` and ``memory`` as quantities.
+        CPU and memory that nodes keep from pods; a mapping has ``cpu`` and ``memory`` as
+        quantities.
     daemonsets : as workloads
-        Pods that every node runs on top; replicas are not looked at and may be 1.
+        Pods that run on every node; replicas are ignored.
     node_cost : float, optional
-        Cost of a node beside its instance, in the unit of the prices; by default that of a
-        root volume of 50 GiB: 0.0055 an hour, or 0.06 vCPUs where there are no prices.
+        Cost of a node in addition to its instance, in the unit of the prices; by default that
+        of a root volume of 50 GiB: 0.0055 per hour, or 0.06 vCPUs without prices.
     surge : int, float or str
-        Extra pods of every workload during a rolling update: a whole number, or a part of the
+        Extra pods of each workload during a rolling update: a whole number, or a share of the
         replicas such as ``0.25`` or ``"25%"``, rounded up as Kubernetes does.
     zone_lost : bool
-        Leave room so that all pods still fit after any one zone is lost: every workload has
-        even shares of the zones, with places enough in all zones but one. The bound is that
-        of even shares. Only where the subnets leave no such plan, shares are uneven.
+        Whether all pods must still fit after the loss of any one zone: each workload is spread
+        evenly, with enough room in all zones but one. The bound is for even shares; shares are
+        uneven only if the subnets allow no such plan.
     zones : sequence of str, optional
         Zones to spread over where no subnets are given.
     max_types : int, optional
-        Different instance types at most.
+        Maximum number of instance types.
     limits : mapping, optional
-        Most nodes by instance type or zone; ``nodes`` limits all of them together, ``addresses`` the
-        subnet addresses they take.
+        Maximum number of nodes by instance type or zone; ``nodes`` limits the total,
+        ``addresses`` the subnet addresses of all nodes.
     time_limit_s : float, optional
-        Time limit, kept within half a second and a fifth; the best plan until then is given.
-        With None the work is limited by counts alone, so that the same input always gives the
+        Time limit, kept to within half a second plus 20 %; the best plan found by then is
+        returned. With None, only counts limit the work, so that the same input always gives the
         same plan. [s]
     compare : bool
-        Whether to look at the best single type and the other address mode too.
+        Whether to compare with the best single type and the other address mode.
     catalog : Catalog, optional
         The instance table; the bundled one by default.
     progress : callable, optional
-        Told cost and lower bound of every better plan.
+        Called with cost and lower bound of each better plan.
     current : ClusterState, FleetPlan, iterable of groups or rows, DataFrame or mapping, optional
-        The nodes that run now; a mapping or a table (columns ``instance_type`` and ``nodes``)
-        has how many of each type, and a table may tell the ``zone``. Groups are those of a
-        state or of a plan. The plan then says what
-        to keep, add and drain, see `FleetPlan.diff`; nothing to do is an answer too. Nodes
-        stay in their zones, and those of a state whose pods a PodDisruptionBudget keeps from
-        being evicted now are not drained. All other pods may move.
+        The current nodes: a state, a plan, groups of either, or the number of nodes of each
+        type as a mapping or a table (columns ``instance_type``, ``nodes`` and, optionally,
+        ``zone``). The plan then says what to keep, add and drain, see `FleetPlan.diff`. Nodes
+        stay in their zones, and nodes of a state are not drained while a PodDisruptionBudget
+        prevents the eviction of their pods. All other pods may move.
     max_replaced : int, optional
-        Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
+        Maximum number of current nodes to drain; 0 for additions only. No limit by default.
+        [nodes]
     launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
         Who starts the nodes, and what `FleetPlan.node_groups` writes: groups for eksctl, or for
-        ``managed`` EKS managed groups with a launch template. Karpenter starts a node for what its own estimate says fits: one
-        address less than the interface holds (prefixes or not), its CPU and memory overheads;
-        the plan then fits that too.
+        ``managed``, EKS managed groups with a launch template. With ``karpenter``, the plan
+        also fits Karpenter's estimate of a node: one address less than the interface has, in
+        both modes, and its CPU and memory overheads.
     extended_resources : mapping, optional
-        Extended resources of a node by instance type or pattern, such as
-        ``{"g4dn.*": {"nvidia.com/gpu": 1}}``; whole NVIDIA GPUs of G and P types are known.
+        Extended resources of a node, by instance type or pattern, such as ``{"g4dn.*":
+        {"nvidia.com/gpu": 1}}``; whole NVIDIA GPUs of G and P types are known.
     buy : Buying or mapping, optional
         How nodes are bought: ``spot_share``, ``spot_prices``, ``paid``, ``licence``.
     min_types : int
-        Different instance types at least.
+        Minimum number of instance types.
     at_least : mapping, optional
-        Nodes at least by instance type, by zone, or ``nodes`` in all; empty ones are added
-        where the pods need fewer.
+        Minimum number of nodes by instance type, by zone, or in total (``nodes``); empty nodes
+        are added if the pods need fewer.
 
     Returns
     -------
     FleetPlan
-        With ``feasible`` False and the reasons where nothing fits.
+        With ``feasible`` False and the reasons if nothing fits.
 
     Raises
     ------
     InputError
-        If an input makes no sense.
+        If an input is invalid.
     UnsupportedInputError
         If an input is of a kind that cannot be read.
     UnknownInstanceTypeError

@@ -48,14 +48,14 @@ __all__ = [
 @dataclass(frozen=True, kw_only=True)
 class Workload(Shown):
     """
-    Pods that are all alike, as the user says it.
+    Group of identical pods, as given by the user.
 
     Attributes
     ----------
     name : str
-        Its name; each only once.
+        Unique name.
     replicas : int
-        Pods, up to a million.
+        Number of pods, up to a million.
     cpu : str or number
         CPU request of one pod, as Kubernetes writes it: ``"250m"``, ``0.25``, ``2``. [cores]
     memory : str or number
@@ -65,13 +65,14 @@ class Workload(Shown):
     zone_spread : bool
         Whether the replicas are spread evenly over the zones (maxSkew 1).
     allowed_types : str or iterable of str
-        Instance types it may run on, or patterns such as ``m5.*``; all where empty.
+        Instance types on which it may run, or patterns such as ``m5.*``; all if empty.
     anti_affinity : bool
-        Whether a node runs one of its pods at most.
+        Whether each node runs at most one of its pods.
     max_skew : int
-        Pods by which zones may differ where ``zone_spread`` is set.
+        Maximum difference in pods between zones if ``zone_spread`` is set.
     max_per_node : int, optional
-        Its pods on one node at most; a plan then keeps any spread over hosts with this maxSkew.
+        Maximum number of its pods on one node; a plan then satisfies any spread over hosts with
+        this maxSkew.
     extended : mapping, optional
         Extended resources of one pod, such as ``{"nvidia.com/gpu": 1}``; the field ``gpu`` is
         short for that one.

@@ -46,12 +46,12 @@ def _numbers(value: Any, name: str) -> NDArray[np.float64]:
 @dataclass(frozen=True)
 class Fixed(Shown):
     """
-    Every pod runs equally long.
+    Lifetime that is the same for every pod.
 
     Attributes
     ----------
     seconds : float
-        How long. [s]
+        Lifetime. [s]
 
     Examples
     --------
@@ -71,12 +71,12 @@ class Fixed(Shown):
 @dataclass(frozen=True)
 class Exponential(Shown):
     """
-    Pods end by chance, whatever their age.
+    Exponential lifetimes: pods end at random, whatever their age.
 
     Attributes
     ----------
     mean_s : float
-        How long on average. [s]
+        Mean lifetime. [s]
 
     Examples
     --------
@@ -96,12 +96,12 @@ class Exponential(Shown):
 @dataclass(frozen=True)
 class LogNormal(Shown):
     """
-    Most pods end near the median, a few run far longer.
+    Log-normal lifetimes: most pods end near the median, a few run far longer.
 
     Attributes
     ----------
     median_s : float
-        Half of the pods run longer. [s]
+        Median lifetime. [s]
     sigma : float
         Standard deviation of the logarithm of the lifetime.
 
@@ -126,7 +126,7 @@ class LogNormal(Shown):
 @dataclass(frozen=True)
 class Empirical(Shown):
     """
-    Pods run as long as those that were measured.
+    Lifetimes drawn from measured ones.
 
     Attributes
     ----------
@@ -166,16 +166,16 @@ def lifetime_of(value: Any) -> Lifetime:
 @dataclass(frozen=True, kw_only=True)
 class Poisson(Shown):
     """
-    Pods that come one by one, by chance.
+    Pods that start one by one at random.
 
     Attributes
     ----------
     pods_per_minute : float
-        Over all nodes, on average over the day.
+        Over all nodes, averaged over the day.
     lifetime : Lifetime or float
         A number is a fixed lifetime. [s]
     hourly : sequence of 24 numbers, optional
-        How the rate is spread over a day from 0 s on; scaled to a mean of 1.
+        Relative rate in each hour of a day that begins at 0 s; scaled to a mean of 1.
 
     Examples
     --------
@@ -195,7 +195,7 @@ class Poisson(Shown):
 @dataclass(frozen=True, kw_only=True)
 class CronJob(Shown):
     """
-    Pods that all come at once, again and again.
+    Pods that start together at regular times.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ class CronJob(Shown):
 @dataclass(frozen=True, kw_only=True)
 class RollingUpdate(Shown):
     """
-    A Deployment that runs from 0 s on and is replaced pod by pod.
+    Deployment that runs from 0 s and is replaced pod by pod.
 
     Attributes
     ----------
@@ -228,10 +228,10 @@ class RollingUpdate(Shown):
     at_s : float
         When the update begins. [s]
     max_surge, max_unavailable : int or str
-        As in the Deployment: pods, or a share of the replicas such as ``"25%"``, of
-        which Kubernetes rounds the surge up and the unavailable down. Not both 0.
+        As in the Deployment: pods, or a share of the replicas such as ``"25%"``. Kubernetes
+        rounds the surge up and the unavailable down. They must not both be 0.
     ready_s : float
-        From its address to ready. [s]
+        Time from a pod's address until it is ready. [s]
 
     Examples
     --------

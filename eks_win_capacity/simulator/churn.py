@@ -55,7 +55,7 @@ _PLACEMENTS: Final = {"random": 0, "spread": 1, "pack": 2}
 @dataclass(frozen=True, repr=False)
 class Churn:
     """
-    Many nodes through time.
+    Simulation of many nodes over time.
 
     Attributes
     ----------
@@ -63,22 +63,20 @@ class Churn:
         One row for each sample: ``seconds``, ``used``, ``warm``, ``cooling``,
         ``addresses``, ``prefixes`` (attached for pods), ``subnet_addresses``
         (with the nodes' own and those of calls under way: ``pending_create`` is
-        to come, ``pending_delete`` released but missing until the call ends),
-        ``waiting_for_address``,
-        ``waiting_for_node``, ``cooling_share`` (of attached addresses),
-        ``fragmentation`` (share of attached addresses that are warm in prefixes
-        in use), ``ec2_calls_per_minute``.
+        to come, ``pending_delete`` released but not back until the call ends),
+        ``waiting_for_address``, ``waiting_for_node``, ``cooling_share`` (of attached
+        addresses), ``fragmentation`` (share of attached addresses that are warm in prefixes in
+        use), ``ec2_calls_per_minute``.
     quantiles : DataFrame
         The same columns and ``wait_s``, by quantile, after the warm-up. In the last
-        row, 1.0, ``used``, ``addresses``, ``prefixes`` and ``subnet_addresses`` are
-        the most at any moment, between samples too and with calls under way: what
-        a subnet must hold.
+        row, 1.0, ``used``, ``addresses``, ``prefixes`` and ``subnet_addresses`` are the maxima
+        over all time, between samples too and including calls in progress: what a subnet must
+        hold.
     waits : DataFrame
-        One row for each pod that was wanted after the warm-up: ``arrived_s``
-        (when it was wanted), ``wait_for_node_s``, ``wait_s`` (in all; missing
-        while it still waits).
+        One row for each pod requested after the warm-up: ``arrived_s`` (time of the request),
+        ``wait_for_node_s``, ``wait_s`` (total; missing while it still waits).
     never_started : int
-        Pods that still waited at the end. [pods]
+        Pods still waiting at the end. [pods]
 
     Examples
     --------
@@ -130,10 +128,10 @@ def simulate_churn(
     engine: Engine = "auto",
 ) -> Churn:
     """
-    Pods that arrive, wait, run and leave on many nodes, and what they waited.
+    Simulation of pods that start, wait, run and end on many nodes, with their waiting times.
 
-    Nodes start empty. The scheduler knows what they advertise and nothing of
-    cooling addresses, so a pod can be placed and then wait for an address.
+    Nodes start empty. The scheduler knows what nodes advertise, but not which addresses are
+    cooling, so a pod can be placed and then wait for an address.
 
     Parameters
     ----------
@@ -143,16 +141,17 @@ def simulate_churn(
         IPv4 addresses per interface - 1, of every node.
     pool : WarmPool
     hours, warm_up_hours : float
-        How long, and how much of it the quantiles and waits leave out. [h]
+        Duration, and the part at its beginning that quantiles and waits ignore. [h]
     pods_per_node : int, optional
-        What the scheduler places on a node; all that is advertised by default.
+        Maximum number of pods that the scheduler places on a node; by default what the node
+        advertises.
     placement : {"random", "spread", "pack"}
-        Any node with room, the emptiest, or the fullest.
+        A random node with room, the emptiest, or the fullest.
     ec2_latency_s : float
         How long every EC2 call takes. [s]
     sample_s : float
-        Time between samples; what happens at the moment of one has happened. Bursts
-        shorter than this can fall between two. [s]
+        Time between samples. A sample includes what happens at the same moment; shorter bursts
+        can fall between two samples. [s]
     rng : int or Generator
         The same seed gives the same answer, in every engine.
     engine : {"auto", "compiled", "reference"}
@@ -386,10 +385,10 @@ def effective_concurrency(
     engine: Engine = "auto",
 ) -> float:
     """
-    Pods that a node really keeps running when work never runs out.
+    Mean number of pods that a node runs under constant demand.
 
-    Every address cools for 30 to 60 s between two pods, and a pod that finds
-    none tries again after up to 20 s, so short jobs leave most addresses idle.
+    Each address cools down for 30 to 60 s between two pods, and a pod without an address
+    retries after up to 20 s, so short jobs leave most addresses idle.
 
     Parameters
     ----------
@@ -454,7 +453,7 @@ def effective_concurrency(
 @dataclass(frozen=True, repr=False)
 class BestTargets:
     """
-    The cheapest targets that meet a waiting-time goal, and what others cost.
+    Targets with the least waste that meet a waiting-time goal, and all other candidates.
 
     Attributes
     ----------
@@ -462,11 +461,11 @@ class BestTargets:
         None if no candidate meets the goal.
     curve : DataFrame
         One row for each candidate, least waste first: its targets, ``wait_s`` at
-        the quantile, ``waste`` (attached addresses without a pod, mean of each
-        node), ``ec2_calls_per_minute``, ``meets_goal``, ``efficient`` (no other
-        is better in both).
+        the quantile, ``waste`` (attached addresses without a pod, mean per node),
+        ``ec2_calls_per_minute``, ``meets_goal``, ``efficient`` (no other candidate is better in
+        both wait and waste).
     reason : str
-        What was found, in one sentence.
+        The result in one sentence.
 
     Examples
     --------
@@ -510,26 +509,26 @@ def best_targets(
     **options: Any,
 ) -> BestTargets:
     """
-    Warm targets that meet a waiting-time goal at the least waste.
+    Warm targets that meet a waiting-time goal with the least waste.
 
-    Every candidate meets the same pods.
+    All candidates are simulated with the same pods.
 
     Parameters
     ----------
     workload, nodes, slots
         As in :func:`simulate_churn`.
     wait_s : float
-        The longest wait for an address allowed at the quantile; by default less than
-        a Windows container takes to start anyway. [s]
+        Maximum wait for an address at the quantile; by default less than the time that a
+        Windows container takes to start. [s]
     quantile : float
-        From 0 to 1. A pod that never started waited too long.
+        From 0 to 1. A pod that never starts counts as waiting too long.
     prefix_delegation : bool, optional
-        Which mode's candidates; both by default.
+        Mode of the candidates; both by default.
     candidates : sequence of WarmPool, optional
     rng : int
         Seed.
     progress : callable, optional
-        Called before each candidate with how many are done, and how many there are.
+        Called before each candidate with the number done and the total.
     **options
         Further options of :func:`simulate_churn`.
 

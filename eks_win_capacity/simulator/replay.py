@@ -51,22 +51,21 @@ def simulate_pool(
     engine: Engine = "auto",
 ) -> pd.DataFrame:
     """
-    One node's warm pool through a sequence of events, exactly.
+    Exact simulation of one node's warm pool for a sequence of events.
 
-    The node is there from 0 s on and reconciles at once; every 30 s, before an
-    event at the same time, what has cooled for 30 s becomes warm again.
+    The node exists from 0 s and reconciles at once. Every 30 s, before events at the same time,
+    addresses that have cooled for 30 s become warm again.
 
     Parameters
     ----------
     events : iterable of rows, DataFrame or mapping of columns
         Rows ``(seconds, kind)`` or ``(seconds, kind, subject)``, lists or
-        tuples; or columns ``seconds``, ``kind`` and ``pod``. Kinds: ``assign``
-        and ``free`` a pod; ``tick`` only lets time pass; ``configmap`` brings a
-        WarmPool or a ConfigMap, and the pool of a mode that is left drains;
-        ``drain`` lets the active pool drain; ``subnet`` sets how many units
-        (addresses, or prefixes in prefix mode) the subnet has left, None for
-        no limit, "full" for none until the next such event, whatever the node
-        releases meanwhile (others take it).
+        tuples; or columns ``seconds``, ``kind`` and ``pod``. Kinds: ``assign`` and ``free`` for
+        a pod; ``tick`` only lets time pass; ``configmap`` sets a WarmPool or a ConfigMap, and
+        drains the pool of the previous mode; ``drain`` drains the active pool; ``subnet`` sets
+        how many units (addresses, or prefixes in prefix mode) the subnet has left: None for no
+        limit, "full" for none until the next such event, even if the node releases some (others
+        take them).
     slots : int
         IPv4 addresses per interface - 1.
     pool : WarmPool
@@ -76,14 +75,14 @@ def simulate_pool(
     ec2_latency_s : float
         How long every EC2 call takes. [s]
     subnet_free : int, optional
-        Units that the subnet has at the start; no limit by default. A call
-        for more than there are attaches nothing.
+        Free units of the subnet at the start; no limit by default. A call for more than these
+        attaches nothing.
     retries : bool
-        Whether pods that got no address try again by themselves, each attempt a
-        row of kind ``retry``. Freeing a waiting pod ends its attempts.
+        Whether pods without an address retry, with one row of kind ``retry`` for each attempt.
+        Freeing a waiting pod ends its attempts.
     engine : {"auto", "compiled", "reference"}
-        The compiled form needs the extra ``simulate`` and takes pods and ticks
-        only. Both give the same; ``auto`` compiles for many events.
+        The compiled engine needs the extra ``simulate`` and supports pods and ticks only. Both
+        give the same answer; ``auto`` uses it for many events.
 
     Returns
     -------
@@ -344,13 +343,13 @@ def simulate_nodes(
     events: Any, *, slots: int, pool: WarmPool, ec2_latency_s: float = 0.0, engine: Engine = "auto"
 ) -> pd.DataFrame:
     """
-    Pools of many nodes through their events at once.
+    Exact simulation of the warm pools of many nodes at once.
 
     Parameters
     ----------
     events : DataFrame or mapping of columns
         Of pandas or Polars. Columns ``node``, ``seconds``, ``kind`` (assign, free, tick) and ``pod``.
-        Times never fall within a node; nodes may stand in any order.
+        Times must not decrease within a node; nodes may be in any order.
     slots : int
         IPv4 addresses per interface - 1, of every node.
     pool : WarmPool
@@ -358,14 +357,14 @@ def simulate_nodes(
     ec2_latency_s : float
         How long every EC2 call takes. [s]
     engine : {"auto", "compiled", "reference"}
-        The compiled form needs the extra ``simulate``; ``auto`` takes it for
-        many events if it is there. Both give the same.
+        The compiled engine needs the extra ``simulate``; ``auto`` uses it for many events if
+        installed. Both give the same answer.
 
     Returns
     -------
     DataFrame
-        As :func:`simulate_pool` gives it, with ``node``, one node after
-        another in order of appearance. The index keeps the rows of `events`.
+        As from :func:`simulate_pool`, with ``node``, one node after another in order of
+        appearance. The index refers to the rows of `events`.
 
     Raises
     ------

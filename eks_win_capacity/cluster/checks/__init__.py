@@ -52,7 +52,7 @@ def check_cluster(
     state: ClusterState, *, catalog: Catalog | None = None, now: date | None = None
 ) -> Listed[Finding]:
     """
-    Verdict on every consideration and step of the EKS guide for Windows nodes.
+    Findings on every consideration and step of the EKS guide for Windows nodes.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def check_cluster(
     catalog : Catalog, optional
         The instance types to judge by; the bundled ones by default.
     now : date, optional
-        The day by which ends of support are judged; that of the table without it.
+        The date for judging ends of support; by default that of the instance table.
 
     Returns
     -------
@@ -107,29 +107,29 @@ def remedies(
     folder: str | os.PathLike[str] | None = None,
 ) -> dict[str, str]:
     """
-    Files that the remedies of failed checks apply.
+    Files for the remedies of failed checks.
 
     Parameters
     ----------
     findings : iterable of Finding
         From `check_cluster`.
     account_id : str, optional
-        The AWS account, of 12 digits. No state keeps it: without it the files that
-        need one hold ``${AWS_ACCOUNT_ID}`` and say how to learn it.
+        The AWS account id, 12 digits. A state does not contain it. Without it, files that need
+        it contain ``${AWS_ACCOUNT_ID}`` and say how to look it up.
     folder : path, optional
-        Where to write the files; made if it is missing. Nothing is written without it.
+        Where to write the files; created if missing. Without it, nothing is written.
 
     Returns
     -------
     dict of str to str
-        File name and text: ConfigMap amazon-vpc-cni with all that it held, entries for
-        aws-auth, bootstrap arguments and node-template tags, as far as they are needed.
-        Two files of one name are numbered.
+        File names and contents: ConfigMap amazon-vpc-cni with all of its present keys, entries
+        for aws-auth, bootstrap arguments and node-template tags, as needed. Files with the same
+        name are numbered.
 
     Raises
     ------
     InputError
-        If the account id is none.
+        If the account id is invalid.
 
     Examples
     --------
