@@ -456,16 +456,11 @@ def event_frame(events: Any) -> pd.DataFrame:
 def event_steps(
     events: Any, rows: Rows, peaks: Panel, horizon: int, usable: NDArray[np.bool_]
 ) -> tuple[Floats, list[Finding]]:
-    """
-    What scheduled events add to each subnet in each period to come.
-
-    Returns
-    -------
-    ndarray of (subnets, horizon), list of Finding
-    """
-    out = np.zeros((len(rows.subnets), horizon))
-    late = []
-    ends = _newest_times(rows)
+    """What scheduled events add to each subnet in each period to come, (subnets, horizon)."""
+    out, late = np.zeros((len(rows.subnets), horizon)), []
+    # Rows are sorted: what is written last is the newest time with a value.
+    ends, seen = np.zeros(len(rows.subnets), dtype=np.int64), ~np.isnan(rows.used)
+    ends[rows.code[seen]] = rows.times.asi8[seen]
     for event in event_frame(events).to_dict("records"):
         moment = date_of(event["time"], rows.times.tz, name="the time of an event")
         change = _change(event)
@@ -497,14 +492,6 @@ def event_steps(
             remedy="give a longer horizon",
         )
     ]
-
-
-def _newest_times(rows: Rows) -> NDArray[np.int64]:
-    """The newest time with a value of each subnet. [ns]."""
-    out = np.full(len(rows.subnets), np.iinfo(np.int64).min)
-    seen = ~np.isnan(rows.used)
-    np.maximum.at(out, rows.code[seen], rows.times.asi8[seen])
-    return out
 
 
 def _change(event: dict[Any, Any]) -> float:
@@ -587,15 +574,8 @@ def _short_history(
 
 def _refused_season(lengths: tuple[int, ...], periods: int) -> Iterator[Finding]:
     """Finding of a season that is too long, and not part of a longer one that is usable."""
-
-    def seen(length: int) -> bool:
-        return any(
-            usable_season(other, (other,), periods, given=True)
-            for other in lengths
-            if other % length == 0
-        )
-
-    refused = [length for length in lengths if not seen(length)]
+    usable = [each for each in lengths if usable_season(each, (each,), periods, given=True)]
+    refused = [each for each in lengths if not any(other % each == 0 for other in usable)]
     if not refused:
         return
     yield told(

@@ -7,6 +7,7 @@ from math import erfc
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from eks_win_capacity.forecast.seasons import Seasons, adapted, seasons
@@ -67,19 +68,11 @@ MAX_SHIFTS = 12
 @dataclass(frozen=True)
 class Parts:
     """
-    Histories taken apart, in units of each series' scale.
+    Histories taken apart, each (series, periods), in units of each series' scale.
 
-    Attributes
-    ----------
-    season : Seasons
-    shifts : ndarray, (series, periods)
-        Level shifts by the period they begin.
-    kept : ndarray, (series, periods)
-        Those of them that the level was freed of, and that come again.
-    raw, level : ndarray, (series, periods)
-        The history without season, and at the level of today.
-    outliers : ndarray, (series, periods)
-        What single values of the level stick out by.
+    Shifts stand at the period they begin; `kept` are those that the level was freed of, and
+    that come again. `raw` is the history without season, `level` that at the level of today,
+    and outliers are what single values of it stick out by.
     """
 
     season: Seasons
@@ -165,11 +158,8 @@ def _filled(values: Floats, seen: Flags) -> Floats:
     """Values with gaps bridged by straight lines, for the steps that need one everywhere."""
     if seen.all():
         return values
-    out = values.copy()
-    places = np.arange(values.shape[1])
-    for row in np.flatnonzero(~seen.all(axis=1)):
-        out[row] = np.interp(places, places[seen[row]], values[row, seen[row]])
-    return out
+    gappy = pd.DataFrame(np.where(seen, values, np.nan).T)
+    return np.ascontiguousarray(gappy.interpolate(limit_direction="both").to_numpy().T)
 
 
 def _in_season(filled: Floats, seen: Flags, calendar: Calendar) -> Floats:
@@ -195,12 +185,8 @@ def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
     The jump at a period is the difference of the medians of the `near` periods
     after and before it. It counts where it stands out from the other jumps of the
     same series, so a series that wanders has none, and where almost three times as
-    many periods on each side still show most of it.
-
-    Returns
-    -------
-    ndarray, (series, periods)
-        The size of the shift that a period begins; mostly 0.
+    many periods on each side still show most of it. Sizes stand at the periods that
+    shifts begin; the others are 0.
     """
     count, periods = values.shape
     sizes = np.zeros((count, periods))
@@ -408,11 +394,6 @@ def outliers(values: Floats) -> Floats:
 
     A value is held against the median of the seven around it. Three in a row
     move that median, so the newest level, however sudden, is never an outlier.
-
-    Returns
-    -------
-    ndarray, (series, periods)
-        To be taken off the values; mostly 0.
     """
     periods = values.shape[1]
     if periods < 8:

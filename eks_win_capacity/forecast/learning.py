@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from eks_win_capacity.forecast.history_parts import newest_step, surges, taken_apart
 from eks_win_capacity.forecast.seasons import LONG_SEASON
@@ -100,13 +101,10 @@ class View:
         Innovations of its likeliest model, in that model's deviations.
     looks : list of (ndarray, ndarray), (series, periods ahead)
         Mean and deviation that it forecast at each origin, in units of the level.
-    possible : ndarray of bool, (series,)
-        Whether the view exists for a series.
-    since : ndarray of int, (series,)
-        Periods that it was fitted to.
+    possible, since : ndarray, (series,)
+        Whether the view exists, and the periods that it was fitted to.
     evidence : ndarray, (series,)
-        Logarithm of what the bend that it begins at, or an end of growth, is worth
-        beforehand; 0 where there is neither.
+        Log of what a bend that it begins at, or an end of growth, is worth beforehand.
     """
 
     name: str
@@ -128,25 +126,15 @@ class Learned:
     ----------
     scale : ndarray, (series,)
         The usual size of the values, which all else is in units of.
-    seen : ndarray of bool, (series, periods)
-    parts : Parts
-    step : Step
-        A step so new that nobody knows whether it stays.
-    surges : Surges
-        Times far above the level, which may come again.
-    views : tuple of View
-        The whole history first.
-    shares : ndarray, (series, views)
-        Share of the paths that follows each view.
+    views, shares : tuple of View, ndarray (series, views)
+        The whole history first, and the share of the paths that follows each.
     back : tuple of int
         Origins of the backtest.
     stepped : dict
         Series that mostly repeat their last season to the last digit, and how each
         season differed from the one before, in units of the history.
-    lag : int
-        Periods of that season.
-    day : int
-        Periods of a day; 1 also for longer periods.
+    lag, day : int
+        Periods of that season, and of a day; 1 also for longer periods.
     """
 
     scale: Floats
@@ -286,12 +274,8 @@ def origins(periods: int, horizon: int) -> list[int]:
 
 def logarithm(values: Floats) -> tuple[Floats, Flags]:
     """Logarithms of levels, and where they are a view: far enough from zero."""
-    periods = values.shape[1]
     # Held against the month before, for growth may begin a hundred times smaller than it ends.
-    sums = np.concatenate([np.zeros((len(values), 1)), values.cumsum(axis=1)], axis=1)
-    last = np.arange(1, periods + 1)
-    first = np.maximum(last - _MONTH, 0)
-    usual = (sums[:, last] - sums[:, first]) / (last - first)
+    usual = pd.DataFrame(values.T).rolling(_MONTH, min_periods=1).mean().to_numpy().T
     possible = np.asarray(((values > _POSITIVE * usual) & (usual > 0)).all(axis=1))
     return np.log(np.where(possible[:, None], values, 1.0)), possible
 
@@ -424,13 +408,7 @@ def _innovations(passed: Filtered, fit: Fit, since: NDArray[np.int64], newest: i
 
 
 def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
-    """
-    Share of the paths that each view earns by how well it forecast from each origin.
-
-    Returns
-    -------
-    ndarray, (series, views)
-    """
+    """Share of the paths, (series, views), that each earns by how well it looked ahead."""
     score = np.tile(_PRIOR[: len(views)], (len(values), 1))
     reach = values.shape[1] - np.array(back)
     looks = [_looked_back(view, values, seen, back) for view in views]

@@ -146,11 +146,7 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     Sample paths, unclipped, in units of the history.
 
     What is common to all paths of a series is kept in double precision, and
-    what they differ by in single, which is twice as fast.
-
-    Returns
-    -------
-    ndarray, (horizon, series, paths)
+    what they differ by in single, which is twice as fast: (horizon, series, paths).
     """
     parts, view, middle = _dealt(learned, draws)
     level, growth, off, sigma, alpha, phi, gamma = parts
@@ -207,15 +203,9 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
     """
     Deal the paths to the models of all views, as many as each has earned.
 
-    Returns
-    -------
-    ndarray, (7, series, paths)
-        Level, growth, off, sigma, alpha, phi and gamma of each path. Level and growth
-        are differences from the middle of a series; a logarithm stands for itself.
-    ndarray of int, (series, paths)
-        The view that each path follows.
-    ndarray, (series, 2)
-        The middle: level and growth.
+    Of each path the level, growth, off, sigma, alpha, phi and gamma, and its view; then the
+    level and growth in the middle of each series, which those of the paths are differences
+    from. A logarithm stands for itself.
     """
     views = np.repeat(np.arange(len(learned.views)), [len(v.fit.models) for v in learned.views])
     fit = stacked([view.fit for view in learned.views])
@@ -321,8 +311,7 @@ def _innovations(
         if not whole.all():
             order = np.argsort(~whole, axis=1, kind="stable")
             order = (order[:, :, None] * day + np.arange(day)).reshape(len(pool), -1)
-            pool = np.take_along_axis(pool, order, axis=1)
-            strange = np.take_along_axis(strange, order, axis=1)
+            pool, strange = (np.take_along_axis(x, order, axis=1) for x in (pool, strange))
         still = np.where(np.arange(periods) < 2, [1.0, -1.0] + [0.0] * (periods - 2), 0.0)
         # Errors are in deviations of their model: where it has none they are rounding.
         real = (pool**2).sum(axis=1, keepdims=True) > 1e-6

@@ -48,18 +48,11 @@ _AHEAD = 7
 @dataclass(frozen=True)
 class Seasons:
     """
-    Seasonal parts of a chunk of series, right-aligned to its last period.
+    Seasonal parts of a chunk of series, by period of the past and of the future.
 
-    Attributes
-    ----------
-    factor : ndarray, (series, periods)
-        What a period is multiplied by; 1 where the season is added.
-    term : ndarray, (series, periods)
-        What is added; 0 where the season multiplies.
-    future_factor, future_term : ndarray, (series, horizon)
-        The same for the periods to come.
-    strength : ndarray, (series, lengths)
-        Share of the detrended variance each season length explains.
+    A period is multiplied by the factor, 1 where the season is added; then the term is added,
+    0 where it multiplies. The strength, (series, lengths), is the share of the detrended
+    variance that each season length explains.
     """
 
     factor: Floats
@@ -211,12 +204,8 @@ def adapted(
 
     What is off the season is smoothed exponentially, each hour for itself, from
     day to day. Each series weighs a few rates by how well they would have told
-    its own next days; at each period only the days before it are used.
-
-    Returns
-    -------
-    (Seasons, ndarray)
-        The season with what was carried forward, and the level without that.
+    its own next days; at each period only the days before it are used. The season has
+    what was carried forward, and the level has it no more.
     """
     count, periods = level.shape
     days = periods // day

@@ -75,15 +75,15 @@ _BY_SERIES = ("weight", "level", "off", "growth", "start", "drift", "sigma", "ro
 @dataclass(frozen=True)
 class Fit:
     """
-    What every model says about a chunk of series at one origin.
+    What every model says about a chunk of series at one origin, each (series, models).
 
     Attributes
     ----------
-    weight : ndarray, (series, models)
-        Posterior share of each model.
-    level, off, growth : ndarray, (series, models)
+    weight : ndarray
+        Posterior share.
+    level, off, growth : ndarray
         Level at the origin, what the last value is off it, and the change of level a period.
-    start, drift, sigma : ndarray, (series, models)
+    start, drift, sigma : ndarray
         Level before the first period, growth then, and the deviation of one innovation.
     root : ndarray, (series, models, 2, 2)
         Lower Cholesky factor of the covariance of (level, growth).
@@ -191,14 +191,9 @@ class Filtered:
     @classmethod
     def of(cls, values: Floats, seen: Flags, origins: Sequence[int]) -> Filtered:
         """
-        Run every model over a chunk of series.
+        Run every model over a chunk of series, and stop at origins in rising order.
 
-        Parameters
-        ----------
-        values, seen : ndarray, (series, periods)
-            Seasonally adjusted values of order 1, finite also where none was seen.
-        origins : sequence of int
-            How many periods each fit may know, in rising order.
+        Values are free of the season, of order 1, and finite also where none was seen.
         """
         state = np.zeros((3, len(values), len(GRID)))
         errors, states = _recursed(np.ascontiguousarray(values.T), state, origins)
@@ -332,14 +327,17 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     """Mean and deviation of the mixture of models at each step ahead, both (series, horizon)."""
     steps = np.arange(1, horizon + 1)
     added, fade = (part[at.models] for part in _responses(horizon))
-    means = at.level[..., None] + at.growth[..., None] * steps + at.off[..., None] * fade
-    root = at.root[..., None]
-    variances = at.sigma[..., None] ** 2 * added
-    variances += (root[..., 0, 0, :] + root[..., 1, 0, :] * steps) ** 2
-    variances += (root[..., 1, 1, :] * steps) ** 2
-    mean = np.einsum("sk,skh->sh", at.weight, means)
-    variances += (means - mean[:, None]) ** 2
-    return mean, np.sqrt(np.einsum("sk,skh->sh", at.weight, variances))
+    ahead, share, off = np.stack([np.ones(horizon), steps]), at.weight, at.weight * at.off
+    state = np.stack([at.level, at.growth])
+    middle, center = (share * state).sum(axis=2), off @ fade
+    # What the models disagree about, about their own mean: squares of small numbers only.
+    apart = state - middle[..., None]
+    doubt = np.einsum("sk,skij,sklj->ils", share, at.root, at.root)
+    doubt += np.einsum("sk,isk,lsk->ils", share, apart, apart)
+    variance = (share * at.sigma**2) @ added + (off * at.off) @ fade**2 - center**2
+    variance += np.einsum("ih,ils,lh->sh", ahead, doubt, ahead)
+    variance += 2 * np.einsum("ish,ih->sh", (off * apart) @ fade, ahead)
+    return middle.T @ ahead + center, np.sqrt(np.maximum(variance, 0))
 
 
 @lru_cache(maxsize=64)
