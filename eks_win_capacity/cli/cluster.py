@@ -448,7 +448,8 @@ def _once_for_each_owner(pending: list[PendingPod]) -> list[dict[str, Any]]:
         key = (namespace, pod.owner or pod.pod, pod.cause, pod.change, node, *pod.also)
         row = rows.setdefault(key, {**pod.to_dict(), "names": []})
         row["names"].append(pod.pod)
-        row["pods"] = len(row["names"])
+        # Pods that do not exist yet have no names.
+        row["pods"] = pod.waiting if pod.cause == "not-created" else len(row["names"])
     return list(rows.values())
 
 

@@ -64,6 +64,8 @@ WHY: Final = {
     "image": "it has a node, and its image cannot be pulled",
     "windows-version": "it has a node, and its image is of another Windows release than the node",
     "config": "it has a node, and something it mounts or reads does not exist",
+    "container": "it has a node, and the container runtime there cannot start it",
+    "not-created": "the API server refuses to create it",
     "no-message": "the scheduler has not said why",
     "other": "the message names another reason",
 }
@@ -215,7 +217,38 @@ def explain_pending(
             options = _changes(cause, pod, like[key], view)
             weighed[cache_key] = Listed(sorted(options, key=lambda change: change.rank(like[key])))
         explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[cache_key]))
-    return Listed(explained)
+    return Listed([*explained, *_not_created(state)])
+
+
+def _not_created(state: ClusterState) -> Iterator[PendingPod]:
+    """A row for each Windows manifest with fewer pods than it asks for, where some were refused."""
+    present = Counter((pod.namespace, pod.owner) for pod in state.pods or () if pod.active)
+    for one in state.workloads or ():
+        owner = f"{one.kind}/{one.name}"
+        missing = (one.replicas or 0) - present[one.namespace, owner]
+        if not one.refused or missing < 1 or "windows" not in {one.selects_os, one.declares_os}:
+            continue
+        space = word(one.namespace, "NAMESPACE")
+        remedy = f"kubectl describe {one.kind.lower()} -n {space} {word(one.name, 'NAME')}"
+        if "quota" in one.refused:
+            remedy = f"raise the quota, or free what it counts: kubectl describe resourcequota -n {space}"
+        elif "webhook" in one.refused:
+            remedy = (
+                "see why the webhook that it names does not answer: kubectl get "
+                "mutatingwebhookconfigurations,validatingwebhookconfigurations"
+            )
+        yield PendingPod(
+            pod=f"{one.namespace}/{one.name}",
+            cause="not-created",
+            why=WHY["not-created"],
+            change="look",
+            remedy=remedy,
+            also=(),
+            message=one.refused,
+            waiting=missing,
+            evidence=(f"{one.replicas:,} are asked for, {count_of(missing, 'pod')} missing",),
+            owner=owner,
+        )
 
 
 def _waits(pod: Pod, state: ClusterState) -> bool:
@@ -441,6 +474,7 @@ _LOOK: Final = {
         "use an image of the nodes' Windows Server release, for the base image must match it: ",
     ),
     "config": ("look", "create the Secret or ConfigMap that it names: "),
+    "container": ("look", "see what the runtime says of its container: "),
     "no-message": ("look", "see its events: "),
     "other": ("look", "see its events: "),
 }

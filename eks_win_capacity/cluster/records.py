@@ -223,6 +223,8 @@ class WorkloadManifest(Shown):
         As of a `Pod`.
     gmsa_unfilled : str
         As of a `Pod`; the webhook fills in those of the pods that it makes.
+    refused : str
+        What was said when its pods could not be created; empty where nothing was.
     """
 
     kind: str
@@ -239,6 +241,7 @@ class WorkloadManifest(Shown):
     autoscaler: bool = False
     csi_drivers: tuple[str, ...] = ()
     gmsa_unfilled: str = ""
+    refused: str = ""
 
     @property
     def full_name(self) -> str:

@@ -523,6 +523,7 @@ _PATTERNS: Final = tuple(
             r"Err(ImagePull|ImageNeverPull)|ImagePullBackOff|InvalidImageName|pull(ing)? image",
         ),
         ("config", r"CreateContainerConfigError|(secret|configmap) \S+ not found"),
+        ("container", r"(Create|Run)ContainerError|hcs::|hcsshim|StartError|PostStartHookError"),
         (
             "waiting-for-address",
             (

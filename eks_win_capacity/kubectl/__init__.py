@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from eks_win_capacity.addresses.configmap import of_addon
-from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service, identity
+from eks_win_capacity.cluster.state import (
+    ClusterState,
+    Node,
+    Pod,
+    Service,
+    WorkloadManifest,
+    identity,
+)
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.documents.whole import item_of, refuse_page, what_it_is
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
@@ -235,6 +242,7 @@ class Reading:
         self._runtime_of: dict[tuple[str, str], str] = {}
         self._events: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._node_events: dict[str, dict[str, None]] = defaultdict(dict)
+        self._refusals: dict[tuple[str, str], str] = {}
         self._data: dict[str, Mapping[str, str]] = {}
         self._configmaps: set[str] = set()
         self._taken = 0
@@ -410,6 +418,8 @@ class Reading:
             said = self._events[str(about.get("namespace")), str(about.get("name"))]
             if text not in said:
                 said.append(text)
+        elif item.get("reason") == "FailedCreate":
+            self._refusals[str(about.get("namespace")), str(about.get("name"))] = text
         elif about.get("kind") == "Node":
             reason = str(item.get("reason") or "")
             line = text if text.startswith(reason) else f"{reason}: {text}"
@@ -464,6 +474,23 @@ class Reading:
         build = str(runtime.get(read.BUILD_LABEL) or "")
         return replace(pod, selects_build=build) if build and not pod.selects_build else pod
 
+    def _workloads(self) -> tuple[WorkloadManifest, ...] | None:
+        """The manifests, with what events say of pods that could not be created."""
+        workloads = self._volumes.served(self._part("workloads"))
+        if workloads is None or not self._refusals:
+            return workloads
+        return tuple(
+            one if one.refused else replace(one, refused=self._refusal(one)) for one in workloads
+        )
+
+    def _refusal(self, workload: WorkloadManifest) -> str:
+        """What was said of a manifest's pods, or of those of its ReplicaSet, whose name goes on."""
+        for (namespace, name), text in self._refusals.items():
+            maker = name.rpartition("-")[0] if workload.kind in {"Deployment", "Rollout"} else name
+            if (namespace, maker) == (workload.namespace, workload.name):
+                return text
+        return ""
+
     def _with_events(self, pod: Pod) -> Pod:
         said = self._events.get((pod.namespace, pod.name))
         if not said:
@@ -502,7 +529,7 @@ class Reading:
             version=self._version,
             **plain,
             pods=self._volumes.served(self._pods()),
-            workloads=self._volumes.served(self._part("workloads")),
+            workloads=self._workloads(),
             cni_configmap=self._data.get("amazon-vpc-cni", absent),
             cni_env=self._env,
             aws_auth=None if mappings is None else read.role_mappings(mappings),

@@ -428,7 +428,20 @@ def workload(
         host_process=host_process(spec) or bool(spec.get("hostNetwork")),
         labels=pairs((template.get("metadata") or {}).get("labels") or {}),
         replicas=replicas if isinstance(replicas, int) else None,
+        refused=_refusal(item.get("status") or {}),
         **_wishes(spec, runtimes.get(str(spec.get("runtimeClassName")))),
+    )
+
+
+def _refusal(status: Mapping[str, Any]) -> str:
+    """Why the pods of a manifest are not created, by its own status; empty where they are."""
+    return next(
+        (
+            without_accounts(str(one.get("message") or one.get("reason") or ""))
+            for one in status.get("conditions") or ()
+            if one.get("type") == "ReplicaFailure" and one.get("status") == "True"
+        ),
+        "",
     )
 
 

@@ -392,3 +392,67 @@ def test_a_taint_that_workloads_choose_bars_nobody():
     taint = {"key": "os", "value": "windows", "effect": "NoSchedule"}
     state = kubectl.load({**NODE, "spec": {"taints": [taint]}})
     assert (state.nodes[0].schedulable, state.nodes[0].barred) == (True, "")
+
+
+WINDOWS = {
+    "nodeSelector": {"kubernetes.io/os": "windows"},
+    "containers": [{"resources": {"requests": {"vpc.amazonaws.com/PrivateIPv4Address": "1"}}}],
+}
+QUOTA = 'Error creating: pods "web-5d7c9-x" is forbidden: exceeded quota: small'
+WEBHOOK = 'Error creating: failed calling webhook "mpod.vpc.k8s.aws": context deadline exceeded'
+
+
+@pytest.mark.parametrize(
+    ("text", "by", "words"),
+    [
+        (QUOTA, "event", "resourcequota -n shop"),
+        (WEBHOOK, "event", "webhook"),
+        ("pods are forbidden", "condition", "describe deployment -n shop web"),
+    ],
+)
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_pods_that_are_not_even_created_wait_too(text, by, words, replicas):
+    meta = {"name": "web", "namespace": "shop"}
+    failing = [{"type": "ReplicaFailure", "status": "True", "message": text}]
+    web = {
+        "kind": "Deployment",
+        "metadata": meta,
+        "spec": {"replicas": replicas, "template": {"spec": WINDOWS}},
+        "status": {"conditions": failing if by == "condition" else []},
+    }
+    event = {
+        "kind": "Event",
+        "metadata": {"name": "e", "namespace": "shop"},
+        "involvedObject": {"kind": "ReplicaSet", "namespace": "shop", "name": "web-5d7c9"},
+        "reason": "FailedCreate" if by == "event" else "Other",
+        "message": text,
+    }
+    running = {
+        "kind": "Pod",
+        "metadata": {
+            "name": "web-5d7c9-a",
+            "namespace": "shop",
+            "labels": {"pod-template-hash": "5d7c9"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "web-5d7c9"}],
+        },
+        "spec": {**WINDOWS, "nodeName": "win-1"},
+        "status": {"phase": "Running"},
+    }
+    state = kubectl.load({"kind": "List", "items": [NODE, web, event, running]})
+    rows = explain_pending(state)
+    assert [(row.pod, row.cause, row.waiting) for row in rows] == [
+        ("shop/web", "not-created", replicas - 1)
+    ] * (replicas > 1)
+    assert all(words in row.remedy and row.message == text for row in rows)
+
+
+def test_a_container_that_does_not_start_does_not_wait_for_an_address():
+    waits = {"reason": "CreateContainerError", "message": "hcs::CreateComputeSystem: invalid"}
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "a", "namespace": "b"},
+        "spec": {**WINDOWS, "nodeName": "win-1"},
+        "status": {"phase": "Pending", "containerStatuses": [{"state": {"waiting": waits}}]},
+    }
+    (row,) = explain_pending(kubectl.load({"kind": "List", "items": [NODE, pod]}))
+    assert (row.cause, row.change) == ("container", "look")
