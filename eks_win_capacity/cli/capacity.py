@@ -67,7 +67,7 @@ _common_options = together(
         hidden=True,
     ),
     mode_option(),
-    click.option("--region", help="Tell also whether this region offers the type."),
+    click.option("--region", help="Also show whether this region offers the type."),
     output_options,
 )
 """What ``max-pods`` and ``node`` share."""
@@ -111,7 +111,10 @@ def _notes(types: list[InstanceType], *, prefix_delegation: bool) -> str:
 @click.command("max-pods")
 @_common_options
 @click.option(
-    "--kubelet-max-pods", type=int, metavar="N", help="The kubelet's own limit; the smaller counts."
+    "--kubelet-max-pods",
+    type=int,
+    metavar="N",
+    help="The kubelet's limit; the smaller limit counts.",
 )
 @_retired_options
 def max_pods(
@@ -124,7 +127,7 @@ def max_pods(
     kubelet_max_pods: int | None,
 ) -> None:
     """
-    Pods that the addresses of a Windows node allow.
+    Show the pods that the addresses of a Windows node allow.
 
     That is (addresses per interface - 1), and 16 times as many with prefix
     delegation.
@@ -166,12 +169,12 @@ def max_pods(
     "--host-process-pods", type=int, default=0, metavar="N", help="HostProcess pods on the node."
 )
 @click.option(
-    "--reserved-cpu", metavar="QUANTITY", help="CPU that the node keeps; none by default."
+    "--reserved-cpu", metavar="QUANTITY", help="CPU reserved on the node; none by default."
 )
 @click.option(
     "--reserved-memory",
     metavar="QUANTITY",
-    help="Memory that the node keeps; 2 GiB and 500 MiB for eviction by default.",
+    help="Memory reserved on the node; by default 2 GiB, and 500 MiB for eviction.",
 )
 def node(
     *,
@@ -185,7 +188,7 @@ def node(
     **options: Any,
 ) -> None:
     """
-    Pods that a Windows node really takes, and what binds.
+    Show the pods that a Windows node can run, and the limit that binds.
 
     Counts addresses, the kubelet's limit, CPU and memory.
 
@@ -270,13 +273,13 @@ def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int
     "direction",
     type=click.Choice(["prefix", "secondary"]),
     required=True,
-    help="The mode that is switched on.",
+    help="The new address mode.",
 )
 @click.option(
     "--pods", type=click.IntRange(0), required=True, help="Pods with an address on each node."
 )
 @click.option(
-    "--cooling", type=click.IntRange(0), default=0, help="Addresses that still cool down."
+    "--cooling", type=click.IntRange(0), default=0, help="Addresses that are still cooling down."
 )
 @click.option(
     "--prefixes-in-use",
@@ -294,10 +297,10 @@ def migration(
     output: str,
 ) -> None:
     """
-    Show what a node still takes when its mode changes under running pods.
+    Show how many pods a node can run after a mode change under running pods.
 
-    A node advertises the new mode's capacity at once, while running pods keep their
-    slots: pods at risk are placed and then wait without an event.
+    A node advertises the capacity of the new mode at once, while running pods keep their slots.
+    The scheduler places pods at risk, which then wait without an event.
 
     \b
     Examples:
@@ -336,7 +339,7 @@ def migration(
 
 @click.command("karpenter-view")
 @click.argument("types", type=TYPE_NAME, metavar="TYPE...", nargs=-1, required=True)
-@click.option("--pods", type=click.IntRange(1), help="Pods to place; gives the counts of nodes.")
+@click.option("--pods", type=click.IntRange(1), help="Pods to place, for the number of nodes.")
 @pod_options
 @mode_option(default=True)
 @click.option(
@@ -350,9 +353,9 @@ def migration(
 @output_options
 def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> None:
     """
-    Compare what Karpenter plans with against what Windows nodes take.
+    Compare Karpenter's estimate with the pods that Windows nodes can run.
 
-    Karpenter counts IPs - 1 addresses on a Windows node, prefixes or not, so under prefix
+    Karpenter counts IPs - 1 addresses on a Windows node in both modes, so under prefix
     delegation it starts more nodes than the pods need.
 
     \b

@@ -23,7 +23,7 @@ _LISTED = (
 @click.group()
 def catalog() -> None:
     """
-    Look into the instance table, compare it, renew it.
+    Query, compare and refresh the instance table.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def _source_option(function: Any) -> Any:
 
 @catalog.command("list")
 @click.argument("patterns", nargs=-1)
-@click.option("--family", multiple=True, help="Such as m5; may be given several times.")
+@click.option("--family", multiple=True, help="Family, such as m5; repeatable.")
 @click.option("--region", multiple=True, help="Offered in this region.")
 @click.option("--architecture", multiple=True, help="Such as x86_64.")
 @click.option("--hypervisor", type=click.Choice(["nitro", "xen"]))
@@ -67,9 +67,11 @@ def _source_option(function: Any) -> Any:
     "--windows",
     multiple=True,
     type=click.Choice(["supported", "warned", "unsupported"]),
-    help="Status as a Windows node on EKS; may be given several times.",
+    help="Status as a Windows node on EKS; repeatable.",
 )
-@click.option("--nitro/--no-nitro", default=None, help="Prefix delegation acts on it, or not.")
+@click.option(
+    "--nitro/--no-nitro", default=None, help="Whether the type supports prefix delegation."
+)
 @click.option("--bare-metal/--no-bare-metal", default=None)
 @click.option("--current/--previous", "current_generation", default=None, help="Generation.")
 @click.option("--min-vcpus", type=click.IntRange(0))
@@ -109,7 +111,7 @@ def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions
 @_source_option
 @output_option
 def show(names: tuple[str, ...], source: str, output: str) -> None:
-    """Show all that is known of some types, with reasons and sources."""
+    """Show all data on instance types, with reasons and sources."""
     table = read_catalog(source)
     rows = [table[name].to_dict() | _sources(table[name]) for name in names]
     if output == "table":
@@ -142,12 +144,12 @@ def diff(before: str, after: str, output: str) -> None:
 
 
 @catalog.command("refresh")
-@click.option("--from-moto", is_flag=True, help="Ask the mock of EC2 in the package moto.")
-@click.option("--endpoint-url", help="Ask here instead of AWS.")
+@click.option("--from-moto", is_flag=True, help="Use the EC2 mock of the package moto.")
+@click.option("--endpoint-url", help="URL to use instead of AWS.")
 @click.option("--profile", help="The AWS profile to use.")
-@click.option("--regions", help="Comma-separated; all enabled ones by default.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="The data/ of a checkout.")
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--regions", help="Comma-separated regions; all enabled regions by default.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="The folder data/ of a checkout.")
+@click.option("--dry-run", is_flag=True, help="Show what would change without changing anything.")
 def refresh(
     *,
     from_moto: bool,
@@ -158,11 +160,10 @@ def refresh(
     dry_run: bool,
 ) -> None:
     """
-    Fetch the table anew and rewrite data/.
+    Fetch the table again and rewrite data/.
 
-    What is generated from data/ is written anew, too.
-    Everything is fetched and checked before any file is replaced; without news
-    no byte changes.
+    The files generated from data/ are also rewritten. Everything is fetched and checked before
+    any file is replaced; without changes in EC2's answer no byte changes.
 
     \b
     Examples:

@@ -38,13 +38,19 @@ def _note_unknown(unknown: list[str], output: str) -> str:
 @click.command()
 @state_options
 @output_options
-@click.option("--list", "listing", is_flag=True, help="List what is checked, and check nothing.")
-@click.option("--all", "everything", is_flag=True, help="Show what passed, too.")
-@click.option("--allow-unknown", is_flag=True, help="Exit with 0 where nothing failed.")
+@click.option("--list", "listing", is_flag=True, help="List all checks without running them.")
+@click.option("--all", "everything", is_flag=True, help="Also show checks that passed.")
 @click.option(
-    "--write-remedies", type=click.Path(file_okay=False), help="Write manifests into this folder."
+    "--allow-unknown",
+    is_flag=True,
+    help="Exit with 0 if nothing failed, even if something is unknown.",
 )
-@click.option("--save", type=click.Path(dir_okay=False), help="Save the state that was loaded.")
+@click.option(
+    "--write-remedies",
+    type=click.Path(file_okay=False),
+    help="Write the manifests of remedies into this folder.",
+)
+@click.option("--save", type=click.Path(dir_okay=False), help="Save the loaded state to this file.")
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -61,17 +67,17 @@ def check(
     """
     Check whether a cluster is ready for Windows nodes.
 
-    AWS tells of the cluster, its node groups and subnets; kubectl of nodes, pods,
-    ConfigMaps and workloads. Give both: what no source told is reported as not known.
+    AWS knows the cluster, its node groups and subnets; kubectl knows nodes, pods, ConfigMaps
+    and workloads. Use both: whatever no source contains is reported as unknown.
 
     \b
     Exit codes:
       0  everything passed
-      1  the input, AWS or a file gave no answer, for one --cluster of many too
+      1  a file or AWS gave no answer, even for one --cluster of several
       2  the command line is wrong
-      3  a warning failed, and no error
-      4  an error failed
-      5  nothing failed, but something is not known (--allow-unknown: 0)
+      3  a check of severity warning failed, none of severity error
+      4  a check of severity error failed
+      5  nothing failed, but something is unknown (--allow-unknown: 0)
 
     \b
     Examples:
@@ -163,8 +169,8 @@ def _exit_code(severities: set[str], *, unknown: bool) -> int:
 
 
 _further_nodes = together(
-    types_option("Type of further nodes; repeat for more.", "--type"),
-    click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs."),
+    types_option("Type of additional nodes; repeatable.", "--type"),
+    click.option("--pods-per-node", type=click.IntRange(1), help="Pods on each additional node."),
 )
 """What further nodes are like."""
 
@@ -173,7 +179,7 @@ _further_nodes = together(
 @state_options
 @output_options
 @_further_nodes
-@click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
+@click.option("--total", "summed", is_flag=True, help="Show only the sum over all nodes.")
 def cluster(
     *,
     output: str,
@@ -257,9 +263,9 @@ def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
     "added",
     multiple=True,
     metavar="CIDR",
-    help="What if there were this empty subnet, too; repeat for more.",
+    help="Add this empty subnet; repeatable.",
 )
-@mode_option(None, more=": how further nodes are counted, whatever the ConfigMap says")
+@mode_option(None, more=", for additional nodes; overrides the ConfigMap")
 def subnets(
     *,
     output: str,
@@ -382,10 +388,10 @@ def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
 @click.argument("pods", metavar="[POD]...", nargs=-1)
 def explain(*, output: str, pods: tuple[str, ...], load: Callable[[], ClusterState]) -> None:
     """
-    Why pending Windows pods wait, and the smallest change that helps.
+    Explain why Windows pods are pending, and the smallest change that helps.
 
-    POD is a name, or NAMESPACE/NAME; all that wait by default. Pods of one ReplicaSet
-    that wait for the same cause are told once, with their number.
+    POD is a name or NAMESPACE/NAME; all pending pods by default. Pods of one ReplicaSet
+    with the same cause are shown once, with their number.
 
     \b
     Examples:
@@ -456,7 +462,7 @@ def _once_for_each_owner(pending: list[PendingPod]) -> list[dict[str, Any]]:
 @click.command("free-blocks")
 @state_options
 @click.option(
-    "--subnet-id", "--subnet", "subnet_id", metavar="ID", help="One subnet; all by default."
+    "--subnet-id", "--subnet", "subnet_id", metavar="ID", help="Only this subnet; all by default."
 )
 @click.option("--blocks", type=click.IntRange(1), metavar="N", help="Whole /28 blocks wanted.")
 @output_options
@@ -464,10 +470,10 @@ def free_blocks(
     *, output: str, subnet_id: str | None, blocks: int | None, load: Callable[[], ClusterState]
 ) -> None:
     """
-    Find the nodes to drain so that whole /28 blocks come free, the cheapest first.
+    Find the nodes to drain to free whole /28 blocks, the cheapest first.
 
-    Rows build on one another: each drains its nodes after those above it. Pods of
-    DaemonSets do not move and are not counted.
+    Rows are steps: each drains its nodes after those of the rows above. Pods of DaemonSets do
+    not move and are not counted.
 
     \b
     Examples:

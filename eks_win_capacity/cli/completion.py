@@ -9,10 +9,10 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """
-    Print what SHELL needs to complete commands, options and instance types.
+    Print the code that completes commands, options and instance types in SHELL.
 
     \b
-    Once, then in each new shell:
+    Run once; it works in each new shell:
       eks-win-capacity completion bash >> ~/.bashrc
       eks-win-capacity completion zsh >> ~/.zshrc
       eks-win-capacity completion fish > ~/.config/fish/completions/eks-win-capacity.fish

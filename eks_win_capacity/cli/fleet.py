@@ -57,26 +57,26 @@ _SHOWN = (
 
 @click.command("fleet")
 @file_argument(kind=click.Path(allow_dash=True))
-@click.option("--column", metavar="NAME", help="The column of instance types; found by default.")
-@click.option(
-    "--count", metavar="NAME", help="The column that says how many nodes a row stands for, or none."
-)
-@click.option("--all-rows", is_flag=True, help="Size Linux, terminated and NotReady rows as well.")
+@click.option("--column", metavar="NAME", help="Column of instance types; detected by default.")
+@click.option("--count", metavar="NAME", help="Column with the number of nodes per row, or 'none'.")
+@click.option("--all-rows", is_flag=True, help="Include Linux, terminated and NotReady rows.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the sized rows here: .csv, .json, .parquet or .xlsx.",
+    help="Write the rows with their answers to this .csv, .json, .parquet or .xlsx file.",
 )
 @click.option(
     "--partition-by",
     multiple=True,
     metavar="NAME",
-    help="Make --out a folder of Parquet files, one folder in it for each value of this column.",
+    help=(
+        "Write --out as a folder of Parquet files, with a subfolder for each value of this column."
+    ),
 )
 @click.option(
     "--any-order",
     is_flag=True,
-    help="Let --out hold the rows of a long file in any order, which is faster.",
+    help="Allow any order of rows in --out, which is faster for long files.",
 )
 @binding_options
 @click.option(
@@ -84,27 +84,29 @@ _SHOWN = (
     type=click.Choice(["raise", "null"]),
     default="raise",
     show_default=True,
-    help="Stop at missing and unknown types, or leave their answers empty.",
+    help="Fail on missing and unknown types, or leave their answers empty.",
 )
-@click.option("--rows", is_flag=True, help="Print the sized rows of FILE, and no summary.")
+@click.option(
+    "--rows", is_flag=True, help="Print the rows of FILE with their answers instead of a summary."
+)
 @click.option(
     "--by",
     multiple=True,
     metavar="NAME",
-    help="Sum by the values of this column, not by instance type; repeatable.",
+    help="Sum by the values of this column instead of by instance type; repeatable.",
 )
 @output_option
 def fleet(
     *, kubelet_max_pods: int, pod_cpu: str | None, pod_memory: str | None, **given: Any
 ) -> None:
     """
-    Size a CSV or Parquet file of nodes in both address modes.
+    Compute the pods of each node in a CSV or Parquet file, in both address modes.
 
-    Prints a summary by instance type; with --rows the rows of FILE, and for each mode
-    the pods and what binds. FILE may be - for CSV from a pipe, or the table that
-    kubectl get nodes prints. A folder, a pattern such as 'nodes/*.parquet' and files from
-    64 MiB on, or two million rows of Parquet, need the extra "stream"; they are read and
-    written in pieces, so that memory does not grow with them.
+    Prints a summary by instance type, or with --rows the rows of FILE with pods and binding
+    limit in each mode. FILE may be - for CSV from a pipe, or the table that kubectl get nodes
+    prints. Folders, patterns such as 'nodes/*.parquet', and files of at least 64 MiB or two
+    million Parquet rows need the extra "stream"; they are read and written in batches, in
+    constant memory.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The command ``forecast``: when each subnet of a file runs dry."""
+"""The command ``forecast``: when each subnet of a file runs out of addresses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ALERT = 3
 @click.option(
     "--values",
     type=click.Choice(["used", "available"]),
-    help="What every column counts, in a table with a column for each subnet.",
+    help="What the values count, in a table with one column per subnet.",
 )
 @click.option("--percent", help="Column of the percentage in use.")
 @click.option("--subnet", help="Column of subnets.")
@@ -54,33 +54,33 @@ ALERT = 3
 )
 @click.option(
     "--timezone",
-    help="Days are days of this time zone, such as Europe/Berlin; times without one are UTC.",
+    help="Time zone of the days, such as Europe/Berlin; times without a zone are UTC.",
 )
 @click.option("--step", help="Length of a period, such as 1h.  [default: a day]")
 @click.option(
     "--level",
     multiple=True,
     type=float,
-    help="Share of an interval; repeatable.  [default: 0.8, 0.95]",
+    help="Coverage of an interval; repeatable.  [default: 0.8, 0.95]",
 )
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.1,
     show_default=True,
-    help="The risk that days left is told for.",
+    help="Risk that 'days left' refers to.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["theta"]),
     default="theta",
     show_default=True,
-    help="The model built in, the only one.",
+    help="Forecast model; theta is the only one.",
 )
 @click.option(
     "--alert-risk",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Exit with 3 if the chance that a subnet runs dry within --alert-within is this or more.",
+    help="Exit with 3 if a subnet runs out within --alert-within with at least this probability.",
 )
 @click.option(
     "--alert-within",
@@ -93,17 +93,19 @@ ALERT = 3
 @click.option(
     "--plans",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="YAML or JSON: a list of DemandPlan, each with instance_type, subnets and more. FILE "
-    "then counts pods, and the answer is when each plan runs dry.",
+    help=(
+        "YAML or JSON list of DemandPlan fields: instance_type, subnets and more. FILE "
+        "then counts pods, and the answer is when each plan runs out."
+    ),
 )
 @click.option(
     "--add-subnet",
     "added",
     multiple=True,
     metavar="CIDR",
-    help="What if there were this empty subnet, too: all subnets as one, with it and without.",
+    help="Add this empty subnet: forecast all subnets as one, with and without it.",
 )
-@click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -127,13 +129,12 @@ def forecast(
     **options: Any,
 ) -> None:
     """
-    When each subnet of FILE (CSV or Parquet) runs dry, the most urgent first.
+    Forecast when each subnet of FILE (CSV or Parquet) runs out, the most urgent first.
 
-    FILE has times and used or available addresses, for one subnet or many, in
-    columns such as time, subnet, used, available, total, cidr; other names are told
-    by options. It may be gzipped, and - is standard input. Peaks of each day are
-    forecast. Parquet from 64 MiB or two million rows on, and a folder of Parquet
-    files, are worked on part by part in bounded memory.
+    FILE has times and used or available addresses, for one subnet or many, in columns such as
+    time, subnet, used, available, total, cidr; options set other names. It may be gzipped, and
+    - is standard input. The daily peaks are forecast. Folders of Parquet files, and Parquet
+    files of at least 64 MiB or two million rows, are read in batches in constant memory.
 
     \b
     Examples:
@@ -147,8 +148,8 @@ def forecast(
       eks-win-capacity forecast pods.csv --plans plans.yaml
 
     \b
-    In cron, --alert-risk 0.05 --alert-within 30 exits with 3 where the chance that a
-    subnet runs dry within 30 days is 5 % or more, and adds chance_within and alert to
+    In cron, --alert-risk 0.05 --alert-within 30 exits with 3 if the probability that a
+    subnet runs out within 30 days is 5 % or more, and adds chance_within and alert to
     its rows; stderr names the subnets. For the textfile collector of Prometheus:
       eks-win-capacity forecast usage.csv -o json --alert-risk 0.05 > out.json
       jq -r '.rows[] | select(.chance_within != null) |

@@ -99,7 +99,7 @@ def mode_option(default: bool | None = False, *, more: str = "") -> Callable[[An
     return click.option(
         "--prefix-delegation/--no-prefix-delegation",
         default=default,
-        help=f"Every slot holds a /28 prefix, or a single address{more}.",
+        help=f"Whether each slot holds a /28 prefix or one address{more}.",
     )
 
 
@@ -176,16 +176,20 @@ _of_state = together(
         "files",
         multiple=True,
         metavar="PATH",
-        help="A saved answer of kubectl or the AWS CLI, a folder of them, or - for stdin. "
-        "Repeat for more.",
+        help=(
+            "Saved output of kubectl or the AWS CLI, a folder of such files, or - for "
+            "stdin; repeatable."
+        ),
     ),
     click.option(
         "--cluster",
         "names",
         multiple=True,
         metavar="NAME",
-        help="Ask AWS for this cluster, by read-only calls; repeat for more, and give files "
-        "as NAME=PATH then.",
+        help=(
+            "Read this cluster from AWS, by read-only calls. Repeatable; files are then "
+            "written as NAME=PATH."
+        ),
     ),
     click.option("--region", help="AWS region."),
     click.option("--profile", help="AWS profile."),
@@ -271,7 +275,7 @@ binding_options = together(
         default=KUBELET_MAX_PODS,
         show_default=True,
         metavar="N",
-        help="The kubelet's own limit.",
+        help="The kubelet's limit.",
     ),
     pod_options,
 )
@@ -331,8 +335,10 @@ capacity_option = click.option(
     multiple=True,
     metavar="[SUBNET=]CAPACITY",
     callback=_capacity,
-    help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable. Or what "
-    "aws ec2 describe-subnets printed, as .json or in a folder/.  "
-    "[default: a column capacity, total or cidr]",
+    help=(
+        "Number of addresses, a CIDR, or a column of either; repeatable with SUBNET=. Or "
+        "output of aws ec2 describe-subnets, as .json or in a folder/.  [default: a "
+        "column capacity, total or cidr]"
+    ),
 )
 """Capacity of the subnets in a history: one for all, or one for each that is named."""

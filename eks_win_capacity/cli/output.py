@@ -112,7 +112,7 @@ output_option = together(
         is_flag=True,
         expose_value=False,
         callback=_kept("wide"),
-        help="Print every column, however narrow the terminal is.",
+        help="Print all columns, even on a narrow terminal.",
     ),
 )
 """``--output`` and ``--wide``, of a command that has its own ``--out``."""
@@ -123,7 +123,7 @@ output_options = together(
         type=click.Path(dir_okay=False, path_type=Path),
         expose_value=False,
         callback=_kept("out"),
-        help="Write the rows here, too: .csv, .json or .xlsx.",
+        help="Also write the rows to this .csv, .json or .xlsx file.",
     ),
     output_option,
 )

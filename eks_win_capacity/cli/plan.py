@@ -118,7 +118,7 @@ _options = together(
         type=TYPE_NAME,
         multiple=True,
         callback=_read(lambda types: types or None),
-        help="An instance type, or a pattern such as 'm5.*'; repeat it.",
+        help="An instance type, or a pattern such as 'm5.*'; repeatable.",
     ),
     click.option(
         "--subnet",
@@ -126,25 +126,25 @@ _options = together(
         multiple=True,
         callback=_read(_subnets),
         metavar="[ZONE=]CIDR[,USED]",
-        help="Where nodes may stand.",
+        help="Subnet in which nodes may run; repeatable.",
     ),
     click.option(
         "--prices",
         type=_EXISTING,
         callback=_read(read_price_file),
-        help="CSV of type and price by the hour.",
+        help="CSV of instance type and price per hour.",
     ),
     click.option(
         "--objective",
         type=click.Choice(["cost", "nodes", "addresses"]),
         default="cost",
         show_default=True,
-        help="What to make small.",
+        help="What to minimise.",
     ),
     click.option(
         "--prefix-delegation/--no-prefix-delegation",
         default=None,
-        help="Give nodes /28 prefixes, or single addresses.",
+        help="Whether each slot holds a /28 prefix or one address.",
     ),
     click.option(
         "--secondary",
@@ -169,14 +169,14 @@ _options = together(
         show_default=True,
         callback=_read(lambda limit: limit or None),
         metavar="N",
-        help="The kubelet's own limit; 0 for none.",
+        help="The kubelet's limit; 0 for none.",
     ),
     click.option(
         "--reserved",
         multiple=True,
         callback=lambda *asked: _pairs(*asked) or None,
         metavar="cpu=Q|memory=Q",
-        help="What nodes keep from pods.",
+        help="CPU or memory reserved on nodes; repeatable.",
     ),
     click.option(
         "--daemonset",
@@ -184,66 +184,76 @@ _options = together(
         multiple=True,
         callback=_daemons,
         metavar="NAME=CPU,MEMORY[,host]",
-        help="A pod on every node; host: it takes no address.",
+        help="A pod on every node; host means that it takes no address.",
     ),
-    click.option("--node-cost", type=float, help="Cost of a node beside its instance."),
+    click.option("--node-cost", type=float, help="Cost of a node in addition to its instance."),
     click.option("--surge", default="0", show_default=True, help="Extra pods: a number or 25%."),
     click.option(
         "--zone",
         "zones",
         multiple=True,
         callback=_read(lambda zones: zones or None),
-        help="A zone to spread over, where no subnets are given.",
+        help="A zone to spread over, if no subnets are given; repeatable.",
     ),
-    click.option("--zone-lost", is_flag=True, help="Leave room for the loss of any zone."),
-    click.option("--max-types", type=click.IntRange(min=1), help="Different types at most."),
+    click.option(
+        "--zone-lost", is_flag=True, help="Keep enough room for the loss of any one zone."
+    ),
+    click.option(
+        "--max-types", type=click.IntRange(min=1), help="Maximum number of instance types."
+    ),
     click.option(
         "--limit",
         "limits",
         multiple=True,
         callback=_pairs,
         metavar="NAME=NODES",
-        help="Most nodes of a type or in a zone; nodes=N limits all, addresses=N what they take.",
+        help=(
+            "Maximum number of nodes of a type or in a zone; nodes=N limits all nodes, "
+            "addresses=N their addresses."
+        ),
     ),
     click.option(
         "--current",
         multiple=True,
         callback=lambda *asked: _pairs(*asked) if "=" in "".join(asked[-1]) else asked[-1],
         metavar="TYPE=NODES|FILE",
-        help="Nodes that run now: counts by type, a table of instance_type, nodes and zone, "
-        "or the state of a cluster; 'state' is that in FILE. Says what to keep, add and drain.",
+        help=(
+            "Current nodes: counts by type, a table of instance_type, nodes and zone, or "
+            "the state of a cluster; 'state' is the one in FILE. Shows what to keep, add "
+            "and drain."
+        ),
     ),
     click.option(
         "--max-replaced",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Present nodes drained at most.",
+        help="Maximum number of current nodes to drain.",
     ),
     click.option(
         "--launcher",
         type=click.Choice(["eksctl", "managed", "autoscaler", "karpenter"]),
         default="eksctl",
         show_default=True,
-        help="Who starts the nodes, by whose estimate of their room.",
+        help="Who starts the nodes, and whose estimate of their capacity counts.",
     ),
     click.option(
         "--spot-share",
         type=click.FloatRange(0, 1),
         default=0.0,
-        help="Part of each workload's pods that may run on Spot.",
+        help="Share of each workload's pods that may run on Spot.",
     ),
     click.option(
         "--spot-prices",
         type=_EXISTING,
         callback=_read(read_price_file),
-        help="CSV of type and Spot price by the hour.",
+        help="CSV of instance type and Spot price per hour.",
     ),
     click.option(
         "--paid",
         multiple=True,
         callback=_pairs,
         metavar="TYPE=NODES",
-        help="Nodes that are paid already.",
+        help="Nodes that are already paid for.",
     ),
     click.option(
         "--licence",
@@ -251,15 +261,20 @@ _options = together(
         show_default=True,
         callback=_read(_licence),
         metavar="included|own|PRICE",
-        help="Whether prices hold the Windows licence; a price is added by vCPU and hour.",
+        help="Whether prices include the Windows licence; a price is added per vCPU and hour.",
     ),
-    click.option("--min-types", type=click.IntRange(min=1), default=1, help="Types at least."),
+    click.option(
+        "--min-types",
+        type=click.IntRange(min=1),
+        default=1,
+        help="Minimum number of instance types.",
+    ),
     click.option(
         "--at-least",
         multiple=True,
         callback=_pairs,
         metavar="NAME=NODES",
-        help="Fewest nodes of a type, in a zone, or in all (nodes=N).",
+        help="Minimum number of nodes of a type, in a zone, or in total (nodes=N).",
     ),
     click.option(
         "--extended",
@@ -267,7 +282,7 @@ _options = together(
         multiple=True,
         callback=_read(_extended),
         metavar="TYPE=RESOURCE:N",
-        help="Extended resource that nodes of a type have.",
+        help="Extended resource of nodes of a type; repeatable.",
     ),
     click.option(
         "--time-limit",
@@ -276,13 +291,13 @@ _options = together(
         metavar="SECONDS",
         default=30.0,
         show_default=True,
-        help="Give the best plan found by then.",
+        help="Stop after this time with the best plan found.",
     ),
     click.option(
         "--state-subnets/--no-state-subnets",
         default=True,
         show_default=True,
-        help="Of a cluster's state: keep to what its subnets have free now.",
+        help="For the state of a cluster: respect the free addresses of its subnets.",
     ),
     click.option(
         "--no-compare",
@@ -290,16 +305,16 @@ _options = together(
         is_flag=True,
         flag_value=False,
         default=True,
-        help="Leave out the single type and the other address mode.",
+        help="Do not compare with a single type and the other address mode.",
     ),
     click.option("--snippets", is_flag=True, help="Print YAML for eksctl and Karpenter."),
     click.option(
         "--emit",
         "snippet",
         type=click.Choice(["nodegroup", "karpenter", "nodeclass"]),
-        help="Print one YAML document alone.",
+        help="Print only this YAML document.",
     ),
-    click.option("--explain", is_flag=True, help="Say the plan in words."),
+    click.option("--explain", is_flag=True, help="Explain the plan in words."),
 )
 
 
@@ -323,10 +338,11 @@ def plan(
     """
     Find the cheapest nodes for the workloads in FILE.
 
-    FILE is CSV or YAML with the columns name, replicas, cpu, memory and, where wanted,
-    host_process, zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu; or the saved state of a cluster
-    (a file, or the folder that check reads), whose Windows pods are planned for; or manifests
-    such as Deployments, in a file or a folder; - is stdin. Ctrl-C gives the best plan so far.
+    FILE is CSV or YAML with name, replicas, cpu, memory and, optionally, host_process,
+    zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu; or the saved state
+    of a cluster (a file, or the folder that check reads) with its Windows pods; or manifests
+    such as Deployments, in a file or a folder; - is stdin. Ctrl-C stops with the best plan so
+    far.
 
     \b
     Examples:

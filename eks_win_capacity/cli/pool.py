@@ -67,12 +67,16 @@ _FINDING = ("severity", "code", "seen", "why", "remedy")
 @file_argument(kind=click.File("rb"), letters=("--configmap", "-c"))
 @_node_options
 @click.option("--non-nitro", is_flag=True, help="The node is neither Nitro nor bare metal.")
-@click.option("--fragmented", is_flag=True, help="Every pod sits in a prefix of its own.")
+@click.option(
+    "--fragmented", is_flag=True, help="Each pod uses a separate prefix (the worst case)."
+)
 @click.option(
     "--show",
     type=click.Choice(["table", "findings", "targets"]),
-    help="What JSON and CSV hold: table if a node is named, else targets. A printed table "
-    "shows all three.",
+    help=(
+        "Content of JSON and CSV: table if a node is named, else targets. A printed table "
+        "shows all three."
+    ),
 )
 @output_option
 def pool(  # noqa: PLR0917
@@ -87,8 +91,8 @@ def pool(  # noqa: PLR0917
     """
     Read the ConfigMap amazon-vpc-cni as the controller does.
 
-    FILE is what kubectl get configmap prints as YAML or JSON, or - for stdin.
-    With a type or a number of slots, a table tells what so many pods keep attached.
+    FILE is the output of kubectl get configmap as YAML or JSON, or - for stdin. With a type or
+    a number of slots, a table shows the attached addresses for each number of pods.
 
     \b
     Examples:
@@ -162,8 +166,10 @@ def _shown_pods(capacity: int) -> list[int]:
 
 def _coming_options(*, required: bool) -> Callable[[Any], Any]:
     """Add how many pods come, and how long each of them runs."""
-    rate = "Pods that come, on average."
-    runs = "Seconds a pod runs: 300, exponential:300, or lognormal:300:1.2 (median, sigma)."
+    rate = "Mean number of new pods per minute."
+    runs = (
+        "Lifetime of pods in seconds: 300, exponential:300, or lognormal:300:1.2 (median, sigma)."
+    )
     counted = click.FloatRange(min=0)
     return together(
         click.option("--rate-per-minute", type=counted, required=required, help=rate),
@@ -172,7 +178,10 @@ def _coming_options(*, required: bool) -> Callable[[Any], Any]:
 
 
 _latency_option = click.option(
-    "--ec2-latency", type=click.FloatRange(min=0), default=0.0, help="Seconds a call takes."
+    "--ec2-latency",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Duration of each EC2 call in seconds.",
 )
 
 
@@ -200,7 +209,7 @@ def _lifetime_of(text: str) -> Lifetime:
 
 @click.command()
 @_node_options
-@click.option("--nodes", type=click.IntRange(1, 100_000), required=True, help="How many nodes.")
+@click.option("--nodes", type=click.IntRange(1, 100_000), required=True, help="Number of nodes.")
 @_coming_options(required=True)
 @mode_option(None, more="; both modes by default")
 @click.option(
@@ -209,25 +218,29 @@ def _lifetime_of(text: str) -> Lifetime:
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="The longest wait for an address at the quantile.",
+    help="Maximum wait for an address at the quantile.",
 )
 @click.option(
     "--quantile",
     type=click.FloatRange(0, 1),
     default=0.99,
     show_default=True,
-    help="The share of pods that wait no longer.",
+    help="Share of pods that may wait at most this long.",
 )
 @click.option(
     "--hours",
     type=click.FloatRange(min=0, min_open=True),
     default=24.0,
     show_default=True,
-    help="How long pods come and go.",
+    help="Simulated hours.",
 )
-@click.option("--pods-per-node", type=click.IntRange(1), help="What the scheduler places.")
+@click.option(
+    "--pods-per-node",
+    type=click.IntRange(1),
+    help="Maximum number of pods that the scheduler places on a node.",
+)
 @_latency_option
-@click.option("--seed", type=click.IntRange(0), default=0, help="The same seed, the same answer.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the random numbers.")
 @output_options
 def targets(
     *,
@@ -242,9 +255,9 @@ def targets(
     **options: Any,
 ) -> None:
     """
-    Find the warm targets that keep waits for addresses short at the least waste.
+    Find the warm targets that keep waits for addresses short with the least waste.
 
-    Pods come and go by chance; every candidate meets the same pods.
+    Pods start and end at random; all candidates are simulated with the same pods.
 
     \b
     Examples:
@@ -307,29 +320,37 @@ _COLUMNS = (
     "--configmap",
     "-c",
     type=click.File("rb"),
-    help="The ConfigMap as YAML or JSON; the mode's defaults without it.",
+    help="The ConfigMap as YAML or JSON; by default the targets of the mode.",
 )
-@mode_option(more="; without --configmap")
+@mode_option(more="; not with --configmap")
 @_node_options
 @_latency_option
-@click.option("--subnet-free", type=click.IntRange(0), help="Units that the subnet has left.")
-@click.option("--retries", is_flag=True, help="Waiting pods try again by themselves.")
-@click.option("--nodes", type=click.IntRange(1, 100_000), help="Without EVENTS: how many nodes.")
+@click.option(
+    "--subnet-free",
+    type=click.IntRange(0),
+    help="Free addresses, or prefixes in prefix mode, of the subnet.",
+)
+@click.option("--retries", is_flag=True, help="Waiting pods retry.")
+@click.option("--nodes", type=click.IntRange(1, 100_000), help="Without EVENTS: number of nodes.")
 @_coming_options(required=False)
 @click.option(
-    "--hours", type=click.FloatRange(min=0, min_open=True), help="How long; 24 h if left out."
-)
-@click.option("--warm-up-hours", type=click.FloatRange(min=0), help="Left out of the quantiles.")
-@click.option(
-    "--pods-per-node", type=click.IntRange(1), help="What the scheduler places on a node."
+    "--hours", type=click.FloatRange(min=0, min_open=True), help="Simulated hours; 24 by default."
 )
 @click.option(
-    "--seed", type=click.IntRange(0), help="The same seed gives the same answer; 0 if left out."
+    "--warm-up-hours",
+    type=click.FloatRange(min=0),
+    help="Hours at the beginning that quantiles ignore.",
 )
+@click.option(
+    "--pods-per-node",
+    type=click.IntRange(1),
+    help="Maximum number of pods that the scheduler places on a node.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Seed of the random numbers; 0 by default.")
 @click.option(
     "--show",
     type=click.Choice(["quantiles", "over-time", "waits"]),
-    help="Of many nodes: quantiles (the default), each minute, or each pod's wait.",
+    help="For many nodes: quantiles (the default), each minute, or the wait of each pod.",
 )
 @output_options
 def simulate(  # noqa: PLR0917
@@ -345,15 +366,14 @@ def simulate(  # noqa: PLR0917
     **churn: Any,
 ) -> None:
     """
-    Run EVENTS through the warm pools of one node, or pods by chance on --nodes.
+    Simulate the warm pool of one node for EVENTS, or random pods on --nodes.
 
-    EVENTS holds one JSON list a line, such as [12.5, "assign", "pod-a"], one JSON
-    list of such lists, or CSV with the columns seconds, kind, pod. Kinds are
-    assign, free and tick, and in JSON what else simulate_pool knows: drain,
-    configmap and subnet.
+    EVENTS has one JSON list per line, such as [12.5, "assign", "pod-a"], one JSON list of such
+    lists, or CSV with the columns seconds, kind, pod. Kinds are assign, free and tick, and in
+    JSON also drain, configmap and subnet, as in simulate_pool.
 
-    With --nodes, --rate-per-minute and --lifetime, pods come and go by chance on
-    many nodes; the answer is what the subnet must hold and who waits.
+    With --nodes, --rate-per-minute and --lifetime, pods start and end at random on many nodes.
+    The answer shows the addresses that the subnet must hold, and waiting times.
 
     \b
     Examples:

@@ -35,19 +35,21 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 @click.option(
     "--history",
     type=_FILE,
-    help="CSV or Parquet of use through time, with the ids of the subnets or their --capacity.",
+    help="CSV or Parquet of use over time, with the ids of the subnets or their --capacity.",
 )
 @capacity_option
 @click.option("--horizon", default="180d", show_default=True, help="Days, a duration or a date.")
-@click.option("--prices", type=_FILE, help="CSV of type and price by the hour.")
-@click.option("--title", default="Capacity of Windows nodes on Amazon EKS", help="Of the page.")
+@click.option("--prices", type=_FILE, help="CSV of instance type and price per hour.")
+@click.option(
+    "--title", default="Capacity of Windows nodes on Amazon EKS", help="Title of the page."
+)
 @click.option(
     "--time-limit",
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="For the fleet plan of each cluster.",
+    help="Time limit for the fleet plan of each cluster.",
 )
 @click.option(
     "--output",
@@ -55,7 +57,7 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
     "target",
     required=True,
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="The page, such as report.html; - is standard output.",
+    help="File of the page, such as report.html; - is standard output.",
 )
 def report(
     *,
@@ -70,11 +72,11 @@ def report(
     target: str,
 ) -> None:
     """
-    Write one HTML page on clusters: head-room, subnets, dates, findings, pods, fleet.
+    Write one HTML page on clusters: head-room, subnets, forecasts, findings, pods, fleet.
 
-    STATE is a saved state (check --save), or a folder or file of saved answers of kubectl
-    and the AWS CLI; those of one cluster are put together. The page loads nothing from
-    anywhere, prints well and reads in light and dark.
+    STATE is a saved state (check --save), or a folder or file with saved output of kubectl and
+    the AWS CLI; those of the same cluster are merged. The page is self-contained, prints well
+    and supports light and dark mode.
 
     \b
     Examples:

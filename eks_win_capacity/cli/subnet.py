@@ -184,45 +184,56 @@ def _need_row(instance_type: str, pods_per_node: int, need: SubnetNeed) -> dict[
     "--smallest-for",
     type=click.IntRange(1),
     metavar="NODES",
-    help="Without CIDR: the smallest empty subnet for so many nodes of --instance-type.",
+    help="Without CIDR: the smallest empty subnet for this number of nodes of --instance-type.",
 )
 @click.option(
     "--used",
     metavar="N|LIST|FILE",
-    help="Used addresses: their number; addresses, ranges and prefixes with commas between; or "
-    "a file (- for stdin) of them, or of what aws ec2 describe-network-interfaces prints.",
+    help=(
+        "Used addresses: a number; a comma-separated list of addresses, ranges and "
+        "prefixes; or a file (- for stdin) with such a list or the output of aws ec2 "
+        "describe-network-interfaces."
+    ),
 )
 @click.option(
     "--reservation",
     "reservations",
     multiple=True,
     metavar="CIDR:TYPE",
-    help="A CIDR reservation, prefix or explicit; can be repeated.",
+    help="A CIDR reservation, prefix or explicit; repeatable.",
 )
-@click.option("--subnet-id", help="Which subnet of the EC2 answer is meant.")
-@types_option("Nodes to place.")
+@click.option("--subnet-id", help="Id of the subnet in the EC2 answer.")
+@types_option("Type of the nodes to place.")
 @click.option(
-    "--pods-per-node", type=click.IntRange(0), metavar="N", help="Their capacity by default."
+    "--pods-per-node",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Pods on each node; by default its capacity.",
 )
 @mode_option()
 @click.option(
     "--configmap",
     "-c",
     type=click.File("rb"),
-    help="amazon-vpc-cni as YAML or JSON, for mode and targets; the defaults without it.",
+    help=(
+        "ConfigMap amazon-vpc-cni as YAML or JSON, for mode and targets; by default those "
+        "of the controller."
+    ),
 )
 @click.option(
     "--keep-free",
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Addresses left for others, such as 16 for the control plane.",
+    help="Addresses to leave free, such as 16 for the control plane.",
 )
 @click.option(
     "--show",
     type=click.Choice(_SHOWS),
-    help="What JSON and CSV hold: fits if a type is named, else census. A printed table "
-    "shows all but the blocks.",
+    help=(
+        "Content of JSON and CSV: fits if a type is named, else census. A printed table "
+        "shows all but the blocks."
+    ),
 )
 @output_option
 def subnet(
@@ -241,7 +252,7 @@ def subnet(
     output: str,
 ) -> None:
     """
-    Census of a subnet with its used addresses, and the nodes that still fit.
+    Show the addresses and blocks of a subnet, and the nodes that still fit.
 
     \b
     Examples:

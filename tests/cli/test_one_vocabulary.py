@@ -538,7 +538,7 @@ def test_fish_shows_whole_descriptions(on_path):
     done = subprocess.run(
         ["fish", "--no-config", "-c", asked], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout == "subnets\tShow each subnet: free, used by whom, room for more nodes.\n"
+    assert done.stdout == "subnets\tShow each subnet: free addresses, users, room for more nodes.\n"
 
 
 @pytest.mark.parametrize(
