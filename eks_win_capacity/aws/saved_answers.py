@@ -525,6 +525,10 @@ def _node_group(
         autoscaling_groups=tuple(groups),
         system=_system(data, running, systems) if custom else "",
         instances=running,
+        issues=tuple(
+            without_accounts(f"{one.get('code')}: {one.get('message') or ''}")
+            for one in (item.get("health") or {}).get("issues") or ()
+        ),
         warm_pool=_warm_pool(
             scaled.get("WarmPoolConfiguration") or item.get("warmPoolConfig"),
             scaled,

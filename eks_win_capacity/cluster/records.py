@@ -424,6 +424,8 @@ class NodeGroup(Shown):
     prefixes : int or None
         /28 prefixes that its launch template gives the first interface; None if that is not
         known. [prefixes]
+    issues : tuple of str
+        What EKS finds wrong with it, as ``code: message``, without account ids.
     """
 
     name: str
@@ -455,6 +457,7 @@ class NodeGroup(Shown):
     dsr: bool = False
     warm_pool: int = 0
     prefixes: int | None = None
+    issues: tuple[str, ...] = ()
 
     @property
     def windows(self) -> bool | None:

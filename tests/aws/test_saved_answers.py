@@ -767,3 +767,13 @@ def test_no_state_carries_the_account_of_a_role(arn):
     assert (state.cluster_role, state.node_groups[0].role) == ("x", "x")
     assert state.access_entries[0].role == "x"
     assert ACCOUNT not in json.dumps(state.to_dict())
+
+
+def test_what_eks_finds_wrong_with_a_group_is_read_without_accounts():
+    issue = {"code": "AccessDenied", "message": "arn:aws:iam::123456789012:role/win may not"}
+    ill = {
+        "nodegroup": {**NODEGROUP["nodegroup"], "status": "DEGRADED", "health": {"issues": [issue]}}
+    }
+    (group,) = load_files(ill).node_groups
+    assert group.issues == ("AccessDenied: arn:aws:iam::ACCOUNT_ID:role/win may not",)
+    assert load_files(NODEGROUP).node_groups[0].issues == ()

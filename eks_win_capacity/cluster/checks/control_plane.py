@@ -232,13 +232,24 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
 
 @Check(
     "windows-nodes-ready",
-    considers="Windows nodes ready",
+    considers="Windows nodes ready, and no Windows node group in a bad way",
     severity="warning",
     why="a node that is not ready takes no pods, and its addresses stay attached",
     source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
-    needs=("nodes",),
 )
 def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
+    ill = [g for g in look.groups if g.issues or g.status.endswith(("DEGRADED", "_FAILED"))]
+    for group in ill:
+        issues = f": {'; '.join(group.issues)}" if group.issues else ""
+        yield rule.failed(
+            f"node group {group.name} is {group.status or 'not well'}{issues}",
+            f"mend what EKS names, then see whether it starts nodes: aws eks describe-nodegroup "
+            f"--cluster-name {look.cluster} --nodegroup-name {word(group.name, 'NODE_GROUP')}",
+            subject=group.name,
+        )
+    if look.state.nodes is None:
+        yield rule.unknown(look, "nodes")
+        return
     nodes = look.windows
     silent = [node.name for node in nodes if node.ready is None]
     late = [node.name for node in look.broken]
@@ -260,7 +271,7 @@ def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.unknown(
             look, seen=f"{some(silent)} report no Ready condition", remedy="kubectl get nodes"
         )
-    if not late and not silent and not any(node.barred for node in nodes):
+    if not (ill or late or silent or any(node.barred for node in nodes)):
         yield rule.passed(f"{count_of(len(nodes), 'Windows node')} ready")
 
 
