@@ -27,6 +27,8 @@ from eks_win_capacity.forecast.monitoring import is_document, usage_table
 from eks_win_capacity.forecast.read import MOST, Table, listed, numbers, read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -122,39 +124,33 @@ def read_rows(
     )
 
 
-def _perhaps_percent(kind: str, values: Floats, capacity: Floats) -> list[Finding]:
+def _perhaps_percent(kind: str, values: Floats, capacity: Floats) -> Iterator[Finding]:
     """What is said of counts that look like percentages; shares are refused."""
     high = np.nanmax(values, initial=0.0)
     if kind == "percent" or high > _WHOLE or not (values % 1 > 0).any():
-        return []
+        return
     if high <= 1:
         raise InputError(
             f"{kind} addresses are counts, and the largest value is {high:g}: of shares give 100 times "
             "as much, with percent=NAME"
         )
-    if np.nanmax(capacity, initial=0.0) <= 2 * _WHOLE:
-        return []
-    return [
-        told(
+    if np.nanmax(capacity, initial=0.0) > 2 * _WHOLE:
+        yield told(
             "perhaps-percent",
             f"the values of {kind} addresses are not whole, and none is above {_WHOLE}",
             "they were read as addresses; if they are percentages, say so with percent=NAME",
             severity="warning",
         )
-    ]
 
 
-def _assumed(table: Table) -> list[Finding]:
+def _assumed(table: Table) -> Iterator[Finding]:
     """What nothing says, and is taken to be."""
-    if not table.assumed:
-        return []
-    return [
-        told(
+    if table.assumed:
+        yield told(
             "assumed-used",
             f"nothing says whether {table.assumed!r} counts used or available addresses",
             "it was read as used ones; say it with used=True or available=True",
         )
-    ]
 
 
 def _refuse_stray_times(times: pd.DatetimeIndex) -> None:
@@ -169,33 +165,23 @@ def _refuse_stray_times(times: pd.DatetimeIndex) -> None:
         )
 
 
-def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> list[Finding]:
+def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> Iterator[Finding]:
     by_subnet = np.argsort(code, kind="stable")
     moved = np.diff(times.asi8[by_subnet])[np.diff(code[by_subnet]) == 0]
-    if not (moved < 0).any():
-        return []
-    return [
-        told(
-            "unsorted-history",
-            f"{count_of(int((moved < 0).sum()), 'time')} went back",
-            "rows are sorted by time",
-        )
-    ]
+    if back := int((moved < 0).sum()):
+        went = f"{count_of(back, 'time')} went back"
+        yield told("unsorted-history", went, "rows are sorted by time")
 
 
-def _changes(limits: Floats, current: Floats, code: NDArray[np.intp]) -> list[Finding]:
+def _changes(limits: Floats, current: Floats, code: NDArray[np.intp]) -> Iterator[Finding]:
     """Where the capacity was another one before."""
     other = (limits != current[code]) & ~np.isnan(limits)
-    if not other.any():
-        return []
-    count = len(np.unique(code[other]))
-    return [
-        told(
+    if count := len(np.unique(code[other])):
+        yield told(
             "capacity-changed",
             f"the capacity of {count_of(count, 'subnet')} changed",
             "each value is held against the capacity of its time, the future against the newest",
         )
-    ]
 
 
 def _as_used(values: Floats, capacity: Floats, times: pd.DatetimeIndex, kind: str) -> Floats:

@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from eks_win_capacity.forecast.seasons import Seasons, adapted, seasons
-from eks_win_capacity.forecast.smoothing import Filtered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +53,9 @@ _LIKE = 2.0
 
 _AS_BEFORE = 2
 """Steps like the newest, and none back, that show a series to grow in steps."""
+
+_FOLLOWED = 0.3
+"""What of each new value the level takes over that says what a full subnet hid."""
 
 _MONTHS = 57
 """Periods whose median is the level that a surge stands on: twice as long as one may last."""
@@ -104,19 +106,16 @@ class Calendar:
 
 def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> Parts:
     """Parts of the histories, with what full subnets hide put back."""
-    periods, filled = bound.shape[1], _filled(bound, seen)
+    filled = _filled(bound, seen)
     if calendar.lengths and not seen.all():
         filled = _in_season(filled, seen, calendar)
     parts = _apart(filled, seen, censored, calendar)
     # An unfinished last period takes one more round, saturation in between more.
     for _ in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
-        clean = parts.clean
-        passed = Filtered.of(clean, seen, [periods])
-        (fit,) = passed.fits(within_day=calendar.day > 1)
-        sigma = fit.sigma[fit.likeliest][:, None]
-        errors = passed.innovations(fit, np.full(len(clean), periods), periods)
-        mean = clean - errors - (parts.level - parts.raw)
-        mean = mean * parts.season.factor + parts.season.term
+        clean, season = parts.clean, parts.season
+        usual = pd.DataFrame(clean.T).ewm(alpha=_FOLLOWED).mean().shift().bfill().to_numpy().T
+        sigma = np.sqrt(((clean - usual) ** 2).mean(axis=1, keepdims=True))
+        mean = (usual + parts.raw - parts.level) * season.factor + season.term
         filled = np.where(censored, _above(bound, mean, sigma), filled)
         parts = _apart(filled, seen, censored, calendar)
     return parts
