@@ -395,7 +395,8 @@ def explain(*, output: str, pods: tuple[str, ...], load: Callable[[], ClusterSta
 
     \b
     Examples:
-      kubectl get nodes,pods,events -A -o json | eks-win-capacity explain -f -
+      kubectl get nodes,pods,deployments,events -A -o json > k.json
+      eks-win-capacity explain -f k.json
       eks-win-capacity explain -f k.json shop/web-5d7c9
     """  # noqa: D301
     from eks_win_capacity.cluster import explain_pending

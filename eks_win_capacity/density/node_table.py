@@ -56,6 +56,7 @@ UNNAMED: Final = "column_"
 """What columns of a table without a head are called, with their number from 1."""
 
 _SAMPLE: Final = 1_000
+_NAMED: Final = 5
 _MOST_NODES: Final = 1_000_000_000
 
 
@@ -286,12 +287,17 @@ def _windows_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
     if name is None:
         return frame
     words = _words(frame[name])
-    windows = words.str.contains("windows", regex=False).astype(bool)
+    windows = words.str.contains(r"\bwin(?:dows|\d|\b)").astype(bool)
     # A column that names no system at all, such as one of EKS platform versions, says nothing.
     if not windows.any() and not words.str.contains("linux", regex=False).any():
         return frame
     if left := _left(~windows, weights):
-        notes.append(f"{count_of(left, 'row')} left out: not Windows by {str(name)!r}")
+        systems = [word or "empty" for word in sorted(set(words[~windows]))]
+        more = ", ..." * (len(systems) > _NAMED)
+        notes.append(
+            f"{count_of(left, 'row')} left out: not Windows by {str(name)!r} "
+            f"({', '.join(systems[:_NAMED])}{more})"
+        )
     return frame[windows]
 
 
@@ -302,7 +308,7 @@ def _present_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
     gone = _words(frame[name]).map(lambda word: word.partition(",")[0]).isin(_GONE)
     if left := _left(gone, weights):
         states = sorted(set(frame.loc[gone, name].astype(str)))
-        notes.append(f"{count_of(left, 'row')} left out: {', '.join(states[:5])}")
+        notes.append(f"{count_of(left, 'row')} left out: {', '.join(states[:_NAMED])}")
     return frame[~gone]
 
 

@@ -262,3 +262,10 @@ def test_rows_that_repeat_another_are_said(rows, said):
 def test_a_column_that_may_count_nodes_is_said(text, said):
     assert [said in note for note in node_table(read(text), CATALOG).notes] == [True] * bool(said)
     assert not node_table(read(text), CATALOG, count="none").notes
+
+
+def test_windows_has_several_spellings_and_what_is_left_out_is_named():
+    systems = ["WINDOWS", "Win2022", "win", "Darwin", "amazon linux 2", None]
+    table = node_table(pd.DataFrame({"type": ["m5.large"] * 6, "os": systems}), CATALOG)
+    assert len(table.frame) == 3
+    assert table.notes == ("3 rows left out: not Windows by 'os' (empty, amazon linux 2, darwin)",)
