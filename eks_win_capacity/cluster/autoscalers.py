@@ -111,7 +111,7 @@ def _match(pod: Pod, need: PodNeed, text: str, view: ClusterView) -> Change:
         remedy = (
             f"allow a larger type in the requirements of NodePool {pool}"
             + (f", such as {fits}" if fits else "")
-            + f", or lower what the pod requests: kubectl edit nodepool {pool}"
+            + f", or lower the pod's requests: kubectl edit nodepool {pool}"
         )
     else:
         remedy = f"require kubernetes.io/os In [{system}] in NodePool {pool}"

@@ -554,7 +554,7 @@ def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
         return
     yield Change(
         code="more-nodes",
-        remedy="start nodes of a larger type, or lower what the pod requests",
+        remedy="start nodes of a larger type, or lower the pod's requests",
         gain=0,
         feasible=False,
         why=f"it fits no new {' or '.join(names)}: {need.cpu_m:,} m of CPU, "
@@ -563,9 +563,9 @@ def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     name = view.larger(need)
     yield Change(
         code="larger-type",
-        remedy=f"{launchers(view, names)[0].takes_type(name)}, or lower what the pod requests"
+        remedy=f"{launchers(view, names)[0].takes_type(name)}, or lower the pod's requests"
         if name
-        else "lower what the pod requests: no type of the catalog holds it",
+        else "lower the pod's requests: no type in the catalog is large enough",
         unit="",
         nodes=1,
         why=f"it fits no new {' or '.join(names)}",

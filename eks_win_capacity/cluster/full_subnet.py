@@ -332,7 +332,7 @@ def lean_targets(
         f"{count_of(blocks, 'whole prefix', 'whole prefixes')} among them"
         + (f"; {least:,} are needed" if gain < least else "")
         if gain
-        else f"the targets are lean already: nothing would be freed {where}",
+        else f"the targets are already low: nothing would be freed {where}",
     )
 
 
@@ -368,7 +368,7 @@ def _freed_by_lean_targets(subnet: SubnetState | None, view: ClusterView) -> tup
 def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
     """Command that sets the lowest targets under which every pod still gets its address."""
     if pool is None:
-        return "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
+        return "lower the warm targets of idle nodes in ConfigMap amazon-vpc-cni"
     targets = lean(prefix_delegation=pool.prefix_delegation)
     values = {
         acting_key(view.state, target.key): str(getattr(targets, target.name))
@@ -423,8 +423,8 @@ def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
         return change(
             remedy=general,
             feasible=None,
-            why="what holds the addresses of the subnet is not known: give the answer of aws ec2 "
-            "describe-network-interfaces",
+            why="the users of the subnet's addresses are unknown: add the output of "
+            "aws ec2 describe-network-interfaces",
         )
     steps = drains_for_blocks(view.state, subnet_id=subnet.subnet_id, blocks=1)
     if not steps:
@@ -432,7 +432,7 @@ def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
             remedy=general,
             gain=0,
             feasible=False,
-            why="somebody who is not a Windows node holds an address in every broken block",
+            why="every broken block contains an address of something other than a Windows node",
         )
     first = steps[0]
     return change(

@@ -179,7 +179,7 @@ class Pod(Shown):
     @property
     def without_request(self) -> bool:
         """
-        Whether it needs a pod address and asked for none, so that none will come.
+        Whether it needs a pod address but did not request one, so it never gets one.
 
         A pod that runs, or that has an address, proves the contrary, as does a scheduler
         that misses the resource for it.

@@ -506,7 +506,7 @@ class Launcher:
                 f"{word(self.node_class, 'EC2NODECLASS')}: Karpenter replaces its nodes"
             )
         if group is None:
-            return f"replace the nodes by ones with {image}"
+            return f"replace the nodes with ones that use {image}"
         if not group.managed:
             return (
                 f"name {image} in the launch template of {self.word}, and replace its nodes: "

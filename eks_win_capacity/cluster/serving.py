@@ -46,8 +46,8 @@ PREFIX_VERSIONS: Final[Mapping[str, int]] = {
 """Lowest platform version with prefix delegation on Windows, by Kubernetes version."""
 
 REASONS: Final = {
-    "mode-changed": "the number belongs to the other mode: the ConfigMap was changed under the "
-    "live node, and the controller has not updated it since, or not from this ConfigMap",
+    "mode-changed": "the number belongs to the other mode: the ConfigMap changed while the node "
+    "was live, and the controller has not updated the node since, or not from this ConfigMap",
     "platform-version": "the ConfigMap asks for prefix delegation, and the cluster's platform "
     "version is too old for it",
     "platform-too-old": "the cluster's platform version is too old for Windows support",
@@ -63,10 +63,10 @@ REASONS: Final = {
     "windows-ipam-off": "enable-windows-ipam is not true: the controller manages no Windows nodes",
     "role-policy": "the cluster role lacks AmazonEKSVPCResourceController: the controller may not "
     "attach addresses",
-    "node-event": "the controller has not initialised the node, and an event of the node says why",
-    "not-initialised": "the controller has not initialised the node, or cannot: its events say why",
-    "not-reported": "what the node can give was not in what was loaded",
-    "mode-unknown": "neither the ConfigMap nor the nodes tell which mode the cluster is in",
+    "node-event": "the controller has not initialised the node; an event of the node says why",
+    "not-initialised": "the controller has not initialised the node, or cannot; its events say why",
+    "not-reported": "the loaded data do not contain the node's allocatable resources",
+    "mode-unknown": "neither the ConfigMap nor the nodes show the mode of the cluster",
 }
 """Why a node may advertise another number than is computed."""
 

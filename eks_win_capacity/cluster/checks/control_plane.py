@@ -154,8 +154,8 @@ def _add_linux(look: Look) -> str:
     return (
         f"{linux}; or Fargate: aws eks create-fargate-profile --cluster-name {look.cluster} "
         f"--fargate-profile-name coredns --pod-execution-role-arn {word(None, 'POD_ROLE_ARN')} "
-        "--selectors 'namespace=kube-system,labels={k8s-app=kube-dns}', then take the annotation "
-        "that bars Fargate off and restart it: kubectl patch deployment -n kube-system coredns "
+        "--selectors 'namespace=kube-system,labels={k8s-app=kube-dns}', then remove the annotation "
+        "that excludes Fargate and restart it: kubectl patch deployment -n kube-system coredns "
         '--type json -p \'[{"op": "remove", "path": "/spec/template/metadata/annotations/'
         "eks.amazonaws.com~1compute-type\"}]'; kubectl rollout restart -n kube-system deployment "
         "coredns"
@@ -176,7 +176,7 @@ def _enough_dns_hosts(rule: Check, look: Look, least: int) -> Iterator[Finding]:
     "coredns-capacity",
     considers="One Linux node or Fargate pod for CoreDNS",
     severity="error",
-    why="CoreDNS runs on Linux alone: without it no pod resolves a name",
+    why="CoreDNS runs only on Linux: without it no pod can resolve names",
 )
 def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
     if _dns_runs(look) is False:
@@ -193,7 +193,7 @@ def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
     "coredns-redundancy",
     considers="Two Linux nodes or Fargate pods recommended for CoreDNS",
     severity="warning",
-    why="with one host for CoreDNS, its loss or its update takes name resolution from every pod",
+    why="with one host for CoreDNS, all pods lose name resolution when it fails or is updated",
 )
 def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     return _enough_dns_hosts(rule, look, 2)
@@ -220,8 +220,8 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     if served:
         yield rule.unknown(
             look,
-            seen=f"{seen}; {some(served)} advertise addresses all the same, so a policy of the "
-            "customer's may grant what it does",
+            seen=f"{seen}; {some(served)} advertise addresses nevertheless, so a customer "
+            "managed policy may grant the same permissions",
             remedy=f"aws iam list-role-policies --role-name {role}, and the documents of the "
             "policies that it and the list above name: ec2:AssignPrivateIpAddresses and "
             "ec2:UnassignPrivateIpAddresses must be in one",
@@ -234,7 +234,7 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     "windows-nodes-ready",
     considers="Windows nodes ready, and no Windows node group in a bad way",
     severity="warning",
-    why="a node that is not ready takes no pods, and its addresses stay attached",
+    why="a node that is not ready accepts no pods, and its addresses stay attached",
     source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
 )
 def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
@@ -280,7 +280,7 @@ def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
     considers="No custom networking with Windows",
     severity="warning",
     why="Windows nodes ignore ENIConfig: their pods take addresses from the node's own subnet, "
-    "which custom networking was meant to spare",
+    "which custom networking is meant to avoid",
 )
 def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
     name = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
@@ -303,8 +303,8 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
     "security-groups-for-pods",
     considers="No security groups for pods with Windows",
     severity="error",
-    why="a branch interface cannot serve a Windows pod: the policy has no effect there, or the "
-    "pod does not start",
+    why="a branch interface cannot serve a Windows pod: the policy has no effect, or "
+    "the pod does not start",
     whole=("security_group_policies", "pods", "workloads"),
     clear="no SecurityGroupPolicy selects Windows pods",
 )
@@ -347,7 +347,7 @@ def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
     "fargate-windows-pods",
     considers="No Windows pods on Fargate",
     severity="error",
-    why="Fargate runs Linux alone: a Windows pod that a profile selects stays pending",
+    why="Fargate runs only Linux: a Windows pod that a profile selects stays pending",
     whole=("fargate_profiles", "pods", "workloads"),
     clear="no Fargate profile selects a Windows pod",
 )
@@ -418,7 +418,7 @@ def _compute_check(
     "auto-mode-windows-pods",
     considers="No Windows pods in EKS Auto Mode",
     severity="error",
-    why="Auto Mode starts Linux nodes alone: a Windows pod left to it stays pending",
+    why="Auto Mode starts only Linux nodes: a Windows pod that relies on it stays pending",
 )
 def auto_mode_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
     yield from _compute_check(rule, look, "auto", part="auto_mode", exists=look.state.auto_mode)
@@ -428,7 +428,7 @@ def auto_mode_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
     "hybrid-windows-pods",
     considers="No Windows pods on Hybrid Nodes",
     severity="error",
-    why="Hybrid Nodes run Linux alone, and the VPC gives their pods no addresses",
+    why="Hybrid Nodes run only Linux, and the VPC gives their pods no addresses",
 )
 def hybrid_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
     yield from _compute_check(
@@ -493,7 +493,7 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
         if not data
         else f"the ConfigMap lacks {ENABLE_IPAM}"
         if value is None
-        else f"{ENABLE_IPAM} is {value!r}, which does not read as true"
+        else f"{ENABLE_IPAM} is {value!r}, which is not parsed as true"
     )
     create = (
         f"kubectl create configmap -n kube-system amazon-vpc-cni --from-literal={ENABLE_IPAM}=true "
@@ -539,7 +539,7 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
 
 @Check(
     "warm-targets",
-    considers="Warm targets of the ConfigMap do what they say",
+    considers="Warm targets of the ConfigMap have their intended effect",
     severity="warning",
     why="targets decide how many addresses idle nodes hold, and whether pods wait for one",
     source=CONTROLLER,
@@ -573,15 +573,16 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
             files=_mended(look) if settings else None,
         )
     else:
-        yield rule.passed("the warm targets hold no trap")
+        yield rule.passed("the warm targets have no known problem")
 
 
 @Check(
     "subnet-room",
     considers="Room in the subnets for one more Windows node",
     severity="error",
-    why="a node takes its own address and what its warm pool holds from its own subnet; in prefix "
-    "mode whole aligned /28 blocks, so a fragmented subnet is full before its addresses are",
+    why="a node takes its own address and those of its warm pool from its subnet; prefix mode "
+    "needs "
+    "whole aligned /28 blocks, so a fragmented subnet is full before its addresses run out",
     source=PREFIXES,
     whole=("subnets",),
     needs=("subnets", "cni_configmap"),
@@ -652,7 +653,8 @@ def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
 
 @Check(
     "control-plane-room",
-    considers="Free addresses for the control plane in the cluster's subnets: 6, better 16",
+    considers="Free addresses for the control plane in the cluster's subnets: at least 6, "
+    "recommended 16",
     severity="warning",
     why="EKS puts interfaces into these subnets when it updates the control plane; without room "
     "the update fails",

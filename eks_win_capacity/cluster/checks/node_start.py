@@ -117,13 +117,13 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
     "bootstrap-without-ami",
     considers="A bootstrap script only in a launch template that names an AMI",
     severity="error",
-    why="EKS starts its own AMIs with a bootstrap call of its own: a second one in the user data "
-    "runs beside it, its arguments are lost or the node does not join",
+    why="EKS adds its own bootstrap call to its AMIs: if the user data has a second "
+    "one, its arguments are lost or the node does not join",
     source='Amazon EKS user guide, "Customize managed nodes with launch templates": '
     "https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html",
     whole=("node_groups",),
     needs=("node_groups",),
-    clear="no managed Windows group is started twice",
+    clear="no managed Windows group runs the bootstrap script twice",
 )
 def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
     groups = [group for group in look.groups if group.managed]
@@ -133,7 +133,7 @@ def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.failed(
             f"the launch template of {some(wrong)} runs the bootstrap script and names no AMI",
             "name the AMI id in the template (aws ssm get-parameter --name /aws/service/"
-            "ami-windows-latest/...), or take the bootstrap call out of its user data",
+            "ami-windows-latest/...), or remove the bootstrap call from its user data",
         )
     if blind:
         yield rule.unknown(
@@ -143,10 +143,10 @@ def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
 
 @Check(
     "service-cidr",
-    considers="-ServiceCIDR where the cluster's service addresses are chosen by hand",
+    considers="-ServiceCIDR where the cluster's service CIDR is set by hand",
     severity="error",
-    why="the bootstrap script assumes one of EKS' own ranges: with another one the pods ask a "
-    "DNS address that does not exist",
+    why="the bootstrap script assumes a default range of EKS: with another range, pods use "
+    "a DNS address that does not exist",
     source=AMIS,
 )
 def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
@@ -155,7 +155,7 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.unknown(look, "service_cidr")
         return
     if cidr in DEFAULT_SERVICE_CIDRS:
-        yield rule.passed(f"services have {cidr}, as EKS chooses by itself")
+        yield rule.passed(f"services have {cidr}, a default of EKS")
         return
     if look.state.node_groups is None:
         yield rule.unknown(look, "node_groups")
@@ -188,8 +188,8 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
     "direct-server-return",
     considers="Direct server return where a cluster has more than 100 services",
     severity="info",
-    why="without it kube-proxy on Windows keeps several host policies for each service, and runs "
-    "out of them near 100 services",
+    why="without it, kube-proxy on Windows needs several host policies for each service, and "
+    "exhausts them near 100 services",
     source='Kubernetes, "Networking on Windows", load balancing: '
     "https://kubernetes.io/docs/concepts/services-networking/windows-networking/",
     whole=("services",),
@@ -226,13 +226,12 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
     "launch-prefixes",
     considers="/28 prefixes that nodes get at launch: by the launch template or ipPrefixCount",
     severity="warning",
-    why="each holds a slot and a whole /28 block of the subnet before any pod runs: in "
-    "secondary mode the controller only gives them back, and EC2 starts no node with more than its "
-    "interface holds",
+    why="each takes a slot and a whole /28 block of the subnet before any pod runs; "
+    "in secondary mode the controller only releases them, and EC2 does not start a node with more than its interface holds",
     source=CONTROLLER,
     whole=("node_groups", "node_classes"),
     needs=("node_groups|node_classes",),
-    clear="no Windows node gets prefixes at launch, as far as is known",
+    clear="no Windows node is known to get prefixes at launch",
 )
 def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
     given = [
@@ -280,7 +279,7 @@ def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, 
     "local-cluster",
     considers="No Windows nodes in a local cluster on an Outpost",
     severity="error",
-    why="a local cluster takes self-managed nodes of Amazon Linux alone",
+    why="a local cluster supports only self-managed nodes of Amazon Linux",
     source='Amazon EKS user guide, "Create an Amazon EKS local cluster on an AWS Outpost": '
     "https://docs.aws.amazon.com/eks/latest/userguide/eks-outposts-local-cluster-create.html",
     needs=("local_cluster",),
@@ -298,10 +297,11 @@ def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
 
 @Check(
     "windows-ami-regions",
-    considers="Windows AMI types of managed node groups in commercial Regions alone",
+    considers="Windows AMI types of managed node groups only in commercial Regions",
     severity="error",
-    why="EKS makes no managed node group with a Windows AMI type in GovCloud, in China or in another "
-    "partition",
+    why="EKS supports managed node groups with a Windows AMI type only in the commercial "
+    "partition, not in "
+    "GovCloud or China",
     source="Amazon EKS API reference, CreateNodegroup (2026-11-27): "
     "https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateNodegroup.html",
     whole=("node_groups",),
@@ -339,9 +339,10 @@ def _edit(pool: NodePool) -> str:
 
 @Check(
     "karpenter-node-os",
-    considers="NodePools of Karpenter name kubernetes.io/os beside Windows workloads",
+    considers="NodePools of Karpenter name kubernetes.io/os if there are Windows workloads",
     severity="error",
-    why="Karpenter counts a DaemonSet for Windows onto the nodes of a pool that names no system: "
+    why="Karpenter counts Windows DaemonSets on the nodes of a pool that names no operating "
+    "system: "
     f"where that one asks for {ADDRESS_RESOURCE}, no Linux type fits and no node is started",
     source=KARPENTER,
     whole=("node_pools", "workloads"),
@@ -485,8 +486,8 @@ def _reached(name: str, used: str, limit: str) -> bool:
     "karpenter-node-claims",
     considers="NodeClaims of Karpenter that become nodes",
     severity="warning",
-    why="a claim that EC2 refuses, or whose node registers no addresses, never takes a pod, and "
-    "Karpenter makes the next one just like it",
+    why="a claim that EC2 refuses, or whose node registers no addresses, never runs a pod, "
+    "and Karpenter keeps making similar claims",
     source="Karpenter, NodeClaims: https://karpenter.sh/docs/concepts/nodeclaims/",
     whole=(),
 )

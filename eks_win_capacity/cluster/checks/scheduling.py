@@ -426,8 +426,8 @@ def gmsa_credentials(rule: Check, look: Look) -> Iterator[Finding]:
     if empty:
         yield rule.failed(
             f"{some([pod.full_name for pod in empty])} name a credential spec without its contents",
-            f"{looked}; install the webhook of kubernetes-sigs/windows-gmsa, then create the pods "
-            "anew",
+            f"{looked}; install the webhook of kubernetes-sigs/windows-gmsa, then recreate "
+            "the pods",
         )
     else:
         yield rule.unknown(

@@ -86,7 +86,7 @@ def _each_type(
     "instance-type-windows",
     considers="Instance types that run Windows; amd64 only, no Arm",
     severity="error",
-    why="on other types Windows does not start",
+    why="Windows does not start on other types",
     whole=("node_groups",),
 )
 def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
@@ -101,9 +101,10 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
                 subject=name,
             )
         return rule.passed(
-            f"nothing is known against Windows on {name}{look.aged(look.catalog.as_of)}"
+            f"no known problem with Windows on {name}{look.aged(look.catalog.as_of)}"
             if row.windows.status == "supported"
-            else f"{name} is not known to refuse Windows; its caveats are a check of their own",
+            else f"{name} has no known reason not to run Windows; a separate check covers its "
+            f"caveats",
             subject=name,
         )
 
@@ -114,7 +115,7 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     "instance-type-caveats",
     considers="Instance types with a known caveat under Windows",
     severity="warning",
-    why="such a type runs Windows, but not all of it as expected",
+    why="such a type runs Windows, but with limitations",
     whole=("node_groups",),
 )
 def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
@@ -140,7 +141,7 @@ def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
     "instance-type-controller",
     considers="Instance types that the VPC resource controller knows",
     severity="warning",
-    why="a node of a type that the control plane's table lacks gets no pod addresses",
+    why="a node gets no pod addresses if the control plane's table lacks its type",
     source=CONTROLLER,
     whole=("node_groups",),
 )
@@ -234,15 +235,14 @@ def _served_again(look: Look, reason: str, node: str) -> str:
         f"{look.instead_of(look.state.nodes_by_name[node].instance_type)}",
     }
     command = f"kubectl describe node {word(node, 'NODE')}"
-    return of.get(reason, f"see the events of the node for the reason: {command}")
+    return of.get(reason, f"check the events of the node for the reason: {command}")
 
 
 @Check(
     "pods-get-addresses",
     considers="Placed Windows pods get their addresses",
     severity="error",
-    why="a pod that was placed and gets no address stays in ContainerCreating, and waiting alone "
-    "does not help",
+    why="a placed pod without an address stays in ContainerCreating, and waiting does not help",
     source=CONTROLLER,
     whole=("pods",),
     needs=("nodes", "pods"),
@@ -260,7 +260,7 @@ def pods_get_addresses(rule: Check, look: Look) -> Iterator[Finding]:
     silent = [pod.full_name for pod in look.state.windows_pods or () if pod.without_request]
     if silent:
         yield rule.failed(
-            f"{some(silent)} asked for no vpc.amazonaws.com/PrivateIPv4Address, so none comes",
+            f"{some(silent)} requested no vpc.amazonaws.com/PrivateIPv4Address, so they get none",
             'put kubernetes.io/os: "windows" under nodeSelector of the pod template and create '
             "the pods anew: the webhook adds the request only then",
             subject="no-address-asked",
@@ -271,13 +271,13 @@ def pods_get_addresses(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 _UNBLOCKED: Final = {
-    "prefixes": "reserve or drain whole /28 blocks in its subnet, or take another one",
-    "subnet": "free addresses in its subnet, or take another one",
+    "prefixes": "reserve or free whole /28 blocks in its subnet, or use another subnet",
+    "subnet": "free addresses in its subnet, or use another subnet",
     "slots-held": "cordon, drain and replace the node: its slots are of the other mode",
     "addresses": "run fewer pods on it: it advertises fewer addresses than pods were placed",
     "starved": "raise the warm targets: see warm-targets",
     "not-served": "let the controller serve it: see node-advertises-addresses",
-    "node-not-ready": "its kubelet must come back first: see windows-nodes-ready",
+    "node-not-ready": "restore its kubelet first: see windows-nodes-ready",
 }
 """What helps against each obstacle, in short."""
 
@@ -396,8 +396,8 @@ def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
     "kubelet-max-pods",
     considers="Kubelet max-pods against addresses; AWS suggests 110, at most 250",
     severity="warning",
-    why="the kubelet takes 110 pods unless it is told otherwise: addresses above that are paid "
-    "for in the subnet and never used; AWS advises 110 below 30 vCPUs and 250 above",
+    why="the kubelet runs at most 110 pods unless configured otherwise: addresses above that are "
+    "taken from the subnet and never used; AWS advises 110 below 30 vCPUs and 250 above",
     source=PREFIXES,
     needs=("nodes|node_groups|node_pools",),
 )
@@ -468,8 +468,8 @@ def _none_yet(rule: Check, look: Look) -> Finding:
     "linux-max-pods-list",
     considers="Linux max-pods lists (of nodeadm, once eni-max-pods.txt) mislead on Windows",
     severity="warning",
-    why="those lists count interfaces x (addresses - 1) + 2; a Windows node has one interface and "
-    "no two pods beside it",
+    why="those lists count interfaces x (addresses - 1) + 2; a Windows node has one interface "
+    "and not the two extra pods",
     source=GUIDE,
     needs=("nodes|node_groups|node_pools",),
     clear="no Windows node has the max-pods of the Linux list",
@@ -507,9 +507,9 @@ _NODES: Final = "kubectl get nodes -o json"
     "system-memory",
     considers="At least 2 GiB of memory kept for the system",
     severity="warning",
-    why="Windows does not kill for memory: without a reserve a node pages to disk and stops "
-    "answering; since Kubernetes 1.31 the kubelet evicts below 500 MiB, and earlier not at all "
-    "unless it is told to",
+    why="Windows has no out-of-memory killer: without reserved memory a node pages to disk and "
+    "stops responding; since Kubernetes 1.31 the kubelet evicts below 500 MiB, and earlier not at "
+    "all unless configured",
     source=MEMORY,
     needs=("nodes|node_groups|node_classes",),
 )
@@ -575,8 +575,8 @@ def _memory_of_nodes(rule: Check, look: Look) -> Iterator[Finding]:
     "image-memory",
     considers="Base images need 30 MB (Nano Server) or 45 MB (Server Core)",
     severity="warning",
-    why="a request below what the base image needs by itself lets the scheduler put more pods on "
-    "a node than its memory holds",
+    why="with a request below the need of the base image, the scheduler places more pods on "
+    "a node than its memory can hold",
     source=MEMORY,
     whole=("pods",),
     needs=("pods",),

@@ -71,7 +71,7 @@ def _platform(
     else:
         yield rule.failed(
             f"{running}; {what} needs eks.{lowest} or later",
-            "EKS rolls platform versions out by itself; to get a later one now, update the "
+            "EKS upgrades platform versions automatically; to get a later one now, update the "
             f"Kubernetes version: {update_cluster(state, version)}",
             severity=severity,
         )
@@ -96,7 +96,7 @@ def windows_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
 def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
     serves = platform_serves(look.state, PREFIX_VERSIONS)
     if look.asked is False and serves is not True:
-        yield rule.passed("prefix delegation is not asked for")
+        yield rule.passed("prefix delegation is not requested")
         return
     severity: Severity = "error" if look.asked else "warning"
     yield from _platform(rule, look, PREFIX_VERSIONS, "prefix delegation on Windows", severity)
@@ -106,7 +106,7 @@ def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
     "ip-family",
     considers="No IPv6 with Windows",
     severity="error",
-    why="Windows pods cannot get IPv6 addresses, and the family of a cluster is fixed for life",
+    why="Windows pods cannot get IPv6 addresses, and the IP family of a cluster cannot change",
 )
 def ip_family(rule: Check, look: Look) -> Iterator[Finding]:
     family = (look.state.ip_family or "").lower()
@@ -122,7 +122,7 @@ def ip_family(rule: Check, look: Look) -> Iterator[Finding]:
     else:
         yield rule.failed(
             sentence,
-            "the family cannot be changed: create another cluster for Windows, with "
+            "the IP family cannot be changed: create another cluster for Windows, with "
             "--kubernetes-network-config ipFamily=ipv4",
         )
 
@@ -152,7 +152,7 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
     "windows-server-version",
     considers="Windows Server release and Kubernetes version",
     severity="error",
-    why="EKS has AMIs of each Windows Server release from a certain Kubernetes version on",
+    why="EKS has AMIs of each Windows Server release only from a certain Kubernetes version",
     source=AMIS,
     whole=("node_groups",),
     needs=("nodes|node_groups|node_classes",),
@@ -164,8 +164,9 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.failed(
             f"{some(nodes)}: EKS has had no AMI of Windows Server {name} since "
             f"{dict(WINDOWS_BUILDS_ENDED.values())[name]}",
-            "replace the nodes by ones with an AMI of Windows Server 2022 or 2025, and rebuild "
-            "their images: a container runs on a host of its own release",
+            "replace the nodes with ones that use an AMI of Windows Server 2022 or 2025, and "
+            "rebuild "
+            "their images: a container needs a host of the same release",
             subject=name,
         )
     if strange:
@@ -296,7 +297,7 @@ def _older_nodes(look: Look, text: str) -> str:
 def _updates(look: Look, text: str) -> str:
     """How the nodes of a kubelet version are replaced, for each of what starts them."""
     wide = f"an AMI for {look.state.version}"
-    return f"replace the nodes by ones with {wide}: " + "; ".join(
+    return f"replace the nodes with ones that use {wide}: " + "; ".join(
         one.renews(wide, look.cluster) for one in _with_kubelet(look, text)
     )
 
@@ -314,7 +315,7 @@ def _with_kubelet(look: Look, text: str) -> list[Launcher]:
     considers="Windows AMIs of managed node groups younger than four months",
     severity="warning",
     why="EKS makes Windows AMIs private about four months after their release: a group that still "
-    "names one cannot start nodes",
+    "uses one cannot start nodes",
     source=AMIS,
     whole=("node_groups",),
     needs=("node_groups",),
@@ -339,7 +340,7 @@ def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
     if not late:
         yield rule.passed(
             "no AMI of a managed Windows group is older than four months"
-            + ("" if look.now else " as far as is known: no day was given")
+            + ("" if look.now else " at an unknown date, as none was given")
         )
 
 
@@ -347,7 +348,8 @@ def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
     "kubernetes-support",
     considers="Kubernetes version within EKS' support",
     severity="error",
-    why="after extended support EKS updates the control plane by itself, and older Windows AMIs go",
+    why="after extended support EKS updates the control plane automatically, and older Windows "
+    "AMIs are withdrawn",
     source='Amazon EKS user guide, "Understand the Kubernetes version lifecycle on EKS": '
     "https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html",
 )
