@@ -423,14 +423,7 @@ def _surest(day: int, horizons: float) -> float:
 
 
 def event_frame(events: Any) -> pd.DataFrame:
-    """
-    Bring events of any kind to the columns time, change and perhaps subnet.
-
-    Raises
-    ------
-    InputError
-        If they are none, or columns are missing.
-    """
+    """Events of any kind as columns time, change and perhaps subnet; InputError if they are none."""
     if isinstance(events, Mapping):
         events = list(events.items())
     if isinstance(events, pd.Series):

@@ -43,22 +43,9 @@ class Rows:
     """
     A history as long columns, sorted by subnet and time.
 
-    Attributes
-    ----------
-    subnets : Index
-        Each subnet once, in order of appearance.
-    code : ndarray of int
-        The subnet of each row.
-    times : DatetimeIndex
-    used, capacity : ndarray
-        What was used and the limit at that time.
-    current : ndarray, (subnets,)
-        The newest capacity of each subnet.
-    single : bool
-        Whether one subnet without a name was given.
-    unit : {"addresses", "prefixes", "pods"}
-        What is counted.
-    findings : tuple of Finding
+    Each subnet stands once, in order of appearance; the code is the subnet of each row, with
+    its use and limit of that time. The current capacity of each subnet is its newest. It is
+    single where one subnet without a name was given.
     """
 
     subnets: pd.Index
@@ -234,26 +221,11 @@ _OFFSET = r"\d[T ]\d\d.*?(Z|[+-]\d\d(?::?\d\d)?)$"
 
 def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex, list[Finding]]:
     """
-    Read a column of times.
+    Times of a column, in the zone that days shall be days of.
 
-    Parameters
-    ----------
-    column : Series
-        Timestamps, dates, periods, ISO 8601 strings, or seconds, milli-, micro- or
-        nanoseconds since 1970.
-    timezone : str, tzinfo or None
-        The zone that days shall be days of.
-
-    Returns
-    -------
-    DatetimeIndex, list of Finding
-
-    Raises
-    ------
-    InputError
-        If the times cannot be read, or only some of them have an offset.
-    MissingValueError
-        If times are missing.
+    It holds timestamps, dates, periods, ISO 8601 strings, or seconds, milli-, micro- or
+    nanoseconds since 1970. Raises InputError if they cannot be read, or only some of them have
+    an offset; MissingValueError if some are missing.
     """
     if (missing := column.isna().to_numpy()).any():
         raise missing_error(missing, "the column of times")
@@ -369,12 +341,7 @@ def _year_first(unique: pd.Series[Any]) -> tuple[pd.Series[Any], list[Finding]]:
     Dates that end in the year with the year first; others as they are.
 
     Points part day and month in every country that writes them so. For others the days above
-    12 tell which is which.
-
-    Raises
-    ------
-    InputError
-        If days and months cannot be told apart.
+    12 tell which is which; raises InputError if there is none.
     """
     parts = unique.str.extract(rf"^{_DATES}$")
     if not len(parts) or parts[3].isna().any():

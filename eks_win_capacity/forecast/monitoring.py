@@ -51,23 +51,12 @@ def usage_table(document: Any) -> pd.DataFrame:
     """
     Answer of a monitoring tool as a table of time, subnet and values.
 
-    Parameters
-    ----------
-    document : mapping or list of mapping
-        A range query of Prometheus; get-metric-data or get-metric-statistics of CloudWatch;
-        several answers of describe-subnets, each with a ``time`` beside its ``Subnets``; or a
-        list of the series of the first two alone.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``time``, ``subnet``, one of ``used``, ``available`` and ``percent``, or
-        ``reading`` where the answer does not say which; ``cidr`` where it is known.
-
-    Raises
-    ------
-    InputError
-        If it is another document, only a part, holds no values, or mixes used and available.
+    It is a range query of Prometheus; get-metric-data or get-metric-statistics of CloudWatch;
+    several answers of describe-subnets, each with a ``time`` beside its ``Subnets``; or a
+    list of the series of the first two alone. Values are ``used``, ``available`` or
+    ``percent``, or ``reading`` where the answer does not say which; ``cidr`` stands where it
+    is known. Raises InputError for another document, only a part, one without values, and one
+    that mixes used and available.
     """
     import pandas as pd
 
@@ -201,10 +190,7 @@ def console_table(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """
     Head and rows of a CSV of the CloudWatch console, whose head is several lines.
 
-    Raises
-    ------
-    InputError
-        If it has no rows below its head.
+    Raises InputError if it has no rows below it, or a row has not as many cells.
     """
     names = ["time", *lines[0][1:]]
     rows = [line for line in lines[1:] if line and re.match(r"\d{4}[-/]\d\d", line[0].strip())]

@@ -49,18 +49,9 @@ class Grid:
     Equal periods, each known by its number.
 
     Days and longer periods follow the wall clock of the time zone, so a day of
-    23 or 25 hours is one day; shorter ones follow UTC.
-
-    Attributes
-    ----------
-    length_ns : int
-        Length of a period; 0 if it is counted in months. [ns]
-    months : int
-        Length in months; 0 if it is fixed.
-    anchor_ns : int
-        A start of a period, as wall clock. [ns]
-    zone : object
-        Time zone of the times; None for naive ones.
+    23 or 25 hours is one day; shorter ones follow UTC. The length of a period is in
+    nanoseconds, or in months, and the other one 0; one period starts at the anchor, as
+    wall clock. Naive times have no zone.
     """
 
     length_ns: int
@@ -116,16 +107,7 @@ class Grid:
         return np.asarray(self.clock(time) + spacing_ns < end)
 
     def periods(self, horizon: object, after: pd.Timestamp) -> int:
-        """
-        How many periods a horizon has, rounded up.
-
-        Parameters
-        ----------
-        horizon : int, float, str, Timedelta or timestamp
-            A number of days, a duration such as ``"180d"``, or a date to reach.
-        after : Timestamp
-            The end of the history.
-        """
+        """How many periods a horizon of any kind after the end of a history has, rounded up."""
         days = horizon_days(horizon, after)
         if not np.isfinite(days) or days <= 0:
             raise InputError(
@@ -225,18 +207,8 @@ def grid_for(
     Choose the periods for a history.
 
     Days for anything that comes daily or more often: the day's peak is what
-    exhausts a subnet. What comes more rarely keeps its own spacing.
-
-    Parameters
-    ----------
-    times : DatetimeIndex
-        All times.
-    spacing_ns : int
-        Usual distance of two of them. [ns]
-    step : str, Timedelta or None
-        Length of a period; None chooses.
-    first : Timestamp
-        The oldest time, where periods of several days begin.
+    exhausts a subnet. What comes more rarely keeps its own spacing, unless a step says
+    otherwise. Periods of several days begin at the first time.
     """
     zone = times.tz
     if step is None:
@@ -289,20 +261,10 @@ def _anchored(length_ns: int, zone: Any, first: pd.Timestamp) -> Grid:
 @dataclass(frozen=True)
 class Panel:
     """
-    Peaks of every subnet by period, right-aligned to its own newest period.
+    Peaks of every subnet by period, up to its own newest period, of which the last is the number.
 
-    Attributes
-    ----------
-    grid : Grid
-    last : ndarray of int, (subnets,)
-        Number of the newest period.
-    peaks : list of ndarray
-        Peaks, one array a subnet; NaN where a period has no value.
-    limits : list of ndarray
-        The capacity at the end of each period.
-    censored : list of ndarray of bool
-        Where the peak is only a lower bound of the demand.
-    findings : tuple of Finding
+    A peak is NaN where a period has no value, and censored where it is only a lower bound of
+    the demand; limits are the capacity at the end of each period.
     """
 
     grid: Grid

@@ -141,17 +141,10 @@ def find_roles(
     frame: pd.DataFrame, *, capacity: Any, unit: str | None, **given: str | None
 ) -> Roles:
     """
-    Which column is what; a name that was given must be there.
+    Which column is what; a name that was given for a role must be there.
 
-    Parameters
-    ----------
-    frame : DataFrame
-    capacity : object
-        A string that is not a CIDR names a column.
-    unit : str or None
-        Where columns of addresses and of prefixes stand side by side.
-    **given
-        Names by role.
+    A capacity that is a string and not a CIDR names a column, too. The unit tells where columns
+    of addresses and of prefixes stand side by side.
     """
     roles: Roles = dict.fromkeys(_NAMES)
     for role, name in given.items():

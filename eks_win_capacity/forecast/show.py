@@ -255,23 +255,10 @@ def band(ax: Any) -> str:
 @dataclass(frozen=True)
 class Picture:
     """
-    What the chart of one subnet shows.
+    What the chart of one subnet shows: its rows of the table, of the history and of the path.
 
-    Attributes
-    ----------
-    title, unit : str
-    levels : tuple of float
-        Shares that the intervals hold, smallest first.
-    row : Series
-        The subnet's row of ``forecast.to_pandas()``.
-    past, path : DataFrame
-        Its rows of ``forecast.history`` and ``forecast.path``.
-    lower, upper : ndarray, (periods, levels)
-        Ends of the intervals, not cut at the capacity.
-    shifts : sequence of Timestamp
-        When its level changed.
-    step : int
-        Periods since the newest step, of which nobody knows whether it stays; 0 for none.
+    Ends of the intervals, (periods, levels), are not cut at the capacity. The level changed at
+    the shifts; a newest step, of which nobody knows whether it stays, is so many periods old.
     """
 
     title: str
@@ -287,14 +274,7 @@ class Picture:
 
 
 def chart_formats() -> frozenset[str]:
-    """
-    The endings of files that a chart can be written to.
-
-    Raises
-    ------
-    MissingExtraError
-        Without matplotlib (extra ``plot``).
-    """
+    """The endings of files that a chart can be written to; MissingExtraError without matplotlib."""
     with charts.needs_matplotlib():
         from matplotlib.backend_bases import FigureCanvasBase
     return frozenset(FigureCanvasBase.get_supported_filetypes())
