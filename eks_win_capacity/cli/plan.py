@@ -398,6 +398,7 @@ def _current(values: dict[str, Any] | tuple[str, ...], state: ClusterState | Non
 
 def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
     """What a state cannot tell, and whether a plan made anew leaves the nodes that run."""
+    from eks_win_capacity.cluster.serving import other_requests
     from eks_win_capacity.cluster.state import ClusterState
 
     if not isinstance(given, ClusterState):
@@ -407,6 +408,8 @@ def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
         "keeps apart pods is not in it",
         err=True,
     )
+    if others := other_requests(given):
+        say(f"the plan does not look at {others}", err=True)
     if given.only_namespace:
         say(
             f"all pods of the state are of {given.only_namespace}: those of other namespaces are not "

@@ -138,6 +138,8 @@ class Pod(Shown):
         CSI drivers of its volumes; an empty one where a volume's is not known.
     gmsa_unfilled : str
         The credential spec of a gMSA that it names and whose contents it lacks.
+    other_requests : tuple of str
+        What it requests beside CPU, memory and an address, such as ``ephemeral-storage``.
     """
 
     _LISTED = ("namespace", "name", "phase", "node", "owner", "selects_os", "cpu_m", "memory_bytes")
@@ -165,6 +167,7 @@ class Pod(Shown):
     autoscaler: bool = False
     csi_drivers: tuple[str, ...] = ()
     gmsa_unfilled: str = ""
+    other_requests: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
-from eks_win_capacity.cluster.serving import REASONS, advertised_by
+from eks_win_capacity.cluster.serving import REASONS, advertised_by, other_requests
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
@@ -365,6 +365,10 @@ def _unseen_pods(view: ClusterView) -> list[str]:
         unseen.append(
             f"the nodes of {count_of(len(strays), 'Windows pod')}, first {strays[0].node} of "
             f"{strays[0].full_name}: not among the nodes here"
+        )
+    if others := other_requests(view.state):
+        unseen.append(
+            f"room for {others}: head-room is by addresses, max-pods, CPU and memory alone"
         )
     return unseen
 

@@ -305,6 +305,16 @@ def use_by_node(state: ClusterState) -> dict[str, Use]:
     return dict(use)
 
 
+def other_requests(state: ClusterState) -> str:
+    """What Windows pods request that no capacity is counted of, with who does; empty for nothing."""
+    asking = [pod for pod in state.windows_pods or () if pod.active and pod.other_requests]
+    if not asking:
+        return ""
+    names = ", ".join(sorted({name for pod in asking for name in pod.other_requests}))
+    pods = count_of(len(asking), "pod requests", "pods request")
+    return f"{names}, which {pods}, first {asking[0].full_name}"
+
+
 def advertised_by(node: Node) -> int | None:
     """
     Addresses that a node advertises; None where its allocatable is not known.

@@ -204,6 +204,7 @@ def pod(item: Mapping[str, Any]) -> Pod:
         requests_address=requests_address(spec),
         selector_os=_first(spec.get("nodeSelector") or {}, OS_LABELS),
         address=_address(item["metadata"], status),
+        other_requests=_others(spec),
         **_wishes(spec),
     )
 
@@ -335,6 +336,13 @@ def asked_by(container: Mapping[str, Any]) -> dict[str, Any]:
     """What a container requests, by resource: its limit, where it gives a limit alone."""
     resources = container.get("resources") or {}
     return {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+
+
+def _others(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of what a pod requests beside CPU, memory and its address."""
+    containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+    names = {str(name) for one in containers for name in asked_by(one)}
+    return tuple(sorted(names - {"cpu", "memory", ADDRESS_RESOURCE}))
 
 
 def _request(container: Mapping[str, Any]) -> tuple[int, int]:

@@ -456,3 +456,25 @@ def test_a_container_that_does_not_start_does_not_wait_for_an_address():
     }
     (row,) = explain_pending(kubectl.load({"kind": "List", "items": [NODE, pod]}))
     assert (row.cause, row.change) == ("container", "look")
+
+
+def test_what_pods_request_beside_what_is_counted_is_said(tmp_path):
+    asks = {
+        "requests": {"cpu": "1", "ephemeral-storage": "20Gi"},
+        "limits": {"nvidia.com/gpu": "1"},
+    }
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "a", "namespace": "b"},
+        "spec": {**WINDOWS, "nodeName": "win-1", "containers": [{"resources": asks}]},
+        "status": {"phase": "Running"},
+    }
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps({"kind": "List", "items": [NODE, pod]}))
+    words = "ephemeral-storage, nvidia.com/gpu, which 1 pod requests, first b/a"
+    assert any(words in note for note in cluster_report(load_files(path)).unknown)
+    answer = CliRunner().invoke(cli.app, ["plan", str(path), "-t", "m5.xlarge", "--no-compare"])
+    assert f"the plan does not look at {words}" in answer.output
+    pod["status"]["phase"] = "Succeeded"
+    done = kubectl.load({"kind": "List", "items": [NODE, pod]})
+    assert not any("which" in note for note in cluster_report(done).unknown)
