@@ -352,6 +352,7 @@ def test_refresh_says_what_to_do_outside_a_checkout(tmp_path):
     assert run("refresh", "--from-moto", "--profile", "x").exit_code == 2
 
 
+@pytest.mark.usefixtures("few_types")
 def test_refresh_asks_moto_on_demand(folders):
     result = run(
         "refresh", "--from-moto", "--regions", "ca-west-1", "--data-dir", str(folders.data)
