@@ -89,22 +89,12 @@ _STEADY = (14, 35)
 @dataclass(frozen=True)
 class View:
     """
-    One view of a chunk of series, fitted.
+    One view of a chunk of series, fitted at the last period.
 
-    Attributes
-    ----------
-    name : str
-        One of `VIEWS`: a short history has fewer than four.
-    fit : Fit
-        Its models at the last period.
-    errors, seen : ndarray, (series, periods of the view)
-        Innovations of its likeliest model, in that model's deviations.
-    looks : list of (ndarray, ndarray), (series, periods ahead)
-        Mean and deviation that it forecast at each origin, in units of the level.
-    possible, since : ndarray, (series,)
-        Whether the view exists, and the periods that it was fitted to.
-    evidence : ndarray, (series,)
-        Log of what a bend that it begins at, or an end of growth, is worth beforehand.
+    Errors, (series, periods of the view), are innovations of its likeliest model, in that
+    model's deviations. Its looks are mean and deviation of the level that it forecast from
+    each origin. For some series it is not possible; since how many periods it holds, and the
+    logarithm of what a bend there, or an end of growth, is worth as evidence, each has its own.
     """
 
     name: str
@@ -122,19 +112,11 @@ class Learned:
     """
     What was learned from a chunk of histories.
 
-    Attributes
-    ----------
-    scale : ndarray, (series,)
-        The usual size of the values, which all else is in units of.
-    views, shares : tuple of View, ndarray (series, views)
-        The whole history first, and the share of the paths that follows each.
-    back : tuple of int
-        Origins of the backtest.
-    stepped : dict
-        Series that mostly repeat their last season to the last digit, and how each
-        season differed from the one before, in units of the history.
-    lag, day : int
-        Periods of that season, and of a day; 1 also for longer periods.
+    The scale is the usual size of the values, which all else is in units of. Of the views,
+    the whole history first, each has a share of the paths, (series, views); `back` are the
+    origins of the backtest. Stepped series mostly repeat their last season, of `lag` periods,
+    to the last digit: how each season differed from the one before stands there, in units of
+    the history. A day has so many periods; 1 also where they are longer.
     """
 
     scale: Floats
@@ -164,16 +146,11 @@ class Learned:
         """
         How near all views together came in the rolling backtest; NaN without one.
 
-        Returns
-        -------
-        error, naive : ndarray, (series,)
-            Mean absolute error of the mean path, and of holding the last value.
-        covered : ndarray, (series, levels)
-            Share of values inside the interval.
+        Mean absolute error of the mean path, and of holding the last value, of each series;
+        then the share of values inside the interval of each level.
         """
         level, weight = self.parts.level, self.shares.T[..., None]
-        counted, error, naive = (np.zeros(len(level)) for _ in range(3))
-        covered = np.zeros((len(level), len(levels)))
+        sums, covered = np.zeros((3, len(level))), np.zeros((len(level), len(levels)))
         bounds = normal_quantile((1 + np.array(levels)) / 2)
         for look, origin in enumerate(self.back):
             # A view that does not exist for a series has no weight, whatever it says.
@@ -185,13 +162,12 @@ class Learned:
             deviation = np.sqrt((weight * (spreads**2 + (means - mean) ** 2)).sum(axis=0))
             known, truth = self.seen[:, origin:], level[:, origin:]
             off = np.abs(truth - mean)
-            counted += known.sum(axis=1)
-            error += (off * known).sum(axis=1)
-            naive += (np.abs(truth - level[:, origin - 1, None]) * known).sum(axis=1)
+            held = np.abs(truth - level[:, origin - 1, None])
+            sums += (np.stack([off, held, np.ones_like(off)]) * known).sum(axis=2)
             inside = off[..., None] <= bounds * deviation[..., None] + 1e-9
             covered += (inside & known[..., None]).sum(axis=1)
-        total = np.where(counted > 0, counted, np.nan)
-        return error / total, naive / total, covered / total[:, None]
+        total = np.where(sums[2] > 0, sums[2], np.nan)
+        return sums[0] / total, sums[1] / total, covered / total[:, None]
 
 
 def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:

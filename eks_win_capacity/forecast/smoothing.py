@@ -167,19 +167,10 @@ class Filtered:
 
     They are linear in the level and the drift that a model starts with, so both have
     a closed form in every fit: to all periods before an origin, or to the last of them.
-
-    Attributes
-    ----------
-    seen : ndarray of bool, (series, periods)
-        What counts. A gap is bridged in the values, and its errors are 0.
-    errors : ndarray, (periods, series, models)
-        Of models that start at zero and do not grow.
-    states : dict, origin to (3, series, models)
-        Level, off and growth of these models.
-    units : ndarray, (2, periods, models)
-        Errors to one unit of drift, and to one of start level: the same from any period on.
-    unit_states : dict, periods to (3, 2, models)
-        Level, off and growth of these.
+    Errors, (periods, series, models), are of models that start at zero and do not grow; units
+    are those to one unit of drift, and to one of start level, from any period on. States are
+    level, off and growth after some periods. A gap is bridged in the values, is not seen, and
+    its errors are 0.
     """
 
     seen: Flags
