@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.history_files import history_parts, long_history, read_table
-from eks_win_capacity.cli.options import capacity_option, file_argument
+from eks_win_capacity.cli.options import NAMED_CAPACITIES, capacity_option, file_argument
 from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress, say
 from eks_win_capacity.cli.termination import tidy_end
 from eks_win_capacity.core.documents import whole
@@ -177,7 +177,7 @@ def forecast(
     with tidy_end(), closing(_parts(file, long, options)) as parts:
         outlook, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
     alarmed = [str(row["subnet"]) for row in rows if row.get("alert")]
-    unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]
+    _say_unknown(rows)
     if plot is not None:
         _draw(outlook, plot)
     span = f"{count_of(len(rows), 'subnet')}, {outlook.horizon} periods of {outlook.panel.grid}"
@@ -194,12 +194,20 @@ def forecast(
         styles=[_style(row) for row in rows],
         shown={name: partial(_odds, name) for name in ("probability", "chance_within")},
     )
-    if unknown:
-        say(f"not known: {_named(unknown)}: no forecast, so neither alert nor all-clear", err=True)
     if alarmed:
         chance = f"a chance of {100 * (alert_risk or 0):g} % or more"
         say(f"alert: {_named(alarmed)}: {chance} to run dry within {alert_within:,} days", err=True)
         click.get_current_context().exit(ALERT)
+
+
+def _say_unknown(rows: list[dict[str, Any]]) -> None:
+    """Name subnets without an answer, and those whose capacity was given for no history."""
+    unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]
+    if unknown:
+        say(f"not known: {_named(unknown)}: no forecast, so neither alert nor all-clear", err=True)
+    given = click.get_current_context().meta.get(NAMED_CAPACITIES, ())
+    if strays := [name for name in given if name not in {str(row["subnet"]) for row in rows}]:
+        say(f"eks-win-capacity: note: --capacity {_named(strays)}: not in the history", err=True)
 
 
 def _odds(name: str, row: Mapping[str, Any]) -> str:

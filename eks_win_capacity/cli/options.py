@@ -6,7 +6,7 @@ import os
 import sys
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -299,12 +299,20 @@ def pool_of(
     return WarmPool.from_configmap(filled_text_of(configmap), nitro=nitro, slots=slots)
 
 
-def _capacity(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
+NAMED_CAPACITIES: Final = "eks_win_capacity.capacities"
+"""Under what a command finds the subnets that its --capacity named."""
+
+
+def _capacity(context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
     named = [text.rpartition("=") for text in given]
     if len(named) == 1 and not named[0][1]:
         return _cidrs(given[0]) if _is_saved(given[0]) else _number(given[0])
     if not all(equals for _, equals, _ in named):
         raise click.BadParameter("stands once, or as SUBNET=CAPACITY for each subnet")
+    names = [name for name, _, _ in named]
+    if again := next((name for name in names if names.count(name) > 1), ""):
+        raise click.BadParameter(f"{again} is given twice")
+    context.meta[NAMED_CAPACITIES] = names
     return {name: _number(value) for name, _, value in named} or None
 
 

@@ -113,6 +113,17 @@ def test_columns_are_found_or_named(tmp_path, rows):
     ]
 
 
+def test_a_capacity_of_no_subnet_of_the_history_is_named(tmp_path, run):
+    path = tmp_path / "a.csv"
+    lines = [f"2026-09-{day:02},a,{day}" for day in range(1, 21)]
+    path.write_text("\n".join(["time,subnet,used", *lines]))
+    code, _, error = run(path, "--capacity", "a=251", "--capacity", "b=251", "--horizon", "9")
+    assert (code, error) == (0, "eks-win-capacity: note: --capacity b: not in the history\n")
+    code, _, error = run(path, "--capacity", "a=251", "--capacity", "a=507")
+    assert code == 2
+    assert "a is given twice" in error
+
+
 def test_each_subnet_may_have_its_capacity(tmp_path, rows, run):
     file = tmp_path / "usage.csv"
     table(a=100.0 + np.arange(60), b=100.0 + np.arange(60)).to_csv(file, index=False)
