@@ -139,8 +139,8 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
         off = outliers(level)
     off[censored] = 0.0
     for row in np.flatnonzero(off[:, -1]):
-        length = _run(off[row])
-        if _as_before(level[row], np.median(off[row, -length:])):
+        length, size = _newest_run(off[row])
+        if _as_before(level[row], size):
             off[row, -length:] = 0.0
     return Parts(season, shifts, kept, raw, level, off)
 
@@ -302,8 +302,7 @@ def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
             size[row] = shift[row].sum()
     fitted = age > 0
     for row in np.flatnonzero((off[:, -1] != 0) & ~fitted):
-        age[row] = length = _run(off[row])
-        size[row] = np.median(off[row, -length:])
+        age[row], size[row] = _newest_run(off[row])
     stays = np.take(STAYS, np.clip(age - 1, 0, len(STAYS) - 1))
     for row in np.flatnonzero(age):
         alike, stayed = _like_it(values[row], float(size[row]), min(int(age[row]), _NEAR))
@@ -311,9 +310,10 @@ def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
     return Step(age, size, stays, fitted)
 
 
-def _run(off: Floats) -> int:
-    """Newest periods of a series that are off without a break."""
-    return int(np.argmax(np.append(off[::-1], 0.0) == 0))
+def _newest_run(off: Floats) -> tuple[int, float]:
+    """Newest periods of a series that are off without a break, and by how much."""
+    length = int(np.argmax(np.append(off[::-1], 0.0) == 0))
+    return length, float(np.median(off[-length:]))
 
 
 def _as_before(values: Floats, size: float) -> bool:

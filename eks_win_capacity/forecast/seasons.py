@@ -271,15 +271,13 @@ def _judged_from(days: int) -> int:
 
 def _weights(off: Floats, seen: Flags, states: list[Floats], *, ahead: int) -> Floats:
     """Weigh the rates by their errors one to some days ahead; all on none where there is none."""
-    count, days, _day = off.shape
+    days, squares = off.shape[1], np.zeros((len(off), len(states)))
     first = _judged_from(days)
-    squares = np.zeros((count, len(states)))
     for steps in range(1, min(ahead, days - first) + 1):
         truth, here = off[:, first + steps - 1 :], seen[:, first + steps - 1 :]
-        number = np.maximum(here.sum(axis=(1, 2)), 1)
-        for place, state in enumerate(states):
-            error = np.where(here, truth - state[:, first : days - steps + 1], 0.0)
-            squares[:, place] += (error**2).sum(axis=(1, 2)) / number
+        expected = np.stack([state[:, first : days - steps + 1] for state in states], axis=1)
+        errors = np.where(here[:, None], truth[:, None] - expected, 0.0)
+        squares += (errors**2).sum(axis=(2, 3)) / np.maximum(here.sum(axis=(1, 2)), 1)[:, None]
     known = seen[:, first:].sum(axis=(1, 2))
     still = squares[:, :1]
     # Rounding leaves this of a level of order 1: what is less has not changed.
