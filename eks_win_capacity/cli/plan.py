@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import itertools
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -54,6 +56,13 @@ def _subnets(values: tuple[str, ...]) -> list[Any] | None:
         if used.strip():
             occupied = int(used) if used.strip().isdigit() else used.strip().split("+")
         subnets.append(Subnet(cidr.strip(), used=occupied, zone=zone.strip() if sign else None))
+    networks = sorted(ipaddress.ip_network(subnet.cidr) for subnet in subnets)
+    for first, second in itertools.pairwise(networks):
+        if first != second and first.overlaps(second):
+            raise click.BadParameter(
+                f"{first} and {second} overlap: what is free there would count twice",
+                param_hint="--subnet",
+            )
     return subnets
 
 

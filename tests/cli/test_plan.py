@@ -493,3 +493,10 @@ def test_a_runtime_class_selects_windows_where_it_is_given(tmp_path, capsys):
     path.write_text(yaml.safe_dump(web))
     with pytest.raises(InputError, match="RuntimeClass windows-2022 is not given"):
         read_workload_file(str(path))
+
+
+def test_subnets_that_overlap_do_not_count_twice(file):
+    two = ("--subnet", "a=10.0.0.0/24", "--subnet", "b=10.0.0.128/25")
+    ran = CliRunner().invoke(app, ["plan", str(file), *two])
+    assert ran.exit_code == 2
+    assert "10.0.0.0/24 and 10.0.0.128/25 overlap" in ran.output
