@@ -145,7 +145,8 @@ def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> s
         cure = f", turn prefix delegation on ({prefix(instance.ipv4_per_interface):,})"
     return (
         f"pods_per_node is {pods:,}; the capacity of {instance.name} in {mode} mode is "
-        f"{count_of(most, 'pod')} ({formula}): spread the pods over more nodes{cure}, or take a larger type"
+        f"{count_of(most, 'pod')} ({formula}): spread the pods over more nodes{cure}, or use a "
+        "larger type"
     )
 
 
@@ -158,7 +159,7 @@ def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[
                 severity="error",
                 seen=f"{instance.name} cannot run Windows",
                 why=instance.windows.reasons[0].why,
-                remedy="take a type of Catalog.bundled().windows()",
+                remedy="use a type of Catalog.bundled().windows()",
                 source=instance.windows.source,
                 subject=instance.name,
             )
@@ -171,7 +172,7 @@ def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[
                 seen=f"a prefix pool for {instance.name}, which is neither Nitro nor bare metal",
                 why="such a node stays in secondary mode, with the default targets "
                 f"{' and '.join(str(x) for x in targets_of(acting).values() if x)} whatever is set",
-                remedy="take a Nitro type, or plan with secondary addresses",
+                remedy="use a Nitro type, or plan with secondary addresses",
                 source="amazon-vpc-resource-controller-k8s b8d425119bdb",
                 subject=instance.name,
             )
@@ -625,7 +626,7 @@ def _stop(
         )
     if (nodes + 1) * NODE_ADDRESSES + keep_free > room.free:
         return "addresses", (
-            f"the next node needs an address of its own and {left:,} outside reservations "
+            f"the next node needs a primary address and {left:,} outside reservations "
             f"{'is' if left == 1 else 'are'} left{kept}"
         )
     drawn = room.unreserved_prefixes(nodes, need.prefixes)

@@ -44,7 +44,7 @@ _VALUES: Final[dict[Direction, str]] = {"to-prefix": "true", "to-secondary": "fa
 STEPS: Final[dict[Direction, tuple[str, ...]]] = {
     way: (
         "cordon every Windows node: kubectl cordon -l kubernetes.io/os=windows",
-        "add fresh nodes only after the change, and let the old ones drain",
+        "add new nodes only after the change, and let the old ones drain",
         f'set enable-windows-prefix-delegation: "{value}" in kube-system/amazon-vpc-cni',
         "start new nodes and wait until they advertise vpc.amazonaws.com/PrivateIPv4Address",
         "drain the old nodes one by one: kubectl drain NODE --ignore-daemonsets",
@@ -361,7 +361,7 @@ def _finding(  # noqa: PLR0917
             outcome="pass",
             seen=f"{name} is neither Nitro nor bare metal",
             why="prefix delegation acts on Nitro and bare-metal types only",
-            remedy="use a Nitro type where prefixes are wanted",
+            remedy="use a Nitro type for prefixes",
             source=_SOURCE,
             subject=name,
         )
@@ -379,8 +379,8 @@ def _finding(  # noqa: PLR0917
             )
         ),
         why=(
-            "old pods keep their slots while the whole capacity is advertised; a pod without an "
-            "address retries silently"
+            "old pods keep their slots while the full capacity is advertised; a pod without "
+            "an address retries silently"
         ),
         remedy="; ".join(STEPS[way][:2]),
         source=_SOURCE,

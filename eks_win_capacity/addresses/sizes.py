@@ -245,8 +245,8 @@ def smallest_subnet(
     if pods > most:
         raise InvalidCountError(
             f"pods_per_node is {pods:,}; the capacity of {instance.name} is {count_of(most, 'pod')}"
-            f"{' with prefix delegation' if instance.nitro else ''}: spread them over more nodes, "
-            "or take a larger type"
+            f"{' with prefix delegation' if instance.nitro else ''}: spread them over more "
+            "nodes, or use a larger type"
         )
     columns = _totals(instance, pools, planned, most)
     prefix_addresses = columns.get("prefix_addresses", np.full(most, np.inf))
@@ -338,7 +338,7 @@ def _prefix_need(
             planned,
             reason="not-nitro",
             why=f"{instance.name} is neither Nitro nor bare metal and holds no prefixes",
-            remedy="take a Nitro type, or plan with secondary addresses",
+            remedy="use a Nitro type, or plan with secondary addresses",
         )
     curve = curve_of(instance.ipv4_per_interface, pool)
     attached, prefixes = int(curve.addresses[pods]), int(curve.prefixes[pods])
@@ -591,8 +591,8 @@ def _plan(
         why = (
             f"of {wanted:,} prefixes {room.reserved:,} are reserved already and {new:,} can be "
             f"reserved; {subnet.cidr} has {room.whole:,} whole-free blocks outside reservations and "
-            f"{room.free:,} free addresses for them and for single ones: add a subnet, free what "
-            f"breaks blocks, or ask for less"
+            f"{room.free:,} free addresses for them and for single ones: add a subnet, free the "
+            f"addresses that break blocks, or reserve fewer"
         )
     available = subnet.free_unreserved_blocks
     return ReservationPlan(

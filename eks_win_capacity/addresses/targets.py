@@ -238,8 +238,8 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
     "invalid-integer": (
         "error",
         (
-            "an integer is a sign at most and ASCII digits; anything else counts as 0, and the "
-            "windows- key is not looked at"
+            "an integer has an optional sign and ASCII digits; anything else counts "
+            "as 0, and the windows- key is ignored"
         ),
         "write digits only",
     ),
@@ -251,15 +251,15 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
     "minimum-only-starves": (
         "error",
         (
-            "with no warm target nothing is created beyond the minimum: further pods retry for ever "
-            "while slots are free"
+            "without a warm target nothing is created beyond the minimum: further pods retry "
+            "forever while slots are free"
         ),
         f"set windows-{WARM_IP.key} to 1 or more",
     ),
     "negative-target": (
         "warning",
-        "a negative target counts as not given",
-        "write the number that is meant, or take the key away",
+        "a negative target counts as missing",
+        "write the intended number, or remove the key",
     ),
     "other-configmap": (
         "warning",
@@ -269,7 +269,7 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
     "plain-key-wins": (
         "warning",
         "a plain key that is present wins, even if its value is invalid or empty",
-        "take {subject} away, or write the value there",
+        "remove {subject}, or write the value there",
     ),
     "prefix-delegation-not-nitro": (
         "warning",
@@ -277,13 +277,13 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
             "prefix delegation acts on Nitro and bare-metal types only; any other node stays in "
             "secondary mode with the default targets 3 and 3, whatever targets are set"
         ),
-        "use a Nitro type, or turn prefix delegation off so that the targets act",
+        "use a Nitro type, or turn prefix delegation off so that the targets take effect",
     ),
     "target-above-capacity": (
         "warning",
         (
-            "the node takes every address it can hold from its first minute on, and what it takes "
-            "no other node of the subnet can use"
+            "the node takes all the addresses that it can hold from the start, and "
+            "no other node of the subnet can use them"
         ),
         "lower {subject}",
     ),
@@ -299,13 +299,13 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
     ),
     "warm-prefix-ignored": (
         "warning",
-        f"a warm-prefix target acts only where neither {WARM_IP.key} nor {MINIMUM_IP.key} is above zero",
+        f"a warm-prefix target acts only if neither {WARM_IP.key} nor {MINIMUM_IP.key} is above zero",
         "keep one of the two kinds of target",
     ),
     "warm-prefix-unused": (
         "info",
         "a warm-prefix target is read only with prefix delegation on",
-        f'{ENABLE_PREFIX_DELEGATION}: "true", or take the key away',
+        f'{ENABLE_PREFIX_DELEGATION}: "true", or remove the key',
     ),
     "windows-ipam-off": (
         "error",
@@ -314,8 +314,8 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
     ),
     "zero-target": (
         "info",
-        "zero means something else for each target and mode",
-        "write the number that is meant, or take the key away",
+        "zero has a different meaning for each target and mode",
+        "write the intended number, or remove the key",
     ),
 }
 """For each code: how bad it is, why it matters, and what to do."""

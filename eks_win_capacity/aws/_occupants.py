@@ -171,8 +171,8 @@ def _available(item: Mapping[str, Any]) -> int | None:
     size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
     if free is not None and free > size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST:
         raise DocumentError(
-            f"AvailableIpAddressCount of {item['SubnetId']} is {free:,}, and {item['CidrBlock']} has not "
-            "so many: save the answer again",
+            f"AvailableIpAddressCount of {item['SubnetId']} is {free:,}, and {item['CidrBlock']} "
+            "has fewer: save the answer again",
             source="the answer",
             place="AvailableIpAddressCount",
         )

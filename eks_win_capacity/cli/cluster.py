@@ -247,11 +247,11 @@ _DECIDING = (
 def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
     if any(row["attachable"] is not None for row in rows):
         yield (
-            "attachable: pods that can still get an address by what the interfaces hold and the "
-            "subnets give, each node for itself, the total once; the head-room is not higher"
+            "attachable: pods that can still get an address, by the interfaces and the subnets; "
+            "nodes of one subnet share its addresses only in the total; the head-room is not higher"
         )
     if any(row["no_address_pods"] for row in rows):
-        yield "no address pods: they asked for no pod address, so none will come (explain)"
+        yield "no address pods: they did not request a pod address, so they never get one (explain)"
 
 
 @click.command()
@@ -490,7 +490,7 @@ def free_blocks(
         "subnet_id", "nodes", "pods", "blocks", "total_blocks", "addresses", "serves", "cidrs",
     ]  # fmt: skip
     if not steps and output == "table":
-        say("no whole /28 block comes free by draining Windows nodes")
+        say("draining Windows nodes frees no whole /28 block")
         return
     emit(
         [step.to_dict() for step in steps],
@@ -499,7 +499,7 @@ def free_blocks(
         note="\n".join(
             [
                 *_too_few({step.subnet_id: step.total_blocks for step in steps}, blocks or 0),
-                "the pods go elsewhere: a new node in the same subnet takes addresses again",
+                "move the pods elsewhere: a new node in the same subnet takes addresses again",
                 *(step.remedy for step in steps[:3]),
             ]
         )

@@ -196,7 +196,7 @@ def forecast(
     )
     if alarmed:
         chance = f"a chance of {100 * (alert_risk or 0):g} % or more"
-        say(f"alert: {_named(alarmed)}: {chance} to run dry within {alert_within:,} days", err=True)
+        say(f"alert: {_named(alarmed)}: {chance} to run out within {alert_within:,} days", err=True)
         click.get_current_context().exit(ALERT)
 
 
@@ -411,8 +411,8 @@ def _rows(outlook: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
 
 
 _TOGETHER = (
-    "all subnets as one: true where new nodes go to whichever subnet still has addresses; peaks "
-    "of the subnets are added as if they fell together"
+    "all subnets as one: valid if new nodes go to any subnet with free addresses; peaks "
+    "of the subnets are added as if simultaneous"
 )
 
 _ALL = "all subnets"
@@ -464,7 +464,7 @@ def _print_plans(
         plain_rows(demand.to_pandas(risk=risk)),
         output,
         title=f"{len(demand.plans):,} plans; days left until the risk is {100 * risk:g} %",
-        assumptions=["the same growth of pods under every plan, with the same sample paths"],
+        assumptions=["all plans use the same growth of pods and the same sample paths"],
     )
 
 

@@ -428,10 +428,10 @@ def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
     if where is not None and given.subnets:
         say(
             (
-                "new nodes stand beside those that run now, in what the subnets have free; "
-                "--current state keeps those that are worth it, "
+                "new nodes are added to the current nodes, within the free addresses of "
+                "the subnets; --current state keeps the nodes worth keeping, "
                 if anew
-                else "new nodes take what the subnets have free; "
+                else "new nodes use the free addresses of the subnets; "
             )
             + "--no-state-subnets leaves subnets out",
             err=True,
@@ -442,7 +442,7 @@ def _told(cost: float, bound: float) -> None:
     """Show progress where somebody looks."""
     if sys.stderr.isatty():
         above = 100 * (cost / bound - 1) if bound > 0 else None
-        known = "" if above is None else f", at most {above:.2f} % above the least possible"
+        known = "" if above is None else f", at most {above:.2f} % above the minimum"
         say(f"cost {cost:,.6g}{known}", err=True)
 
 

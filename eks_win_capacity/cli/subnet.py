@@ -39,7 +39,7 @@ _LABELS = {
 
 _NOT_PRINTED = {"why", "prefixes_left", "findings", "guaranteed"}
 _RANGE = (
-    "nodes fit wherever EC2 puts their own addresses; expected: on average, each anywhere; "
+    "nodes: fit wherever EC2 puts their own addresses; expected: the average over positions; "
     "best: in broken blocks first."
 )
 
@@ -156,8 +156,8 @@ def _smallest(
             if need.why:
                 notes.append(f"{name}, {need.mode}: {need.why}; {need.remedy}")
     notes.append(
-        "prefix length: holds for sure, in prefix mode with its prefixes reserved; unreserved: "
-        "for sure without a reservation"
+        "prefix length: guaranteed to fit, in prefix mode with its prefixes reserved; unreserved: "
+        "guaranteed without a reservation"
     )
     emit(
         rows,

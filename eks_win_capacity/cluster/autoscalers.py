@@ -79,8 +79,8 @@ def lift(pod: Pod, need: PodNeed, view: ClusterView) -> Iterator[Change]:
         pool = word(named[1] if named else None, "NODEPOOL")
         yield Change(
             code="raise-limits",
-            remedy=f"raise spec.limits of NodePool {pool}: kubectl get nodepool {pool} -o yaml shows "
-            "them beside what its nodes use (status.resources)",
+            remedy=f"raise spec.limits of NodePool {pool}: kubectl get nodepool {pool} -o yaml "
+            "shows them and the use of its nodes (status.resources)",
             feasible=None,
             why=f"Karpenter: {text}",
             nodes=1,
@@ -193,11 +193,11 @@ def unhalt(claim: NodeClaim) -> str:
     """What tells why a NodeClaim does not become a node, and what makes it one."""
     if any(step == "Launched" for step, _, _ in claim.open):
         return (
-            "cure what EC2 refused: other types, zones or subnets in the NodePool and its "
+            "correct what EC2 refused: other types, zones or subnets in the NodePool and its "
             f"EC2NodeClass; kubectl describe nodeclaim {word(claim.name, 'NODECLAIM')}"
         )
     return (
-        "see why the VPC resource controller does not serve the node (check: "
+        "check why the VPC resource controller does not serve the node (check: "
         f"node-advertises-addresses): kubectl describe node {word(claim.node, 'NODE')}"
     )
 
@@ -286,8 +286,9 @@ def _tag_group(text: str, view: ClusterView) -> Change:
     if wanted and not commands and all(tags for _, tags in wanted):
         return Change(
             code="look",
-            remedy="see whether it still says so: kubectl get events -A --field-selector "
-            "reason=NotTriggerScaleUp; if it does, restart it, for it keeps what it knows of a group",
+            remedy="check whether it still says so: kubectl get events -A --field-selector "
+            "reason=NotTriggerScaleUp; if it does, restart it, because it caches what it knows "
+            "of a group",
             unit="",
             feasible=None,
             why=f"{message}every Windows group that is known has the tag now",

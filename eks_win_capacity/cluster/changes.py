@@ -72,7 +72,7 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
         feasible=gain > 0,
         why=f"without it no Windows node advertises an address; with it today's take {gain:,} more"
         if view.ready
-        else "it is needed as well, and no Windows node is ready yet",
+        else "it is also needed, and no Windows node is ready yet",
     )
 
 
@@ -96,7 +96,7 @@ def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
         first = word(view.broken[0].name, "NODE")
         yield Change(
             code="repair-node",
-            remedy=f"see why it is not ready: kubectl describe node {first}",
+            remedy=f"check why it is not ready: kubectl describe node {first}",
             gain=gain,
             feasible=gain > 0 and not view.ready,
             why=f"{count_of(len(view.broken), 'Windows node is', 'Windows nodes are')} not ready; "
@@ -132,8 +132,8 @@ def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     first = word(next(iter(old)), "NODE")
     yield Change(
         code="replace-node",
-        remedy=f"kubectl cordon {first}; start a fresh node, which advertises what the ConfigMap "
-        f"asks for; kubectl drain --ignore-daemonsets {first}; then terminate it",
+        remedy=f"kubectl cordon {first}; start a new node, which advertises what the ConfigMap "
+        f"requests; kubectl drain --ignore-daemonsets {first}; then terminate it",
         gain=gain,
         nodes=2 * len(old),
         feasible=gain > 0,
@@ -176,7 +176,7 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
         )
 
     if view.mode is None:
-        return no("the mode is not known: give the ConfigMap amazon-vpc-cni", feasible=None)
+        return no("the mode is unknown: add the ConfigMap amazon-vpc-cni", feasible=None)
     if why := _no_prefixes(view):
         return no(why)
     gain, live, limits = view.with_prefixes(need)
@@ -376,12 +376,12 @@ def wait(pod: Pod, view: ClusterView) -> Change:
     address = word(node.address if node else None, "NODE_ADDRESS")
     return Change(
         code="look",
-        remedy="see what the interface of the node holds: aws ec2 describe-network-interfaces --filters "
-        f"Name=addresses.private-ip-address,Values={address}; and what its events say: kubectl "
+        remedy="check what the interface of the node holds: aws ec2 describe-network-interfaces "
+        f"--filters Name=addresses.private-ip-address,Values={address}; and its events: kubectl "
         f"describe node {word(pod.node, 'NODE')}",
         unit="",
         feasible=None,
-        why="whether an address cools down, is being attached or never comes is not known"
+        why="it is unknown whether an address is cooling down, is being attached or never comes"
         + (
             ""
             if pod.requests_address is not None
@@ -404,7 +404,7 @@ def ask_for_address(pod: Pod, waiting: int, view: ClusterView) -> Iterator[Chang
         yield Change(
             code="select-windows",
             remedy=f"kubectl patch {kind.lower()} -n {namespace} {word(name, 'NAME')} --type merge "
-            f"-p {shlex.quote(selector)}, which makes its pods anew"
+            f"-p {shlex.quote(selector)}, which recreates its pods"
             if known
             else 'put nodeSelector {kubernetes.io/os: "windows"} into the pod template'
             + (f" of what made {pod.owner}" if pod.owner else "")
@@ -417,11 +417,11 @@ def ask_for_address(pod: Pod, waiting: int, view: ClusterView) -> Iterator[Chang
         return
     yield Change(
         code="recreate-pod",
-        remedy=f"{recreate}; if the new one asks for none either: kubectl get "
+        remedy=f"{recreate}; if the new pod requests none either: kubectl get "
         "mutatingwebhookconfigurations vpc-resource-mutating-webhook",
         gain=waiting,
         why="its selector is right, so the pod is older than enable-windows-ipam, or the webhook "
-        "did not answer when it was created",
+        "did not respond when it was created",
     )
 
 
@@ -444,7 +444,7 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
             feasible=None,
             why="the subnets are not known"
             if names
-            else "no type of Windows nodes is known: give kubectl get nodes -o json",
+            else "no type of Windows nodes is known: add kubectl get nodes -o json",
         )
     best: tuple[int, str, str, SubnetState] | None = None
     said = []
@@ -511,7 +511,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
             remedy=_scale(starter, name, count, view),
             gain=count * pods,
             nodes=count,
-            why=f"{offer}; whether the subnets take them is not known: {_ASK_SUBNETS}",
+            why=f"{offer}; whether the subnets have room for them is unknown: {_ASK_SUBNETS}",
             feasible=None,
         )
         return

@@ -665,14 +665,14 @@ class ClusterView:
         return fit_of(model, need, keep_free + warm + self.unseen(subnet))
 
     def nodes_in(self, subnet: SubnetState, name: str) -> int | str:
-        """Further full nodes of a type that a subnet takes for sure, or why that is not known."""
+        """Further full nodes of a type that are guaranteed to fit a subnet, or why that is not known."""
         fit = self.further_nodes(subnet, name)
         if isinstance(fit, str):
             return fit
         if not fit.nodes and fit.best:
             return (
-                f"takes 0 for sure and up to {fit.best:,} by where addresses lie, which aws ec2 "
-                "describe-network-interfaces tells of those in use"
+                f"has room for 0 guaranteed and up to {fit.best:,}, depending on where the used "
+                "addresses lie (aws ec2 describe-network-interfaces shows them)"
             )
         return fit.nodes
 

@@ -139,8 +139,8 @@ def drains_for_blocks(
     seen = [s for s in chosen if s.interfaces is not None and s.used is not None]
     if not seen:
         raise InputError(
-            f"what holds the addresses of {chosen[0].subnet_id} is not known: give the answer of "
-            "aws ec2 describe-network-interfaces"
+            f"what holds the addresses of {chosen[0].subnet_id} is not known: add the output "
+            "of aws ec2 describe-network-interfaces"
         )
     pods = Counter(
         pod.node

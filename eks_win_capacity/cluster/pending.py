@@ -335,9 +335,9 @@ def _denied_room(
 
 def _room_shown(rooms: Mapping[str, int]) -> str:
     return (
-        f"by what is known there is room for {count_of(sum(rooms.values()), 'such pod')}, first on "
-        f"{next(iter(rooms))}: pods are missing here (kubectl get pods -A), or what is here and the "
-        "message are of different moments"
+        f"the known state has room for {count_of(sum(rooms.values()), 'such pod')}, first on "
+        f"{next(iter(rooms))}: pods are missing in it (kubectl get pods -A), or the state and "
+        "the message are from different times"
     )
 
 
@@ -345,9 +345,9 @@ def _see_what_holds(rooms: Mapping[str, int], waiting: int) -> Iterator[Change]:
     if sum(rooms.values()) >= waiting:
         yield Change(
             code="look",
-            remedy="see first what holds the room that is shown here: kubectl get pods -A -o wide "
-            f"--field-selector spec.nodeName={word(next(iter(rooms)), 'NODE')}; then what the "
-            "scheduler says now: kubectl get events -A --field-selector reason=FailedScheduling",
+            remedy="first check what uses this room: kubectl get pods -A -o wide "
+            f"--field-selector spec.nodeName={word(next(iter(rooms)), 'NODE')}; then check the "
+            "scheduler's present message: kubectl get events -A --field-selector reason=FailedScheduling",
             unit="",
             why=_room_shown(rooms),
         )
@@ -467,7 +467,7 @@ _LOOK: Final = {
     "image": ("look", "check the name of the image and the permission to pull it: "),
     "node-not-ready": (
         "look",
-        "see why the node is not ready, and delete it if it does not come back: ",
+        "check why the node is not ready, and delete it if it does not recover: ",
     ),
     "windows-version": (
         "look",
@@ -475,8 +475,8 @@ _LOOK: Final = {
     ),
     "config": ("look", "create the Secret or ConfigMap that it names: "),
     "container": ("look", "see what the runtime says of its container: "),
-    "no-message": ("look", "see its events: "),
-    "other": ("look", "see its events: "),
+    "no-message": ("look", "check its events: "),
+    "other": ("look", "check its events: "),
 }
 """What to look at where this library has nothing to compute."""
 

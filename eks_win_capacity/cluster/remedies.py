@@ -128,7 +128,7 @@ def how_told(state: ClusterState, parts: Iterable[str]) -> str:
     --------
     >>> from eks_win_capacity.cluster.state import ClusterState
     >>> how_told(ClusterState(name="prod"), ["version"])
-    'give the answer of: aws eks describe-cluster --name prod'
+    'add the output of: aws eks describe-cluster --name prod'
     """
     allow: list[str] = []
     commands: list[str] = []
@@ -139,7 +139,7 @@ def how_told(state: ClusterState, parts: Iterable[str]) -> str:
             commands.append(_command(state, part))
     ways = list(dict.fromkeys(allow))
     if commands:
-        ways.append(f"give the answer of: {'; '.join(dict.fromkeys(commands))}")
+        ways.append(f"add the output of: {'; '.join(dict.fromkeys(commands))}")
     return "; ".join(ways)
 
 
@@ -480,11 +480,11 @@ class Launcher:
             )
         group = self.group
         if group is None:
-            return f"start such nodes with {arguments}, beside the arguments that they have"
+            return f"start such nodes with {arguments}, in addition to their present arguments"
         if not group.managed:
             return (
-                f"start the nodes of {self.word} with {arguments}, beside the arguments in its "
-                f"launch template, and replace them: {_replaced(group)}"
+                f"start the nodes of {self.word} with {arguments}, in addition to the arguments "
+                f"in its launch template, and replace them: {_replaced(group)}"
             )
         if group.custom_ami is False:
             return (
@@ -493,8 +493,8 @@ class Launcher:
                 "with one, and map its role"
             )
         return (
-            f"start the nodes of {self.word} with {arguments}, beside the arguments in its launch "
-            "template, and move the group to the new version of it"
+            f"start the nodes of {self.word} with {arguments}, in addition to the arguments in "
+            "its launch template, and move the group to the new version of it"
         )
 
     def renews(self, image: str, cluster: str) -> str:
@@ -546,7 +546,7 @@ class Launcher:
         if self.pool:
             return f"allow {name} in the requirements of NodePool {self.word}"
         if self.group is not None and not self.group.managed:
-            return f"add an Auto Scaling group of {name} beside {self.word}"
+            return f"add an Auto Scaling group of {name} next to {self.word}"
         return f"add a node group of {name}"
 
 

@@ -270,7 +270,7 @@ def in_kind(result: NDArray[Any], *, answer: str, **columns: object) -> Any:
     if index is not None:
         if result.shape != (len(index),):
             raise ShapeMismatchError(
-                f"a Series of {len(index):,} rows does not go with columns of shape {result.shape}"
+                f"a Series of {len(index):,} rows does not match columns of shape {result.shape}"
             )
         import pandas as pd
 

@@ -337,7 +337,7 @@ def _as_series(
 
     if result.shape != (len(index),):
         raise ShapeMismatchError(
-            f"a Series of {len(index):,} rows does not go with columns of shape {result.shape}"
+            f"a Series of {len(index):,} rows does not match columns of shape {result.shape}"
         )
     values = result if missing is None else _nullable(result, missing)
     return pd.Series(values, index=index, name=answer, copy=False)

@@ -276,8 +276,8 @@ def _check_choices(unit: object, engine: object, unusable: object) -> None:
         choice(unit, ("addresses", "prefixes", "pods"), name="unit")
     if isinstance(engine, str) and engine == "statsforecast":
         raise InputError(
-            "engine='statsforecast' is not part of the package any more: it was slower and no "
-            "better on any suite (benchmarks/forecast compares them); leave engine away"
+            "engine='statsforecast' was removed from the package: it was slower and not "
+            "better on any suite (benchmarks/forecast compares them); remove the argument engine"
         )
     choice(engine, ("theta",), name="engine")
     choice(unusable, ("raise", "report"), name="unusable")
@@ -532,7 +532,7 @@ def _newest_step(answers: Answers, rows: Rows, panel: Panel) -> Iterator[Finding
         f"{count_of(age, 'period')} ago",
         f"whether it stays is not known; it does in {100 * stays:.0f} % of the paths",
         severity="warning",
-        remedy="ask what was deployed; a step that will be undone can be given as an event",
+        remedy="check what was deployed; a step that will be reverted can be added as an event",
     )
 
 
@@ -544,10 +544,10 @@ def _bent_growth(answers: Answers, rows: Rows, usable: NDArray[np.bool_]) -> Ite
     compound = answers.views[row, VIEWS.index("logarithm")] > _BENT
     yield told(
         "bent-growth",
-        f"the growth of {count_of(len(bent), 'subnet')} bends, most of all "
-        f"{rows.subnets[row]}: it {'is compound' if compound else 'is not what it was'}",
-        "most paths follow the last weeks, or a constant rate, which forecast the newest "
-        "past better than the whole history does",
+        f"the growth of {count_of(len(bent), 'subnet')} changes, most of all "
+        f"{rows.subnets[row]}: it {'is compound' if compound else 'has changed recently'}",
+        "most paths follow the last weeks or a constant rate, as these forecast the "
+        "recent past better than the whole history does",
     )
 
 
@@ -561,7 +561,7 @@ def _short_history(
         "short-history",
         f"the horizon is more than twice the history of {count_of(len(short), 'subnet')}, "
         f"first {rows.subnets[short[0]]}: {horizon:,} periods from {periods[short[0]]:,}",
-        "dates that far ahead rest on little",
+        "dates that far ahead are unreliable",
     )
 
 
@@ -573,9 +573,9 @@ def _refused_season(lengths: tuple[int, ...], periods: int) -> Iterator[Finding]
         return
     yield told(
         "season-too-long",
-        f"a season of {count_of(refused[0], 'period')} is not seen often enough in "
+        f"a season of {count_of(refused[0], 'period')} does not repeat often enough in "
         f"{count_of(periods, 'period')}",
-        "it is left out; the path has no such season",
+        "it is ignored; the path has no such season",
         severity="warning",
         remedy="give a longer history, or a longer step",
     )

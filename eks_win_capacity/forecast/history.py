@@ -125,7 +125,7 @@ def _perhaps_percent(kind: str, values: Floats, capacity: Floats) -> Iterator[Fi
         yield told(
             "perhaps-percent",
             f"the values of {kind} addresses are not whole, and none is above {_WHOLE}",
-            "they were read as addresses; if they are percentages, say so with percent=NAME",
+            "they were read as addresses; if they are percentages, use percent=NAME",
             severity="warning",
         )
 
@@ -136,7 +136,7 @@ def _assumed(table: Table) -> Iterator[Finding]:
         yield told(
             "assumed-used",
             f"nothing says whether {table.assumed!r} counts used or available addresses",
-            "it was read as used ones; say it with used=True or available=True",
+            "it was read as used addresses; use used=True or available=True to choose",
         )
 
 
@@ -167,7 +167,7 @@ def _changes(limits: Floats, current: Floats, code: NDArray[np.intp]) -> Iterato
         yield told(
             "capacity-changed",
             f"the capacity of {count_of(count, 'subnet')} changed",
-            "each value is held against the capacity of its time, the future against the newest",
+            "each value is compared with the capacity of its time, the future with the newest",
         )
 
 
@@ -304,7 +304,7 @@ def _of_texts(
     if aware.any() and not aware.all():
         raise InputError(
             f"some times have an offset ({unique[aware].iloc[0]}) and some have none "
-            f"({unique[~aware].iloc[0]}): it cannot be known how they lie to each other"
+            f"({unique[~aware].iloc[0]}): their order is unknown"
         )
     several = len(offsets.dropna().unique()) > 1
     unique, findings = _year_first(unique)
@@ -320,7 +320,7 @@ def _of_texts(
                 "mixed-offsets",
                 f"the times have {len(offsets.unique())} different offsets",
                 "days are days of UTC; timezone= makes them days of another zone",
-                remedy="give timezone= if the days shall be local ones",
+                remedy="use timezone= for local days",
             )
         )
     return pd.DatetimeIndex(read).take(codes), findings
@@ -507,8 +507,8 @@ def _over_time(
         raise InputError(f"capacity has two values for {again[0]}")
     if index[-1] > newest:
         raise InputError(
-            f"capacity has a value of {index[-1]}, after the end of the history: give a change "
-            "that is to come as an event, less demand in place of more capacity"
+            f"capacity has a value of {index[-1]}, after the end of the history: add a future "
+            "change as an event, with less demand instead of more capacity"
         )
     place = index.as_unit("ns").asi8.searchsorted(times.as_unit("ns").asi8, side="right") - 1
     return limits[np.maximum(place, 0)], float(limits[-1])

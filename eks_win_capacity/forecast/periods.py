@@ -401,7 +401,7 @@ def _reading_findings(
     known = len(gaps) - lacking
     if kept > known:
         became = f"{count_of(kept, 'value')} became {count_of(known, 'peak')} of {grid}"
-        yield told("resampled", became, "the peak of a period is what exhausts a subnet")
+        yield told("resampled", became, "the peak of a period exhausts a subnet")
     same = (np.diff(rows.code) == 0) & (np.diff(rows.times.asi8) == 0)
     if same.any():
         other = int((rows.used[1:][same] != rows.used[:-1][same]).sum())
@@ -421,11 +421,11 @@ def _reading_findings(
         yield told(
             "gaps",
             absent,
-            "a gap is bridged by a line with the season in view, and counts for nothing in the fits",
+            "a gap is interpolated with the season, and has no weight in the fits",
         )
     if unfinished:
         newest = f"the newest period of {count_of(unfinished, 'subnet')} is not over"
-        yield told("unfinished-period", newest, "its peak so far is taken as a lower bound")
+        yield told("unfinished-period", newest, "its peak so far is used as a lower bound")
 
 
 def _limit_findings(
@@ -438,7 +438,7 @@ def _limit_findings(
             "above-capacity",
             f"{count_of(int(above.sum()), 'value lies', 'values lie')} above the capacity, "
             f"first of {rows.subnets[rows.code[seen][above][0]]}",
-            "they are taken as they are; the capacity was larger then, or it is wrong",
+            "they are used as they are; the capacity was larger then, or it is wrong",
             severity="warning",
         )
     if len(full):
@@ -446,6 +446,6 @@ def _limit_findings(
         yield told(
             "clipped-history",
             f"{subnets} full for {count_of(len(full), 'period')}",
-            "demand may have been higher than what was seen, so these peaks are lower bounds",
+            "demand may have been higher than observed, so these peaks are lower bounds",
             severity="warning",
         )

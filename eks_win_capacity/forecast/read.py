@@ -182,8 +182,8 @@ def _refuse_node_counters(columns: list[Any]) -> None:
         if "assigned" in said and total is not None:
             raise InputError(
                 f"{assigned!r} counts the addresses of pods, and {total!r} all that nodes hold of "
-                "the subnet: neither is a subnet, nor is the second the capacity; name one with "
-                f"used= (used={str(total)!r} for when the subnet runs dry)"
+                "the subnet: neither is a subnet, and the second is not the capacity; name one "
+                f"with used= (used={str(total)!r} for when the subnet runs out)"
             )
 
 
@@ -463,7 +463,7 @@ def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -
             if said is None and not available and given["used"] is not True:
                 raise InputError(
                     f"nothing says whether {str(name)!r} counts used or available addresses; "
-                    "say it with used=True or available=True"
+                    "use used=True or available=True to choose"
                 )
     single = not isinstance(index, pd.MultiIndex)
     if isinstance(index, pd.MultiIndex):
@@ -534,8 +534,8 @@ def _without_capacity(columns: list[Any]) -> list[Any]:
     unclear = [c for c in rest if plain(c) in _NAMES["capacity"]]
     if unclear:
         raise InputError(
-            f"is {unclear[0]!r} a subnet, or its capacity, which is given beside it? "
-            "Leave that column out, or name those that count with used= or available="
+            f"is {unclear[0]!r} a subnet, or its capacity, which is also "
+            "given? Leave that column out, or name those that count with used= or available="
         )
     return rest
 
@@ -574,7 +574,7 @@ def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str], s
     if kind is None:
         raise InputError(
             "nothing says for each column whether it counts used or available addresses: "
-            f"{listed(columns[:5])}; say it with used=True or available=True"
+            f"{listed(columns[:5])}; use used=True or available=True to choose"
         )
     return kind, subnets, ""
 

@@ -512,7 +512,7 @@ class ExhaustionForecast:
         ... # doctest: +ELLIPSIS
         subnet-a: 2026-04-11 (80 %: 2026-04-11 to 2026-04-11)
           now: 159 of 200 addresses are used at the peak, 41 are left
-          growth: about 1 a day; at that alone the rest would last 41 days, ...
+          growth: about 1 a day; at this rate the rest would last 41 days, ...
         """
         place, row = self._place(self.to_pandas(), subnet)
         return show.explanation(

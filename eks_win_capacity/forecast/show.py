@@ -67,7 +67,7 @@ def sentence(row: Mapping[Any, Any], *, unit: str, level: float) -> str:
 _FOLLOWED = {
     "whole": "the whole history",
     "logarithm": "a constant rate of growth",
-    "since_bend": "the time since growth last bent",
+    "since_bend": "the time since the last change of growth",
     "last_35": "the last 35 periods",
 }
 
@@ -99,19 +99,19 @@ def explanation(
     lines = [head, f"  now: {now}, {count(max(left, 0))} are left"]
     if drift > 0 and left > 0:
         lines.append(
-            f"  growth: about {drift:.2g} a day; at that alone the rest would last "
-            f"{count_of(round(left / drift), 'day')}, and noise, seasons and doubt about the "
-            "growth bring the first full period forward"
+            f"  growth: about {drift:.2g} a day; at this rate the rest would last "
+            f"{count_of(round(left / drift), 'day')}, but noise, seasons and uncertainty "
+            "about the growth make the first full period earlier"
         )
     else:
         lines.append(f"  growth: {'none' if drift == 0 else f'{drift:.2g} a day'}")
     # A view that few paths follow moves no date, and would only lengthen the line.
     views = [(float(model[name]), words) for name, words in _FOLLOWED.items()]
     parts = [f"{100 * share:.0f} % follow {words}" for share, words in views if share >= _NOTABLE]
-    lines.append(f"  paths: {', '.join(parts)}; each view's share is what its backtest earns")
+    lines.append(f"  paths: {', '.join(parts)}; the backtest of each view decides its share")
     if model["season_lengths"]:
         lengths = " and ".join(map(str, model["season_lengths"]))
-        lines.append(f"  season: comes back every {lengths} periods of {period}")
+        lines.append(f"  season: repeats every {lengths} periods of {period}")
     if answers.step_age[place]:
         stays = 100 * answers.step_stays[place]
         lines.append(
@@ -142,8 +142,8 @@ def _changes(
         )
     if answers.step_age[place]:
         out.append(
-            "  would change it: knowing whether the newest step stays; if it will be undone, give "
-            "that as an event"
+            "  would change it: knowing whether the newest step stays; if it will be reverted, "
+            "add that as an event"
         )
     late, early = answers.reached[place, -1], answers.reached[place, 0]
     if not answers.exhausted[place] and early < 0.5 <= late and pd.notna(row["date"]):
@@ -451,7 +451,7 @@ def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
     ax.set_ylim(0, max(112.0, min(105 * path["share"].max(), 160.0)))
     bar = f"{100 * (high - low):g} %"
     ax.set_title(
-        f"The same growth under each plan, and when it runs dry (bar: {bar})",
+        f"The same growth under each plan, and when it runs out (bar: {bar})",
         loc="left",
         fontsize=11,
     )

@@ -106,12 +106,12 @@ def key_points(part: ClusterPart, urgent: str) -> list[str]:
         more = "unknown" if pd.isna(room) else count_of(int(room), "further pod")
         points.append(f"Head-room now: {more} on {count_of(int(total['nodes']), 'Windows node')}.")
     if urgent:
-        points.append(f"First to run dry: {urgent}.")
+        points.append(f"First to run out of addresses: {urgent}.")
     failed = part.findings.failed
     errors = sum(finding.severity == "error" for finding in failed)
     points.append(
         f"Checks: {count_of(len(failed), 'check fails', 'checks fail')}, {errors:,} of them as an "
-        f"error; {len(part.unknown):,} cannot be told from these data."
+        f"error; {len(part.unknown):,} are unknown."
     )
     if part.pending is not None:
         waiting = count_of(len(part.pending), "Windows pod waits", "Windows pods wait")
@@ -144,8 +144,8 @@ def head_room(part: ClusterPart) -> str:
     return stacked(
         table("Windows nodes by type, zone and what binds", columns, records_of(_by_kind(nodes))),
         paragraph(
-            "Head-room is in further pods of the typical kind, each node for itself; the total "
-            "above counts once what several nodes would take from one subnet.",
+            "Head-room is in additional pods of typical size, for each node separately; "
+            "the total above counts addresses that several nodes share only once.",
             "soft",
         ),
         listed([f"{row.reason}: {row.why}" for row in reasons.itertuples()]),
@@ -219,7 +219,7 @@ def subnets(part: ClusterPart) -> str:
 def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> str:
     """Dates on which the named subnets run dry, and the fans of the most urgent."""
     if forecast is None:
-        return paragraph("No history of use was given, so nothing is forecast.")
+        return paragraph("Without a history of use there are no forecasts.")
     frame = forecast.to_pandas()
     rows = frame[frame["subnet"].astype(str).isin(names)].to_dict("records")
     if not rows:
@@ -229,7 +229,7 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
     end = day(forecast.horizon_end, "unknown")
     last = day(forecast.history["time"].max(), "unknown")
     return stacked(
-        _dates(f"When subnets run dry, by {forecast.unit}, until {end}", rows, share),
+        _dates(f"When subnets run out, by {forecast.unit}, until {end}", rows, share),
         paragraph(f"The history ends on {last}: days left count from there.", "soft"),
         *(fan(forecast, row) for row in able[:MOST_FANS]),
         paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
@@ -294,12 +294,12 @@ def findings(part: ClusterPart) -> str:
         part.findings.failed, key=lambda finding: list(_SEVERITY).index(finding.severity)
     )
     passed = sum(finding.outcome == "pass" for finding in part.findings)
-    unknown = {"code": "Check", "seen": "What is not known", "remedy": "What would tell"}
+    unknown = {"code": "Check", "seen": "What is not known", "remedy": "How to find out"}
     return stacked(
         paragraph(f"{len(failed):,} failed, {len(part.unknown):,} not known, {passed:,} passed."),
         *(_finding(finding) for finding in failed),
         table(
-            "Checks that these data do not decide",
+            "Checks that these data cannot decide",
             unknown,
             ({"code": f.code, "seen": f.seen, "remedy": f.remedy} for f in part.unknown),
             large=True,
@@ -326,7 +326,7 @@ def waiting(part: ClusterPart) -> str:
     if part.pending is None:
         return paragraph(part.missing["pending"])
     if not part.pending:
-        return paragraph("No Windows pod waits.")
+        return paragraph("No Windows pod is pending.")
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for pod in part.pending:
         namespace = pod.pod.partition("/")[0]
@@ -347,10 +347,10 @@ def waiting(part: ClusterPart) -> str:
         "who": "Who waits",
         "pods": "Pods",
         "why": "Why",
-        "remedy": "What helps with the least change",
+        "remedy": "The smallest change that helps",
         "also": "Helps as well",
     }
-    return table("Windows pods that wait", columns, rows.values())
+    return table("Pending Windows pods", columns, rows.values())
 
 
 def fleet(part: ClusterPart) -> str:
@@ -374,7 +374,7 @@ def fleet(part: ClusterPart) -> str:
         table("What runs on each recommended node", _GROUPS, plan.rows(), large=True),
         paragraph(
             f"Planned in {mode} mode for the Windows pods that run and wait, by what they "
-            f"request{room}. Zone spread and affinity are not looked at.",
+            f"request{room}. Zone spread and affinity are ignored.",
             "soft",
         ),
     )
@@ -481,7 +481,7 @@ def _summary(rows: pd.DataFrame) -> str:
         row["runs_dry"] = f"{moment:%Y-%m-%d}" if moment is not None else "no date known"
     columns = {
         "cluster": "Cluster", "nodes": "Windows nodes", "headroom": "Head-room [pods]",
-        "runs_dry": "First subnet runs dry", "errors": "Checks that fail: errors", "failed": "all",
+        "runs_dry": "First subnet runs out", "errors": "Checks that fail: errors", "failed": "all",
         "waiting": "Pods that wait", "saving": "Saving", "unit": "in",
     }  # fmt: skip
     return table("At a glance", columns, shown)

@@ -46,8 +46,8 @@ __all__ = ["alone", "left_over", "read_candidates", "read_limits", "sized", "usa
 _UNASKED: Final = {
     "accelerator": "it has accelerators that no workload asks for; name it in candidates",
     "local-disk": "it has local disks that no workload asks for; name it in candidates",
-    "burstable": "its CPU is a baseline with credits, which a plan does not count; name it in "
-    "candidates",
+    "burstable": "its CPU has a baseline with credits, which a plan does not model; name "
+    "it in candidates",
 }
 """Types that are left out by default, by code, and why."""
 
@@ -368,7 +368,7 @@ def _no_candidate(rejected: list[Rejection], ask: Question) -> Infeasible:
     ]
     if unasked:
         few = ", ".join(unasked[:5]) + ", ..." * (len(unasked) > 5)
-        remedy = f"Name as candidates what has a price and is left out by default: {few}"
+        remedy = f"Name as candidates the types with a price that are excluded by default: {few}"
     return Infeasible(
         code="no-candidate",
         why=f"no candidate can be a Windows node with a price: {types} rejected as {codes}",
@@ -400,7 +400,7 @@ def _too_large(load: Load, nodes: list[NodeKind]) -> Infeasible:
         code="too-large",
         why=f"workload {load.name} is too large for every candidate; {top.name} comes nearest "
         f"and lacks room: {', '.join(_lacking(load, top))}",
-        remedy="Make its pods smaller or allow larger types",
+        remedy="Make its pods smaller, or allow larger types",
         subject=load.name,
     )
 
@@ -467,7 +467,7 @@ def _rejection(ask: Question, node: NodeKind, cost: float | None, value: float) 
             f"takes that much more than the plan{proved}",
         )
     coupled = ask.limited or ask.spread or ask.limits or ask.max_types
-    why = "a fleet of it alone costs no more than the plan" + (
+    why = "a fleet of only this type costs no more than the plan" + (
         ", but does not keep the subnets, zones or limits" if coupled and percent < 0 else ""
     )
     return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
@@ -482,7 +482,7 @@ def _untried(ask: Question, node: NodeKind, value: float) -> Rejection:
     if low > 0:
         why = f"more expensive by at least {low:g} % however a fleet of it alone is packed"
         return Rejection(instance_type=node.name, code="dearer", percent=low, why=why)
-    why = "the time was over before a fleet of it alone was packed"
+    why = "the time limit was reached before a fleet of only this type was packed"
     return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
 
 

@@ -144,7 +144,9 @@ def _out(state: ClusterState) -> Iterator[str]:
 def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
     """Nodes by type that have a pod whose budget allows no eviction now, and what to say."""
     if state.budgets is None:
-        return {}, ("PodDisruptionBudgets are not in the state: what they hold is not known.",)
+        return {}, (
+            "PodDisruptionBudgets are not in the state: the nodes that they protect are unknown.",
+        )
     holding: dict[str, set[str]] = {}
     unsure = set[str]()
     for budget in state.budgets:
@@ -263,7 +265,9 @@ def from_now(
     broken = ", ".join(beyond(ask, best.groups))
     if broken:
         why = f"present nodes that stay leave too little room within the limits ({broken})"
-        return _not_found(best, "limits", why, "Raise the limits, or let more be drained")
+        return _not_found(
+            best, "limits", why, "Raise the limits, or allow more nodes to be drained"
+        )
     every = _sized(ask, [*present.types, *best.types])
     bound = max(fresh.lower_bound, _least(ask, present, added))
     notes, types = present.notes, len(best.types)
@@ -307,8 +311,10 @@ def _keeping(
     plan = plan_of(_with_present(replace(ask, candidates=few), present))
     if plan.feasible:
         return _settled(ask, plan, present, fresh), bound
-    why = f"no plan with max_types={ask.max_types} was found beside the present nodes"
-    return _not_found(plan, "not-found", why, "Allow more types, or let more be drained"), bound
+    why = f"no plan with max_types={ask.max_types} was found with the present nodes"
+    return _not_found(
+        plan, "not-found", why, "Allow more types, or allow more nodes to be drained"
+    ), bound
 
 
 def _with_candidates(ask: Question, present: Present) -> tuple[Question, Present]:

@@ -372,7 +372,7 @@ def _pool_notes(plan: PlanValues) -> list[str]:
     ]
     if plan.types_per_pod > 1:
         notes.append(
-            "minValues: each node could be any of so many types, so that large ones stay less full"
+            "minValues: each node could be any of this number of types, so large ones are less full"
         )
     if plan.prefix_delegation and plan.launcher != "karpenter":
         notes.append(

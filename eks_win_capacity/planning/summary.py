@@ -104,7 +104,7 @@ def _title(plan: PlanValues) -> str:
 def _headline(plan: PlanValues) -> str:
     """Nodes, cost and bound in one line."""
     if not plan.nodes:
-        return "No pods are to run, so no node is needed."
+        return "There are no pods to run, so no node is needed."
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
     fleet = f"{count_of(plan.nodes, 'node')} ({types})"
     fewer = {"nodes": ("has fewer", "nodes"), "addresses": ("takes fewer", "subnet addresses")}
@@ -118,7 +118,7 @@ def _headline(plan: PlanValues) -> str:
         f"{max(100 * plan.gap / (1 - plan.gap), 0.001):.3f} %" if plan.gap < 1 else "any distance"
     )
     least = f"{told} than {plan.lower_bound:,.6g} {what}".rstrip()
-    return f"{least}, so this one is within {above} of the least possible."
+    return f"{least}, so this one is within {above} of the minimum."
 
 
 def explained(plan: PlanValues) -> str:
@@ -315,7 +315,7 @@ class FleetDiff:
             more = "".join(f"\n{note}" for note in self.notes)
             return (
                 f"Nothing to do: the {self.keep:,} nodes that run cost {self.cost_now:,.6g} "
-                f"{self.unit}, and nothing cheaper was found within what may change."
+                f"{self.unit}, and no cheaper plan was found within the limits."
                 f"{more}"
             )
         lines = []

@@ -248,9 +248,7 @@ def test_what_stops_the_next_node_is_said():
     )
     fit = stop(reserved)
     assert (fit.nodes, fit.binding) == (0, "addresses")
-    assert (
-        fit.why == "the next node needs an address of its own and 0 outside reservations are left"
-    )
+    assert fit.why == "the next node needs a primary address and 0 outside reservations are left"
     assert stop("10.0.0.0/28").binding == "prefixes"
     assert "1 of them kept free" in stop("10.0.0.0/28", keep_free=1).why
     alone = Subnet("10.0.0.0/28", used="10.0.0.4-10.0.0.13")
@@ -259,7 +257,7 @@ def test_what_stops_the_next_node_is_said():
     )
     one = stop(Subnet("10.0.0.0/28", used="10.0.0.4-10.0.0.13"), keep_free=1)
     assert one.why == (
-        "the next node needs an address of its own and 1 outside reservations is left, "
+        "the next node needs a primary address and 1 outside reservations is left, "
         "1 of them kept free"
     )
     last = stop(Subnet("10.0.0.0/26", used=["10.0.0.40"]), pods=30)
@@ -276,7 +274,7 @@ def test_too_many_pods_name_the_capacity():
         nodes_that_fit("10.0.0.0/24", "m5.large", pods_per_node=10, pool=SECONDARY)
     with pytest.raises(InvalidCountError, match="in prefix mode is 144"):
         nodes_that_fit("10.0.0.0/24", "m5.large", pods_per_node=145, pool=PREFIX)
-    with pytest.raises(InvalidCountError, match=r"in secondary mode is 9 .* nodes, or take"):
+    with pytest.raises(InvalidCountError, match=r"in secondary mode is 9 .* nodes, or use"):
         nodes_that_fit("10.0.0.0/24", "m4.large", pods_per_node=10, pool=PREFIX)
     starved = WarmPool.secondary(warm_ip_target=0, minimum_ip_target=3)
     with pytest.raises(InvalidCountError, match="serves 3 pods of its capacity of 9"):

@@ -154,7 +154,7 @@ def test_the_exit_code_tells_the_worst(  # noqa: PLR0917
 
 def test_what_one_answer_would_settle_is_one_block_for_people(capsys, folder):
     code, out, _ = run(capsys, "check", "-f", folder / "cm.yaml")
-    asked = 'remedy    give the answer of: aws eks describe-cluster --name "${CLUSTER_NAME:?}"'
+    asked = 'remedy    add the output of: aws eks describe-cluster --name "${CLUSTER_NAME:?}"'
     assert out.splitlines().count(asked) == 1
     (codes,) = [line for line in out.splitlines() if "windows-platform-version" in line]
     assert "ip-family, " in codes

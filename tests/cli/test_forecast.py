@@ -351,7 +351,10 @@ def test_a_subnet_without_a_forecast_is_not_called_safe(run, tmp_path):
     rows = {row["subnet"]: row for row in json.loads(out)["rows"]}
     assert rows["new"]["chance_within"] is rows["new"]["alert"] is None
     assert rows["old"]["alert"] is False
-    assert (code, error) == (0, "not known: new: no forecast, so neither alert nor all-clear\n")
+    assert (code, error) == (
+        0,
+        "not known: new: no forecast, so neither an alert nor an all-clear\n",
+    )
 
 
 def test_a_history_without_any_value_has_no_newest_period(run, tmp_path):

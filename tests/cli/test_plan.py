@@ -272,12 +272,12 @@ def test_a_saved_state_is_planned_for_in_its_subnets_with_its_targets(tmp_path):
     elsewhere = asked(tmp_path / "state.json", "-t", "m5.xlarge", "--subnet", "z=10.9.0.0/24")
     assert {group.zone for group in elsewhere.groups} == {"z"}
     ran = run(tmp_path / "state.json", "-t", "m5.xlarge")
-    assert "beside those that run now" in ran.stderr
-    assert "beside those" not in ran.stdout
+    assert "added to the current nodes" in ran.stderr
+    assert "added to the current" not in ran.stdout
     assert "--current state keeps" in ran.stderr
     ran = run(tmp_path / "state.json", "-t", "m5.xlarge", "--current", "state")
-    assert "beside those" not in ran.stderr
-    assert "new nodes take what the subnets have free" in ran.stderr
+    assert "added to the current" not in ran.stderr
+    assert "new nodes use the free addresses of the subnets" in ran.stderr
 
 
 def test_nodes_whose_group_does_not_say_windows_stand_in_subnets_that_are_planned_in(tmp_path):
@@ -385,7 +385,7 @@ def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
     plan._told(10.0, 8.0)
     assert lines == [
         ("cost 10", {"err": True}),
-        ("cost 10, at most 25.00 % above the least possible", {"err": True}),
+        ("cost 10, at most 25.00 % above the minimum", {"err": True}),
     ]
 
 

@@ -1441,7 +1441,7 @@ def test_a_reason_says_what_was_refused_and_its_words_alone_say_so_too(action, w
 def test_where_aws_refused_nothing_no_permission_is_asked_for():
     state = ClusterState(unknown={"nodes": "another tool said; allow the action of your choice"})
     assert state.unknown["nodes"].action == ""
-    assert how_told(state, ["nodes"]) == "give the answer of: kubectl get nodes -o json"
+    assert how_told(state, ["nodes"]) == "add the output of: kubectl get nodes -o json"
 
 
 def test_the_vpc_cni_is_not_asked_for_as_an_add_on_that_it_is_not():
@@ -1586,7 +1586,7 @@ def test_the_entry_of_a_role_that_linux_nodes_need_is_not_taken_away():
     assert "delete-access-entry" in remedy(LINUX_GROUP)
     shared = remedy(replace(LINUX_GROUP, role="win"))
     assert "delete-access-entry" not in shared
-    assert "role of their own" in shared
+    assert "a separate role for Windows nodes" in shared
 
 
 def test_the_traps_of_warm_targets_are_told_with_the_smallest_node_in_mind():

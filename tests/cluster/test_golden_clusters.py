@@ -288,7 +288,7 @@ CHANGES = [
         "name": "p", "namespace": "shop"}, "spec": {"podSelector": {}}}),
      "security-groups-for-pods", FAIL, "error", "kubectl edit securitygrouppolicy -n shop p"),
     ("managed", env("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"), "custom-networking",
-     FAIL, "warning", "Linux nodes keep the switch"),
+     FAIL, "warning", "Linux nodes may keep the setting"),
     ("managed", add(three.maker("Deployment", "vpc-resource-controller", "linux", "kube-system")),
      "legacy-windows-support", FAIL, "warning", "kubectl delete deployment"),
     ("managed", taint, "coredns-capacity", FAIL, "error", "add-on|create-addon|describe pod"),
@@ -348,7 +348,7 @@ CHANGES = [
     # No remedy takes away the entry that the Linux nodes of the role live by.
     ("managed", lambda d: [d["linux-group"]["nodegroup"].update(nodeRole=three.arn("shop-windows")),
      put("entry-windows", three.entry("shop-windows", "EC2_LINUX"))(d)], "custom-ami-mapping",
-     FAIL, "error", "^the entry serves the Linux nodes of system: give Windows nodes a role of"),
+     FAIL, "error", "^the entry serves the Linux nodes of system: create a separate role for Windows"),
     ("managed", lambda d: d["linux-group"]["nodegroup"].update(
         nodeRole=three.arn("shop-windows")), "shared-node-role", FAIL, "warning",
      "--instance-types m5.large --launch-template id=lt-1,version=1 --node-role"),
@@ -368,7 +368,7 @@ CHANGES = [
      FAIL, "error", "kubectl describe node win-1"),
     ("self-managed", pods(unasked), "pods-get-addresses", FAIL, "error", "nodeSelector"),
     ("managed", nodes(allocatable(pods="20")), "kubelet-max-pods",
-     FAIL, "warning", "--max-pods=110 .*beside the arguments"),
+     FAIL, "warning", "--max-pods=110 .*in addition to the arguments"),
     ("managed", nodes(lambda n: [allocatable(pods="300")(n)]), "kubelet-max-pods",
      FAIL, "warning", "--max-pods=110"),
     ("karpenter", lambda d: [nodes(allocatable(pods="5"))(d)], "kubelet-max-pods",

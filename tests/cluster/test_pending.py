@@ -103,7 +103,7 @@ def test_room_that_the_message_denies_is_named_beside_linux_nodes_too(selected, 
     )
     nodes = (node(1), node(2), node(3, os="linux", advertised_addresses=None))
     (pod,) = explained(nodes=nodes, pods=waiting(message=message + FULL.partition(": ")[2]))
-    assert any("there is room for 18 such pods" in seen for seen in pod.evidence) is shown
+    assert any("has room for 18 such pods" in seen for seen in pod.evidence) is shown
     assert (pod.change == "look" and "nodeName=win-1" in pod.remedy) is shown
 
 
@@ -111,7 +111,7 @@ def test_room_that_the_message_denies_is_named_beside_linux_nodes_too(selected, 
 def test_nodes_are_not_bought_while_what_is_known_has_room_for_all(many, first):
     pod, *_ = explained(pods=waiting(many, cpu_m=10, memory_bytes=MIB), node_groups=(GROUP,))
     assert pod.change == first
-    assert any("there is room for 18" in seen for seen in pod.evidence)
+    assert any("has room for 18" in seen for seen in pod.evidence)
 
 
 def test_what_is_advised_to_many_pods_names_none_of_them():

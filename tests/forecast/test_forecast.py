@@ -982,7 +982,7 @@ def test_what_makes_no_sense_is_refused(history, options, error):
 
 
 def test_the_engine_that_went_says_so():
-    with pytest.raises(InputError, match="not part of the package any more"):
+    with pytest.raises(InputError, match="removed from the package"):
         forecast_exhaustion(usage(1), capacity=500, engine="statsforecast")
 
 

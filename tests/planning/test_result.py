@@ -397,7 +397,7 @@ def test_a_plan_is_drawn_with_its_cost_and_what_runs_now():
 def test_the_distance_to_the_least_possible_is_measured_from_it(part, words):
     plan = ordinary()
     far = replace(plan, lower_bound=part * plan.value)
-    assert f"so this one is within {words} of the least possible" in far.explain()
+    assert f"so this one is within {words} of the minimum" in far.explain()
 
 
 @pytest.mark.parametrize(

@@ -256,15 +256,15 @@ def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
     if late:
         yield rule.failed(
             f"not ready: {some(late)}",
-            f"kubectl describe node {word(late[0], 'NODE')}; a node whose kubelet does not come "
-            "back is replaced",
+            f"kubectl describe node {word(late[0], 'NODE')}; a node whose kubelet does not "
+            "recover is replaced",
         )
     for node in nodes:
         if node.ready and node.barred:
             yield rule.failed(
                 f"{node.name} takes no new pods: {node.barred}",
-                f"kubectl describe node {word(node.name, 'NODE')}; its pods need a place elsewhere, and "
-                "no head-room is counted on it",
+                f"kubectl describe node {word(node.name, 'NODE')}; its pods must move elsewhere, "
+                "and its head-room is not counted",
                 subject=node.name,
             )
     if silent:
@@ -292,8 +292,8 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
     elif flag:
         yield rule.failed(
             f"{name} is true",
-            "put Windows nodes into subnets with room for their pods, and do not count on "
-            "ENIConfig for them; Linux nodes keep the switch",
+            "put Windows nodes into subnets with room for their pods, and do not rely "
+            "on ENIConfig for them; Linux nodes may keep the setting",
         )
     else:
         yield rule.passed(f"{name} is not true")
@@ -338,8 +338,9 @@ def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
         names = [f"{p.namespace}/{p.name}" for p in unread]
         yield rule.unknown(
             look,
-            seen=f"whom {some(names)} selects is not known: by account or by expression",
-            remedy="see that no Windows pod is among them: kubectl get securitygrouppolicies -A",
+            seen=f"the pods that {some(names)} selects are unknown: it selects by account or by "
+            f"expression",
+            remedy="check that no Windows pod is among them: kubectl get securitygrouppolicies -A",
         )
 
 
@@ -392,9 +393,9 @@ def _compute_check(
     if wrong or asking:
         who = [f"node {name}" for name in wrong] + asking
         yield rule.failed(
-            f"Windows is asked of {compute} compute by: {some(who)}",
-            "run Windows on managed or self-managed EC2 node groups; take the node selector "
-            f"eks.amazonaws.com/compute-type: {compute} away from Windows pods",
+            f"{compute} compute is asked to run Windows by: {some(who)}",
+            "run Windows on managed or self-managed EC2 node groups; remove the node selector "
+            f"eks.amazonaws.com/compute-type: {compute} from Windows pods",
         )
     elif exists is False:
         yield rule.passed(f"the cluster does not use {compute} compute")
@@ -403,13 +404,13 @@ def _compute_check(
     elif not makers:
         yield rule.passed(f"no pod asks for Windows on {compute} compute")
     elif state.windows_nodes or look.groups:
-        yield rule.passed(f"Windows pods have EC2 nodes of their own beside {compute} compute")
+        yield rule.passed(f"Windows pods have EC2 nodes in addition to {compute} compute")
     elif state.nodes is None:
         yield rule.unknown(look, "nodes", "node_groups")
     else:
         yield rule.failed(
-            f"{len(makers)} Windows pods or workloads, and no Windows node beside {compute} "
-            f"compute: {some([m.full_name for m in makers])}",
+            f"{len(makers)} Windows pods or workloads, and no Windows node except "
+            f"{compute} compute: {some([m.full_name for m in makers])}",
             f"add a Windows node group: {windows_group(look)}",
         )
 
@@ -556,7 +557,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     except CapacityError as error:
         yield rule.failed(
             str(error),
-            "write a number that is meant: kubectl edit configmap -n kube-system amazon-vpc-cni",
+            "write the intended number: kubectl edit configmap -n kube-system amazon-vpc-cni",
             severity="error",
         )
         return
@@ -581,8 +582,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     considers="Room in the subnets for one more Windows node",
     severity="error",
     why="a node takes its own address and those of its warm pool from its subnet; prefix mode "
-    "needs "
-    "whole aligned /28 blocks, so a fragmented subnet is full before its addresses run out",
+    "needs whole aligned /28 blocks, so a fragmented subnet is full before its addresses run out",
     source=PREFIXES,
     whole=("subnets",),
     needs=("subnets", "cni_configmap"),
@@ -607,7 +607,7 @@ def _room(rule: Check, look: Look, subnet: SubnetState, name: str) -> Finding:
     stand_in = "" if look.windows_types else f" (no Windows type is known; {name} stands in)"
     if not idle.best:
         return rule.failed(
-            f"{where} takes no further {name}: {idle.why}{stand_in}",
+            f"{where} has no room for another {name}: {idle.why}{stand_in}",
             _more_room(model, prefixes=idle.prefixes_per_node > 0),
             subject=subnet.subnet_id,
         )
@@ -615,13 +615,13 @@ def _room(rule: Check, look: Look, subnet: SubnetState, name: str) -> Finding:
         return rule.unknown(
             look,
             "subnets",
-            seen=f"{where} takes up to {idle.best:,} further {name}, and none at worst: where "
-            "used addresses lie is not known",
+            seen=f"{where} has room for up to {idle.best:,} more {name}, and none at worst: the "
+            "positions of used addresses are unknown",
             subject=subnet.subnet_id,
         )
     if not full.best:
         return rule.failed(
-            f"{where} takes {idle.best:,} further {name} with a pod each, and none with "
+            f"{where} has room for {idle.best:,} more {name} with a pod each, and none with "
             f"{full.pods_per_node:,}: {full.why}{stand_in}",
             _more_room(model, prefixes=full.prefixes_per_node > 0),
             subject=subnet.subnet_id,
@@ -630,8 +630,8 @@ def _room(rule: Check, look: Look, subnet: SubnetState, name: str) -> Finding:
     if look.windows_types is None:
         return rule.unknown(look, "nodes", "node_groups", subject=subnet.subnet_id)
     return rule.passed(
-        f"{where} takes {full.nodes:,} further {name} with {count_of(full.pods_per_node, 'pod')} each for "
-        f"sure, {full.best:,} at best{stand_in}",
+        f"{where} has room for {full.nodes:,} more {name} with "
+        f"{count_of(full.pods_per_node, 'pod')} each (guaranteed), {full.best:,} at best{stand_in}",
         subject=subnet.subnet_id,
     )
 

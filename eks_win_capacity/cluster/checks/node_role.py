@@ -79,7 +79,7 @@ def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
     return rule.unknown(
         look,
         seen=f"{seen}; whether {some(alone)} have this role is not known",
-        remedy="give the answers of: aws ec2 describe-instances, which shows IamInstanceProfile, "
+        remedy="add the output of: aws ec2 describe-instances, which shows IamInstanceProfile, "
         "and aws iam get-instance-profile, which shows its role; with Karpenter: kubectl get "
         "nodepools,ec2nodeclasses -o json",
         subject=role,
@@ -112,14 +112,14 @@ def _map_role(look: Look, role: str) -> str:
     "aws-auth-mapping",
     considers="Node role in aws-auth with its three groups",
     severity="error",
-    why="without system:bootstrappers and system:nodes a node does not join; without "
-    "eks:kube-proxy-windows its pods resolve no names",
+    why="without system:bootstrappers and system:nodes a node does not join the cluster; without "
+    "eks:kube-proxy-windows its pods cannot resolve names",
     whole=("node_groups",),
 )
 def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
     state, mode = look.state, _mode(look)
     if mode == "API":
-        yield rule.passed("the cluster uses access entries alone; aws-auth is not read")
+        yield rule.passed("the cluster uses only access entries; aws-auth is not read")
         return
     if state.aws_auth is None:
         yield rule.unknown(look, "aws_auth")
@@ -147,7 +147,7 @@ def _no_role_mapped(rule: Check, look: Look, roles: list[str] | None) -> Finding
         )
     if roles is None:
         return rule.unknown(look, "nodes", "node_groups")
-    return rule.passed("no role of Windows nodes yet; map it when the first one comes")
+    return rule.passed("no role of Windows nodes yet; map it when the first node starts")
 
 
 def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
@@ -170,7 +170,7 @@ def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
         )
     path = ""
     if any(entry.role == role and entry.has_path for entry in state.aws_auth or ()):
-        path = "; the mapped ARN has a path, which is never matched"
+        path = "; the mapped ARN has a path, which never matches"
     if not mode and types is None:
         path += " (an access entry could, where the cluster uses them)"
     seen = (
@@ -218,8 +218,8 @@ def _own_role(look: Look, role: str, types: list[str]) -> str:
         word(group.name, "NODE_GROUP") for group in look.linux_groups if group.role == role
     )
     return (
-        f"the entry serves the Linux nodes of {names}: give Windows nodes a role of their own, "
-        f"and it an entry: aws eks create-access-entry --cluster-name {look.cluster} "
+        f"the entry serves the Linux nodes of {names}: create a separate role for Windows nodes, "
+        f"and an entry for it: aws eks create-access-entry --cluster-name {look.cluster} "
         f"--principal-arn {word(None, 'WINDOWS_NODE_ROLE_ARN')} --type EC2_WINDOWS"
     )
 
@@ -267,8 +267,8 @@ def _wrong_username(look: Look, role: str) -> str:
     "access-entry",
     considers="Access entry of type EC2_WINDOWS where entries replace aws-auth",
     severity="error",
-    why="with access entries the type of the entry gives a node its rights, those of kube-proxy "
-    "on Windows among them",
+    why="with access entries, the type of the entry determines the permissions of a node, "
+    "including those of kube-proxy on Windows",
     source=ENTRIES,
     whole=("access_entries", "node_groups"),
 )
@@ -293,7 +293,7 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
             yield rule.unknown(
                 look,
                 seen="the role of the Windows nodes is not known",
-                remedy=f"give the answer of: {_role_command(look)}",
+                remedy=f"add the output of: {_role_command(look)}",
             )
         else:
             yield rule.passed("no role of Windows nodes yet")
@@ -323,8 +323,8 @@ def _entry_of(rule: Check, look: Look, role: str, mode: str) -> Finding:
     "custom-ami-mapping",
     considers="Custom AMI in a managed node group needs the mapping too",
     severity="error",
-    why="EKS gives the role its rights by itself only for its own Windows AMIs; where it makes the "
-    "access entry of a group with a custom AMI, that is of type EC2_LINUX",
+    why="EKS grants the role its permissions automatically only for its own Windows AMIs; for "
+    "a group with a custom AMI, EKS creates an access entry of type EC2_LINUX",
     whole=("node_groups",),
     needs=("node_groups",),
     clear="no managed node group has a custom AMI",
@@ -375,8 +375,8 @@ def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
     "shared-node-role",
     considers="Node role not shared by Windows and Linux nodes",
     severity="warning",
-    why="one access entry cannot be of both types, and EKS makes the entry of Windows by itself "
-    "only for a role of its own; in aws-auth the Linux nodes get rights they do not need",
+    why="one access entry cannot have both types, and EKS creates the Windows entry automatically "
+    "only for a separate role; in aws-auth the Linux nodes get permissions that they do not need",
     source="awsdocs/amazon-eks-user-guide, pull request 1142 of 2025-10-16, which dropped the "
     f"sentence against it: {ENTRIES.rpartition(' ')[2]}",
     whole=("node_groups",),
@@ -390,10 +390,10 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
     severity: Severity = "info" if _mode(look) == "CONFIG_MAP" else rule.severity
     for role in shared:
         cure = (
-            "in aws-auth the mapping of Windows serves both, and nothing needs to change; before "
-            "a move to access entries, make a role of its own for Windows nodes"
+            "in aws-auth the Windows mapping serves both, and no change is needed; before "
+            "moving to access entries, create a separate role for Windows nodes"
             if severity == "info"
-            else f"make a role of its own for Windows nodes, and {_moved(look, windows[role])}"
+            else f"create a separate role for Windows nodes, and {_moved(look, windows[role])}"
         )
         yield rule.failed(
             f"{role} serves {windows[role]} (Windows) and {linux[role]} (Linux)",

@@ -61,7 +61,7 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
             look,
             seen=f"the Auto Scaling groups of {some(alone)}, which are in no node group that is "
             "known, are not known",
-            remedy="give the answers of: aws autoscaling describe-auto-scaling-groups, and kubectl "
+            remedy="add the output of: aws autoscaling describe-auto-scaling-groups, and kubectl "
             "get nodes -o json; each group must carry the tag",
         )
     elif not look.groups and state.windows_nodes is None:
@@ -207,7 +207,7 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
     if without:
         yield rule.failed(
             f"{services}, and the bootstrap arguments of {some(without)} do not turn it on",
-            "see whether kube-proxy on a node has --enable-dsr=true; if not, add it to the "
+            "check whether kube-proxy on a node has --enable-dsr=true; if not, add it to the "
             "bootstrap arguments (-KubeProxyExtraArgs)",
         )
     elif known and len(known) == len(groups):
@@ -218,7 +218,7 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.unknown(
             look,
             seen=f"{services}; whether kube-proxy on Windows has direct server return is not known",
-            remedy="see whether its arguments on a node hold --enable-dsr=true",
+            remedy="check whether its arguments on a node contain --enable-dsr=true",
         )
 
 
@@ -226,8 +226,9 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
     "launch-prefixes",
     considers="/28 prefixes that nodes get at launch: by the launch template or ipPrefixCount",
     severity="warning",
-    why="each takes a slot and a whole /28 block of the subnet before any pod runs; "
-    "in secondary mode the controller only releases them, and EC2 does not start a node with more than its interface holds",
+    why="each takes a slot and a whole /28 block of the subnet before any pod runs; in secondary "
+    "mode the controller only releases them, and EC2 does not start a node with more than its "
+    "interface holds",
     source=CONTROLLER,
     whole=("node_groups", "node_classes"),
     needs=("node_groups|node_classes",),
@@ -300,8 +301,7 @@ def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
     considers="Windows AMI types of managed node groups only in commercial Regions",
     severity="error",
     why="EKS supports managed node groups with a Windows AMI type only in the commercial "
-    "partition, not in "
-    "GovCloud or China",
+    "partition, not in GovCloud or China",
     source="Amazon EKS API reference, CreateNodegroup (2026-11-27): "
     "https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateNodegroup.html",
     whole=("node_groups",),
@@ -366,7 +366,8 @@ def karpenter_node_os(rule: Check, look: Look) -> Iterator[Finding]:
             yield rule.passed(f"{pool.name} names no system, and no workload is for Windows")
             continue
         yield rule.failed(
-            f"NodePool {pool.name} names no kubernetes.io/os, beside {some(daemons or windows)}",
+            f"NodePool {pool.name} names no kubernetes.io/os, and there are Windows workloads: "
+            f"{some(daemons or windows)}",
             f"add to spec.template.spec.requirements {{key: kubernetes.io/os, operator: In, "
             f"values: [{_system_of(look, pool)}]}}: {_edit(pool)}",
             subject=pool.name,

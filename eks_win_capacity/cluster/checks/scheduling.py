@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     "os-selector",
     considers="Node selector for the operating system, Linux workloads too",
     severity="error",
-    why="without it a Linux pod may land on a Windows node and a Windows pod on a Linux one, "
-    "where neither starts",
+    why="without it a Linux pod may be placed on a Windows node, or a Windows pod on a Linux "
+    "node, where it cannot start",
     whole=("workloads", "pods"),
     needs=("workloads|pods",),
 )
@@ -110,7 +110,7 @@ def _open_nodes(look: Look) -> bool:
     "arch-selector",
     considers="Node selector for the architecture of Windows workloads",
     severity="warning",
-    why="Windows nodes are amd64 alone",
+    why="Windows nodes support only amd64",
     whole=("workloads", "pods"),
     needs=("workloads|pods",),
 )
@@ -121,7 +121,7 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
     missing = [n for n, m in windows.items() if not m.selects_arch and n != _CSI_NODE]
     if wrong:
         yield rule.failed(
-            f"Windows workloads select another architecture than amd64: {some(wrong)}",
+            f"Windows workloads select an architecture other than amd64: {some(wrong)}",
             _patches(wrong, "kubernetes.io/arch", "amd64"),
             severity="error",
             subject="other",
@@ -129,8 +129,8 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
     if shipped:
         yield rule.failed(
             f"AWS ships {some(shipped)} without kubernetes.io/arch",
-            "leave it as it is: Windows nodes are amd64 alone, and an update would take the "
-            "change away",
+            "leave it as it is: Windows nodes support only amd64, and an update would "
+            "revert the change",
             severity="info",
             subject="shipped",
         )
@@ -158,8 +158,8 @@ _API = ("default", "kubernetes")
     "windows-build-match",
     considers="Windows pods choose their release where nodes of several releases run",
     severity="warning",
-    why="a container runs on a host of its own Windows release alone: on another one it is placed "
-    "and never starts",
+    why="a container runs only on a host of the same Windows release: on any other it is placed "
+    "but never starts",
     source='Kubernetes, "Guide for running Windows containers in Kubernetes": '
     "https://kubernetes.io/docs/concepts/windows/user-guide/",
     whole=("workloads", "pods"),
@@ -186,7 +186,7 @@ def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
     sentence = f"Windows nodes are of {', '.join(sorted(releases))}"
     if open_:
         yield rule.failed(
-            f"{sentence}, and {some(open_)} may land on any",
+            f"{sentence}, and {some(open_)} may be placed on any",
             f"add to the pod template under nodeSelector {_BUILD}, as the image is, or a "
             f"RuntimeClass whose scheduling.nodeSelector has it; kubectl get nodes -L {_BUILD} "
             "shows the values",
@@ -266,7 +266,7 @@ def _linux_alone(look: Look, service: Service) -> bool:
     "service-backends",
     considers="At most 1024 backends of a service, 64 before build 17763.2746",
     severity="error",
-    why="Windows reaches no more backends of one service: traffic to the rest is lost",
+    why="Windows reaches no more backends of one service: traffic to the others is lost",
     whole=("services", "pods"),
     needs=("services",),
 )
@@ -301,7 +301,7 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
     "event-log-collected",
     considers="Logs of kubelet and kube-proxy in an event log of 200 MB",
     severity="info",
-    why="older entries are overwritten: what is not collected is gone when it is needed",
+    why="older entries are overwritten: without collection they are missing when they are needed",
     whole=("workloads", "pods"),
     needs=("workloads|pods",),
 )
@@ -344,12 +344,12 @@ _PLUGIN: Final = "/ebs-csi-node-windows"
     "windows-volumes",
     considers="Volumes of Windows pods by CSI drivers that run on Windows, with csi-proxy",
     severity="error",
-    why="a volume whose driver has no part on the Windows node is never mounted; that of EBS works "
-    "through csi-proxy, which EKS' own AMIs hold, or as HostProcess",
+    why="a volume is not mounted if its driver does not run on the Windows node; the EBS driver "
+    "works through csi-proxy, which the AMIs of EKS contain, or as HostProcess",
     source=AMIS,
     whole=("workloads", "pods"),
     needs=("workloads|pods",),
-    clear="no volume of a Windows pod is known to lack its driver there",
+    clear="no volume of a Windows pod is known to lack a driver on Windows",
 )
 def windows_volumes(rule: Check, look: Look) -> Iterator[Finding]:
     users: dict[str, list[str]] = {}
@@ -358,8 +358,8 @@ def windows_volumes(rule: Check, look: Look) -> Iterator[Finding]:
             users.setdefault(driver, []).append(maker.full_name)
     for driver in sorted(users.keys() & _LINUX_ALONE):
         yield rule.failed(
-            f"{some(users[driver])} mount volumes of {driver}, which is for Linux alone",
-            "take volumes of EBS, or of FSx for Windows File Server by the driver of SMB: "
+            f"{some(users[driver])} mount volumes of {driver}, which is for Linux only",
+            "use volumes of EBS, or of FSx for Windows File Server with the SMB driver: "
             "https://docs.aws.amazon.com/eks/latest/userguide/storage.html",
             subject=driver,
         )
@@ -383,7 +383,7 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
     elif plugin is None:
         yield rule.failed(
             f"{some(users)} mount volumes of EBS, and no DaemonSet {_PLUGIN[1:]} runs",
-            "let the EBS CSI driver run on Windows: node.enableWindows of its chart",
+            "enable the EBS CSI driver on Windows: node.enableWindows of its Helm chart",
             subject=_EBS,
         )
     elif (custom := [group.name for group in look.groups if group.custom_ami]) and (
@@ -400,10 +400,10 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
 
 @Check(
     "gmsa-credentials",
-    considers="gMSA: the webhook fills credential specs in",
+    considers="gMSA: the webhook fills in credential specs",
     severity="error",
-    why="a pod that names a credential spec of a group managed service account gets its contents "
-    "from a webhook when it is created; without them it has no identity in the domain",
+    why="a webhook fills in the credential spec of a group managed service account "
+    "when a pod is created; without it the pod has no identity in the domain",
     source='Kubernetes, "Configure GMSA for Windows Pods and containers": '
     "https://kubernetes.io/docs/tasks/configure-pod-container/configure-gmsa/",
     whole=("workloads", "pods"),

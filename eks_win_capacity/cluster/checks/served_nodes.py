@@ -429,7 +429,7 @@ def _of_kind(rule: Check, look: Look, kind: Kind, who: str, all_kinds: Iterable[
     if kind.limit > kind.cap:
         return rule.failed(
             f"{sentence}; AWS advises at most {kind.cap} below {KUBELET_MAX_PODS_VCPUS} vCPUs",
-            "see under load that kubelet and runtime keep up, or lower it",
+            "test under load that kubelet and runtime keep up, or lower it",
             subject=kind.name,
             severity="info",
         )

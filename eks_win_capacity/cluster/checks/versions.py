@@ -165,8 +165,7 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
             f"{some(nodes)}: EKS has had no AMI of Windows Server {name} since "
             f"{dict(WINDOWS_BUILDS_ENDED.values())[name]}",
             "replace the nodes with ones that use an AMI of Windows Server 2022 or 2025, and "
-            "rebuild "
-            "their images: a container needs a host of the same release",
+            "rebuild their images: a container needs a host of the same release",
             subject=name,
         )
     if strange:
@@ -282,8 +281,8 @@ def _older_nodes(look: Look, text: str) -> str:
     """The cure for kubelets that are newer than the control plane: no update goes back."""
     version = minor(look.state.version) or (1, 0)
     back = "; ".join(
-        f"a node group cannot go back to {look.state.version}: make a new one beside "
-        f"{one.word} with an AMI for it and move the pods there"
+        f"a node group cannot go back to {look.state.version}: create another one with "
+        f"an AMI for it next to {one.word} and move the pods there"
         if one.group is not None and one.group.managed
         else one.renews(f"an AMI for {look.state.version}", look.cluster)
         for one in _with_kubelet(look, text)
