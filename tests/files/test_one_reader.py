@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -661,3 +662,19 @@ def test_an_answer_in_a_folder_is_read_or_refused_whatever_its_name(tmp_path, te
     (tmp_path / "pods.txt").write_text(text)
     with pytest.raises(DocumentError, match=r"pods\.txt begins like a saved answer"):
         load_files(tmp_path)
+
+
+def test_a_file_of_a_folder_that_may_not_be_read_is_no_answer(tmp_path, monkeypatch):
+    (tmp_path / "nodes.json").write_text(
+        json.dumps({"kind": "Node", "metadata": {"name": "win-1"}})
+    )
+    (tmp_path / "secret.txt").write_text("{}")
+    opens = Path.open
+
+    def refusing(path, *arguments, **options):
+        if path.name == "secret.txt":
+            raise PermissionError(path)
+        return opens(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    assert len(load_files(tmp_path).nodes) == 1
