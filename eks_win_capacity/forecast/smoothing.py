@@ -323,8 +323,8 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     middle, center = (share * state).sum(axis=2), off @ fade
     # What the models disagree about, about their own mean: squares of small numbers only.
     apart = state - middle[..., None]
-    doubt = np.einsum("sk,skij,sklj->ils", share, at.root, at.root)
-    doubt += np.einsum("sk,isk,lsk->ils", share, apart, apart)
+    each = np.concatenate([apart[None], np.moveaxis(at.root, (3, 2), (0, 1))])
+    doubt = np.einsum("jisk,jlsk->ils", share * each, each)
     variance = (share * at.sigma**2) @ added + (off * at.off) @ fade**2 - center**2
     variance += np.einsum("ih,ils,lh->sh", ahead, doubt, ahead)
     variance += 2 * np.einsum("ish,ih->sh", (off * apart) @ fade, ahead)
