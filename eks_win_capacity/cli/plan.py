@@ -95,7 +95,10 @@ def _extended(values: tuple[str, ...]) -> dict[str, dict[str, int]]:
         resource, sign, number = amount.rpartition(":")
         if not (name and sign and resource and number.strip().isdigit()):
             raise click.BadParameter(f"{value!r} is not TYPE=RESOURCE:N")
-        by_type.setdefault(name.strip(), {})[resource.strip()] = int(number)
+        amounts = by_type.setdefault(name.strip(), {})
+        if resource.strip() in amounts:
+            raise click.BadParameter(f"{resource.strip()} of {name.strip()} is given twice")
+        amounts[resource.strip()] = int(number)
     return by_type
 
 

@@ -500,3 +500,9 @@ def test_subnets_that_overlap_do_not_count_twice(file):
     ran = CliRunner().invoke(app, ["plan", str(file), *two])
     assert ran.exit_code == 2
     assert "10.0.0.0/24 and 10.0.0.128/25 overlap" in ran.output
+
+
+def test_an_extended_resource_of_a_type_is_given_once(file):
+    twice = ("--extended", "m5.large=gpu:1", "--extended", "m5.large=gpu:2")
+    ran = CliRunner().invoke(app, ["plan", str(file), *twice])
+    assert (ran.exit_code, "gpu of m5.large is given twice" in ran.output) == (2, True)

@@ -100,6 +100,7 @@ def test_what_is_neither_json_nor_yaml_is_refused(text):
 def test_an_answer_of_prometheus_is_called_so():
     assert "Prometheus" in what_it_is({"status": "success", "data": {"result": []}})
     assert what_it_is({"Subnets": []}) == "the answer of aws ec2 describe-subnets"
+    assert what_it_is({"format_version": "1.0", "terraform_version": "1.9"}).endswith("Terraform")
     assert what_it_is({"a": 1, "b": 2}) == "a mapping of a, b"
     assert what_it_is({}) == "a mapping of nothing"
     assert what_it_is(None) == "nothing"

@@ -302,6 +302,8 @@ _KNOWN: Final = (
     ("AutoScalingGroups", "the answer of aws autoscaling describe-auto-scaling-groups"),
     ("LaunchTemplateVersions", "the answer of aws ec2 describe-launch-template-versions"),
     ("workloads", "a list of workloads"),
+    ("terraform_version", "a state or plan of Terraform"),
+    ("AWSTemplateFormatVersion", "a template of CloudFormation"),
 )
 
 
