@@ -19,6 +19,8 @@ from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 STATE = ewc.demo.cluster()
 SUBNET = STATE.subnets[1].subnet_id
 ATTACK = "<script>alert(1)</script>"
+HASTY = 0.01
+"""A time limit where no plan is looked at: others take it in earnest. [s]"""
 
 
 @cache
@@ -67,7 +69,7 @@ def test_there_is_a_row_for_each_cluster():
 
 
 def test_a_history_is_held_against_the_subnets_of_the_state():
-    report = ewc.report(STATE, history=usage(), time_limit_s=2)
+    report = ewc.report(STATE, history=usage(), time_limit_s=HASTY)
     capacity = report.forecast.capacity[SUBNET]
     assert capacity == STATE.subnets[1].subnet.usable
     row = report.forecast.to_pandas().iloc[0]
@@ -81,7 +83,7 @@ def test_a_history_is_held_against_the_subnets_of_the_state():
 
 def test_subnets_of_no_cluster_have_a_section_of_their_own():
     history = usage("elsewhere").assign(capacity=400)
-    report = ewc.report(STATE, history=history, time_limit_s=2)
+    report = ewc.report(STATE, history=history, time_limit_s=HASTY)
     page = report.to_html()
     assert "The history of use names none of these subnets." in page
     assert "elsewhere" in page.partition('id="others"')[2]
@@ -90,18 +92,18 @@ def test_subnets_of_no_cluster_have_a_section_of_their_own():
 def test_the_notes_of_a_cluster_name_no_subnet_of_others():
     old = usage("subnet-of-others").iloc[:20]
     history = pd.concat([usage(), old])
-    page = words(ewc.report(STATE, history=history, capacity=400, time_limit_s=2).to_html())
+    page = words(ewc.report(STATE, history=history, capacity=400, time_limit_s=HASTY).to_html())
     assert "before the newest, first one not shown here" in page
     assert page.count("before the newest, first subnet-of-others") == 1
 
 
 def test_a_forecast_that_was_made_is_shown_as_it_is():
     forecast = ewc.forecast_exhaustion(usage(), capacity=300, horizon=90)
-    assert ewc.report(STATE, history=forecast, time_limit_s=2).forecast is forecast
+    assert ewc.report(STATE, history=forecast, time_limit_s=HASTY).forecast is forecast
 
 
 def test_a_subnet_without_a_forecast_is_named_and_not_drawn():
-    report = ewc.report(STATE, history=usage(days=3), time_limit_s=2)
+    report = ewc.report(STATE, history=usage(days=3), time_limit_s=HASTY)
     page = report.to_html()
     assert "no forecast" in page
     assert "its history and forecast" not in page
@@ -118,14 +120,14 @@ def test_several_clusters_stand_in_one_page():
 
 def test_what_is_not_known_is_said_with_what_would_tell():
     state = ewc.ClusterState(name="bare", nodes=())
-    report = ewc.report(state, time_limit_s=2)
+    report = ewc.report(state, time_limit_s=HASTY)
     shown = words(report.to_html())
     for part in ("pods", "subnets"):
         assert state.unknown[part] in shown
     row = report.to_pandas().iloc[0]
     assert pd.isna(row["waiting"])
     assert pd.isna(row["saving"])
-    empty = ewc.report(ewc.ClusterState(name="void"), time_limit_s=2)
+    empty = ewc.report(ewc.ClusterState(name="void"), time_limit_s=HASTY)
     assert pd.isna(empty.to_pandas()["nodes"].iloc[0])
     assert ewc.ClusterState().unknown["nodes"] in words(empty.to_html())
 
@@ -133,7 +135,7 @@ def test_what_is_not_known_is_said_with_what_would_tell():
 def test_subnets_without_nodes_and_unknown_places_are_told():
     subnet = SubnetState(subnet_id="subnet-1", cidr="10.0.0.0/24", available=100, reservations=())
     state = ewc.ClusterState(name="x", subnets=(subnet,), cni_configmap={})
-    shown = words(ewc.report(state, time_limit_s=2).to_html())
+    shown = words(ewc.report(state, time_limit_s=HASTY).to_html())
     assert "1 subnet has no map" in shown
     assert "Nodes are not known" in shown
 
@@ -141,7 +143,9 @@ def test_subnets_without_nodes_and_unknown_places_are_told():
 def test_no_fleet_is_recommended_that_the_subnets_do_not_take():
     late = next(pod for pod in STATE.windows_pods if not pod.node)
     more = tuple(replace(late, name=f"more-{n}") for n in range(300))
-    page = words(ewc.report(replace(STATE, pods=STATE.pods + more), time_limit_s=60).to_html())
+    state = replace(STATE, pods=STATE.pods + more)
+    few = {"m5.large": 0.188, "m5.xlarge": 0.376, "m5.4xlarge": 1.504, "c5.2xlarge": 0.708}
+    page = words(ewc.report(state, prices=few, time_limit_s=60).to_html())
     assert "No plan (addresses-short)" in page
     assert "Add: " not in page
 
@@ -150,7 +154,7 @@ def test_an_empty_plan_says_why():
     node = Node(name="n", os="windows", instance_type="m5.large")
     state = ewc.ClusterState(name="x", nodes=(node,), pods=())
     assert "No plan: the cluster state has no Windows pods" in words(
-        ewc.report(state, time_limit_s=2).to_html()
+        ewc.report(state, time_limit_s=HASTY).to_html()
     )
 
 
@@ -212,7 +216,7 @@ def test_what_is_no_state_is_an_error_of_ours(states, error, words_of_it):
 
 def test_states_without_a_name_are_counted():
     bare = ewc.ClusterState(nodes=())
-    report = ewc.report([bare, bare], time_limit_s=2)
+    report = ewc.report([bare, bare], time_limit_s=HASTY)
     assert [part.name for part in report.clusters] == ["cluster 1", "cluster 2"]
 
 
@@ -263,6 +267,7 @@ def test_the_command_takes_capacities_of_subnets_that_have_names_of_their_own(tm
     usage("elsewhere").to_csv(tmp_path / "use.csv", index=False)
     out = tmp_path / "report.html"
     asked = ["data/demo/cluster", "--history", str(tmp_path / "use.csv"), "-o", str(out)]
+    asked += ["--time-limit", str(HASTY)]
     assert "option capacity" in str(run(*asked).exception)
     for capacity in ("400", "elsewhere=400"):
         assert run(*asked, "--capacity", capacity).exit_code == 0
@@ -284,12 +289,12 @@ def test_a_command_without_options_for_columns_says_how_to_head_them(tmp_path, c
 def test_subnets_of_a_history_that_no_cluster_has_are_named():
     history = pd.concat([usage(), usage("elsewhere")])
     with pytest.raises(ewc.CapacityError, match="has 1 subnet that no cluster has: elsewhere; "):
-        ewc.report(STATE, history=history, time_limit_s=1)
+        ewc.report(STATE, history=history, time_limit_s=HASTY)
     # Who gives capacities is told of those.
     with pytest.raises(
         ewc.CapacityError, match="capacity has no value for 1 of 2 subnets"
     ) as caught:
-        ewc.report(STATE, history=history, capacity={"elsewhere": 400}, time_limit_s=1)
+        ewc.report(STATE, history=history, capacity={"elsewhere": 400}, time_limit_s=HASTY)
     assert caught.value.subnets == (usage()["subnet"].iloc[0],)
 
 
@@ -297,7 +302,7 @@ def test_a_history_of_other_subnets_is_refused_with_the_names_that_are_known():
     with pytest.raises(
         ewc.CapacityError, match="no subnet of the clusters by its id, such as subnet-0a"
     ):
-        ewc.report(ewc.demo.cluster(), history=ewc.demo.subnet_usage(), time_limit_s=1)
+        ewc.report(ewc.demo.cluster(), history=ewc.demo.subnet_usage(), time_limit_s=HASTY)
 
 
 def test_reasons_to_wait_have_their_numbers():
