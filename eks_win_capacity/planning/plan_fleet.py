@@ -67,7 +67,8 @@ _EVEN: Final = "even shares of the zones"
 """Plans that the bound is of, where a zone may be lost and the patterns are too many to list."""
 
 _FEWEST: Final = 0.6
-"""Part of the time for the fewest nodes or addresses; the rest finds the cheapest such plan."""
+"""Part of the time for the fewest nodes or addresses, or the plan without what is asked for at
+least; the rest finds the cheapest such plan."""
 
 _MOST_VALUES: Final = 50
 """Types that a NodePool may ask for at least, by its schema (karpenter.sh/v1)."""
@@ -368,7 +369,7 @@ def plan_of(ask: Question, run: Solving | None = None) -> FleetPlan:
     if ask.max_types is not None:
         # Most of the time goes to the plan with few types; without, only its bound is wanted.
         run.deadline = ask.deadline.part(ANY_TYPES)
-    elif ask.objective != "cost":
+    elif ask.objective != "cost" or ask.min_types > 1 or ask.at_least:
         run.deadline = ask.deadline.part(_FEWEST)
     try:
         found = answer(run, lean)

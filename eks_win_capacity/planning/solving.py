@@ -71,8 +71,9 @@ are spread, so that only its bound is wanted."""
 _SUMMED: Final = 400
 """Nodes up to which zones share pods by sums of nodes: more of them lose little by odd pods."""
 
-_EXACT_PART: Final = 0.8
-"""Part of the time to settle zones and subnets: what is not proved then is searched for."""
+_EXACT_PART, _EVENLY_PART = 0.9, 0.6
+"""Part of the time to settle zones and subnets: what is not proved then is searched for; and to
+settle even shares of the zones first, where one of these may be lost."""
 
 _SHARE_PART: Final = 0.4
 """Part of the time to pack one zone, or those of one choice of types."""
@@ -131,8 +132,9 @@ class Solving:
         """Whether no time is left, or somebody asked to stop."""
         return self.interrupted or self.deadline.over()
 
-    def prove(self, bound: float) -> None:
-        """Remember that no answer costs less."""
+    def prove(self, bound: float, *, even: bool = False) -> None:
+        """Remember that no answer costs less, or none with ``even`` shares where a zone may be lost."""
+        self.even_only |= even and self.ask.zone_lost and bound > self.bound
         self.bound = max(self.bound, bound)
 
     def without_dominated(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
@@ -218,8 +220,7 @@ class Solving:
         except (ArithmeticError, OutOfTimeError):
             return None
         self.least_nodes |= least and bound > self.bound
-        self.prove(bound)
-        self.even_only |= ask.zone_lost
+        self.prove(bound, even=True)
         if shares is None:
             return None
         slots = np.zeros((len(shares), len(ask.workloads)), dtype=np.int64)
@@ -359,7 +360,7 @@ def answer(
     try:
         if ask.spread:
             found = _spread_out(run, nodes, effort)
-            until = until.part(_SPREAD_PART)
+            until = run.deadline.part(_SPREAD_PART)
         elif ask.limited or ask.zoned:
             until = until.part(_FREE_PART)
         if found is None:
@@ -452,25 +453,21 @@ def _placed(
 
 def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
     """Settle it exactly where all patterns can be listed."""
-    even, closed = None, False
-    until = run.deadline.part(_EXACT_PART)
     if run.ask.zone_lost:
-        # The bound is that of even shares; uneven ones may cost less.
-        settled = run.settled(nodes, until=until, evenly=True, known=run.bound)
-        even = run.chosen(settled)
-        run.known = cheaper(run.known, even)
-        closed = settled is not None and settled.proved
-    settled = run.settled(nodes, until=until, known=run.bound)
-    exact = run.chosen(settled)
-    if settled is not None:
-        closed |= settled.proved
-        run.impossible = run.impossible or (exact is None and settled.proved)
-    if exact is not None:
-        run.prove(exact.bound)
-    found = cheaper(exact, even)
-    if found is None or closed or found.value - run.bound <= NEAR * found.value:
+        # Even shares are found sooner; the bound of uneven ones is that of all.
+        until = run.deadline.part(_EVENLY_PART)
+        run.known = cheaper(run.known, run.chosen(run.settled(nodes, until=until, evenly=True)))
+    bound = 0.0 if run.even_only else run.bound
+    settled = run.settled(nodes, until=run.deadline.part(_EXACT_PART), known=bound)
+    if settled is None:
+        return None
+    found = run.chosen(settled)
+    run.impossible |= found is None and run.known is None and settled.proved
+    run.prove(settled.bound)
+    run.lp_bound = max(run.lp_bound, settled.lp_bound)
+    found = run.known = cheaper(run.known, found)
+    if found is None or settled.proved or found.value - run.bound <= NEAR * found.value:
         return found
-    run.known = cheaper(run.known, found)
     return cheaper(found, _Zones(run, nodes, BRIEF).search())
 
 
@@ -492,8 +489,7 @@ class _Zones:
             few = self.best is None or value_of(self.best.groups, "nodes") <= _SUMMED
             self.pack(run.shared_out(self.nodes) if few else None)
             if not self.near():
-                run.prove(self.least())
-                run.even_only |= ask.zone_lost
+                run.prove(self.least(), even=True)
             if self.near():
                 return self.best
         if not ask.spread and not run.over():
@@ -553,7 +549,7 @@ class _Zones:
             together = joint(effort=self.effort, shares=shares)
             if together is not None:
                 # With fixed shares of the zones, the bound is one of these shares alone.
-                run.prove(0.0 if ask.uneven else together.bound)
+                run.prove(0.0 if ask.uneven else together.bound, even=True)
                 return together
             if not ask.limited or run.over():
                 break

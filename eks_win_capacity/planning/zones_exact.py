@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.problem import Packed
 from eks_win_capacity.packing.relaxation import with_rounded_resources
 from eks_win_capacity.planning.question import ALL_NODES
@@ -37,6 +39,29 @@ _NEAR, _SUMS = 1e-4, 600
 
 _HAIR: Final = 1e-6
 """Tolerance of the solver, which a proved bound gives back."""
+
+_WHOLE_PART, _EVEN_PART = 0.75, 0.4
+"""Part of the time for the whole program, and with even shares where a zone may be lost; the rest is
+for choosing some of its nodes anew."""
+
+_FREED, _FEWEST = 5, 2
+"""Nodes that are chosen anew at first, and at least; one more or two fewer the next time."""
+
+_VAIN, _BRIEFLY, _ROUND_PART = 40, 100, 0.2
+"""Rounds in vain at most, steps of each, and its part of the time that is left."""
+
+_DEPTH, _LAST = 60, 8
+"""Fractional choices of a dive at most, and nodes left at which it ends with a whole choice."""
+
+_LIKELY, _PARTS = 1_500, 20
+"""Patterns, those of least reduced cost, that are chosen anew; and part of what is left that a node
+of a dive costs at most."""
+
+_SEED: Final = 20
+"""Seed of the chance, so that answers repeat."""
+
+_CLOSE, _BETTER = 1e-3, 1e-4
+"""Gap at which no more nodes are chosen anew, and part of the cost that this must save."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +165,7 @@ class Settled:
     The best whole choice, and what is missing where there is none.
 
     ``packed`` are nodes by pattern, with kinds of the ``model``, which has the pods of each zone as
-    they were chosen; no choice costs less than ``bound``. ``short`` is what each subnet lacks,
+    they were chosen; no choice costs less than ``bound``, or by fractions alone ``lp_bound``. ``short`` is what each subnet lacks,
     where that was asked for; ``proved`` says whether the search came to its end.
     """
 
@@ -149,6 +174,7 @@ class Settled:
     bound: float
     short: Ints
     proved: bool
+    lp_bound: float = 0.0
 
 
 def settle(
@@ -187,16 +213,25 @@ def settle(
         program.sum_up(deadline)
     # What is missing is made small alone: a cost beside it would blur what to ask for.
     program.aim("" if missing else ask.objective, known, below)
-    whole, bound, proved = program.solve(deadline)
+    # Of few types a bound is wanted most, which the whole program alone lifts.
+    hard = not missing and not summed and ask.max_types is None
+    whole, bound, proved = program.solve(
+        deadline.part(_EVEN_PART if evenly else _WHOLE_PART) if hard else deadline
+    )
+    lp_bound = 0.0
+    if hard and not proved:
+        with contextlib.suppress(ArithmeticError, OutOfTimeError):
+            whole, lp_bound = program.searched(whole, bound, deadline)
+            bound = max(bound, lp_bound)
     if whole is None:
         none = np.zeros(len(model.sites), dtype=np.int64)
-        return Settled(None, model, bound, none, proved)
+        return Settled(None, model, bound, none, proved, lp_bound)
     quota = np.zeros_like(model.quota)
     for shape in program.tied:
         pods = whole[program.shares(shape)].tolist()
         quota[:, shape] = pods if program.even[shape] else _trimmed(pods, program.wanted[shape])
     model, short = replace(model, quota=quota), whole[program.lent]
-    return Settled(program.packed(whole), model, bound, short, proved)
+    return Settled(program.packed(whole), model, bound, short, proved, lp_bound)
 
 
 def share_out(
@@ -476,6 +511,39 @@ class _Program:
         least, most = known * (1 - _HAIR), below * (1 - 2 * _HAIR)
         self.rule(np.arange(self.width), self.cost[: self.width], least, most)
 
+    def relaxed(self, deadline: Deadline) -> tuple[Floats, Floats, float]:
+        """
+        Nodes of a fractional choice, what one more of each costs beyond its worth, and a bound.
+
+        Raises
+        ------
+        ArithmeticError
+            If none exists.
+        """
+        from scipy import sparse
+
+        matrix, low, high = self.matrix(), np.array(self.low), np.array(self.high)
+        rules = sparse.vstack([matrix[high < np.inf], -matrix[low > -np.inf]])
+        solved = deadline.linprog(
+            self.cost,
+            A_ub=rules,
+            b_ub=np.concatenate([high[high < np.inf], -low[low > -np.inf]]),
+            bounds=np.column_stack([self.floor, self.ceiling]),
+            method="highs-ds",
+        )
+        if solved.status != 0:
+            raise ArithmeticError(f"the linear program has no answer: {solved.message}")
+        spare = (self.cost - rules.T @ solved.ineqlin.marginals)[: self.width]
+        return solved.x[: self.width], spare, float(solved.fun) * (1 - 2 * _HAIR)
+
+    def matrix(self) -> Any:
+        """The rules, one row each."""
+        from scipy import sparse
+
+        columns, values = (np.concatenate(parts) for parts in zip(*self.rows, strict=True))
+        ends = np.cumsum([0, *(len(columns) for columns, _ in self.rows)])
+        return sparse.csr_matrix((values, columns, ends), shape=(len(self.rows), self.total))
+
     def solve(
         self, deadline: Deadline, *, near: float = _HAIR, most: int = _STEPS
     ) -> tuple[Ints | None, float, bool]:
@@ -484,20 +552,15 @@ class _Program:
 
         It may stop at a gap that is ``near``, or after so many steps at ``most``. Without a choice it is where none is possible, else where the search came to its end.
         """
-        from scipy import sparse
         from scipy.optimize import Bounds, LinearConstraint
 
-        top = max(float(self.cost.max()), 1e-12)
-        columns, values = (np.concatenate(parts) for parts in zip(*self.rows, strict=True))
-        ends = np.cumsum([0, *(len(columns) for columns, _ in self.rows)])
-        matrix = sparse.csr_matrix((values, columns, ends), shape=(len(self.rows), self.total))
-        steps = max(60, min(most, _WORK // self.total))
+        top, matrix = max(float(self.cost.max()), 1e-12), self.matrix()
         solved = deadline.milp(
             self.cost / top,
             constraints=LinearConstraint(matrix, self.low, self.high),
             integrality=1,
             bounds=Bounds(self.floor, self.ceiling),
-            options={"mip_rel_gap": near, "node_limit": steps},
+            options={"mip_rel_gap": near, "node_limit": max(60, min(most, _WORK // self.total))},
         )
         proved = solved.mip_dual_bound
         bound = 0.0
@@ -510,6 +573,99 @@ class _Program:
         if (sums < np.array(self.low) - _HAIR).any() or (sums > np.array(self.high) + _HAIR).any():
             return None, bound, False
         return whole, bound, solved.status == 0
+
+    def searched(
+        self, best: Ints | None, bound: float, deadline: Deadline
+    ) -> tuple[Ints | None, float]:
+        """
+        The better one of a choice and a dive, improved, and the bound of fractional choices.
+
+        Raises
+        ------
+        OutOfTimeError
+            If not even the bound is known in time.
+        ArithmeticError
+            If no choice exists.
+        """
+        _, spare, lp_bound = self.relaxed(deadline)
+        ceiling, self.ceiling = self.ceiling, self.ceiling.copy()
+        dear = np.argsort(spare, kind="stable")[_LIKELY:]
+        self.ceiling[dear] = 0 if best is None else best[dear]
+        with contextlib.suppress(OutOfTimeError):
+            able = [one for one in (best, self.dived(deadline)) if one is not None]
+            best = min(able, key=lambda one: float(self.cost @ one), default=None)
+            if best is not None:
+                best = self.improved(best, max(bound, lp_bound), deadline)
+        self.ceiling = ceiling
+        return best, lp_bound
+
+    def improved(self, best: Ints, bound: float, deadline: Deadline) -> Ints:
+        """
+        Choose a few nodes anew, again and again, while all others stay.
+
+        Over all patterns that takes a moment, and soon finds what the whole program does not.
+        """
+        rng, few, vain, most = np.random.default_rng(_SEED), _FREED, 0, self.high[-1]
+        while vain < _VAIN and not deadline.over():
+            number, value = best[: self.width], float(self.cost @ best)
+            nodes = np.repeat(np.arange(self.width), number)
+            if few > len(nodes) or value - bound <= _CLOSE * value:
+                break
+            freed = rng.choice(nodes, few, replace=False)
+            kept = number - np.bincount(freed, minlength=self.width)
+            self.high[-1] = min(most, value * (1 - _BETTER))
+            again, ended = self.beside(kept, deadline.part(_ROUND_PART))
+            few = few + 1 if ended else max(_FEWEST, few - 2)
+            best, vain = (best, vain + 1) if again is None else (again, 0)
+        self.high[-1] = most
+        return best
+
+    def beside(self, kept: Ints, deadline: Deadline) -> tuple[Ints | None, bool]:
+        """The best choice with some nodes, if one is found soon; and whether that is settled."""
+        floor = self.floor
+        self.floor = floor.copy()
+        self.floor[: self.width] += kept
+        try:
+            whole, _, ended = self.solve(deadline, near=_BETTER, most=_BRIEFLY)
+        except OutOfTimeError:
+            return None, False
+        finally:
+            self.floor = floor
+        return whole, ended
+
+    def dived(self, deadline: Deadline) -> Ints | None:
+        """
+        Fix the nodes of fractional choices one after the other, and choose the last few whole.
+
+        What is left goes on nodes that cost a small part of it, so that the last is not a large one
+        nearly empty.
+        """
+        floor, ceiling, cost = self.floor, self.ceiling, self.cost[: self.width]
+        self.floor, most = floor.copy(), float(cost @ self.relaxed(deadline)[0]) / _PARTS
+        try:
+            for _ in range(_DEPTH):
+                fixed = self.floor[: self.width]
+                self.ceiling = ceiling.copy()
+                self.ceiling[: self.width][(cost > most) & (fixed == 0)] = 0
+                try:
+                    number = self.relaxed(deadline)[0]
+                except ArithmeticError:
+                    if most == np.inf:
+                        return None
+                    # Some pods fit on no small node.
+                    most = np.inf
+                    continue
+                rest = number - fixed
+                if rest.sum() <= _LAST:
+                    break
+                most = most if most == np.inf else float(cost @ rest) / _PARTS
+                number = np.floor(number + _HAIR)
+                if (number <= fixed).all():
+                    number[np.argmax(rest)] += 1
+                self.floor[: self.width] = number
+            return self.solve(deadline, near=_BETTER, most=_BRIEFLY)[0]
+        finally:
+            self.floor, self.ceiling = floor, ceiling
 
     def packed(self, whole: Ints) -> Packed:
         """The nodes that were chosen, with kinds of the model."""

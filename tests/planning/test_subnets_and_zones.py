@@ -17,7 +17,7 @@ from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import SubnetState
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
 from eks_win_capacity.density.reserved import Reserved
-from eks_win_capacity.planning import plan_fleet, solving
+from eks_win_capacity.planning import plan_fleet, solving, zones_exact
 from eks_win_capacity.planning.candidates import sized
 from eks_win_capacity.planning.costs import read_prices
 from eks_win_capacity.planning.model import build
@@ -518,3 +518,43 @@ def test_what_is_known_in_a_moment_is_good_where_zones_differ_too():
     assert early.cost < costs[0]
     # Spreading costs something too, and nothing is proved of it here.
     assert early.cost <= 1.03 * plan_fleet(loads, **asked).cost
+
+
+def test_a_few_nodes_chosen_anew_lead_to_the_best_plan(monkeypatch):
+    loads = [
+        load("a", 9, 455, 10143, zone_spread=True),
+        load("b", 9, 1254, 2146, zone_spread=True),
+        load("c", 9, 2470, 6420, zone_spread=True),
+    ]
+    asked = {"candidates": ["c7i.large", "m6a.xlarge"], "zones": ["a", "b", "c"], "compare": False}
+    best = plan(loads, **asked)
+    chosen, whole, settle = [], zones_exact._Program.solve, zones_exact.settle
+
+    # The whole program finds nothing; a dive, and rounds that keep most of its nodes, must.
+    def blind(program, deadline, **options):
+        return whole(program, deadline, **options) if options else (None, 0.0, False)
+
+    def watched(*args, **options):
+        chosen.append(settle(*args, **options))
+        return chosen[-1]
+
+    monkeypatch.setattr(zones_exact._Program, "solve", blind)
+    monkeypatch.setattr(solving, "settle", watched)
+    planned = plan(loads, **asked)
+    assert chosen[0].packed is not None
+    assert chosen[0].lp_bound <= best.value
+    assert best.value <= planned.value <= best.value * 1.01
+
+
+def test_uneven_shares_may_cost_less_where_a_zone_may_be_lost():
+    loads = [load("a", 2, 807, 2831, zone_spread=True), load("b", 22, 4427, 12581)]
+    planned = plan(
+        loads,
+        candidates=["r5.large", "r5.xlarge", "r5.2xlarge", "r5.4xlarge"],
+        zones=["a", "b", "c"],
+        zone_lost=True,
+        node_cost=0,
+        compare=False,
+    )
+    assert (planned.status, planned.bound_of) == ("proved", "")
+    assert planned.value == pytest.approx(245 + 1 / 3)
