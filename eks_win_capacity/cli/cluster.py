@@ -456,7 +456,7 @@ def _once_for_each_owner(pending: list[PendingPod]) -> list[dict[str, Any]]:
         row = rows.setdefault(key, {**pod.to_dict(), "names": []})
         row["names"].append(pod.pod)
         # Pods that do not exist yet have no names.
-        row["pods"] = pod.waiting if pod.cause == "not-created" else len(row["names"])
+        row["pods"] = row.get("pods", 0) + pod.pods
     return list(rows.values())
 
 

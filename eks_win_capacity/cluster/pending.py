@@ -122,6 +122,11 @@ class PendingPod(Shown):
     evidence: tuple[str, ...] = ()
     owner: str = ""
 
+    @property
+    def pods(self) -> int:
+        """How many pods this tells of: 1, or all that a manifest lacks where none is created."""
+        return self.waiting if self.cause == "not-created" else 1
+
     def __repr__(self) -> str:
         """Pod, why it waits, and the smallest change that helps."""
         return f"<PendingPod {self.pod}: {self.why}; {self.change}: {self.remedy}>"

@@ -70,9 +70,14 @@ class ClusterPart(Shown):
             "cluster": self.name,
             "failed": len(self.findings.failed),
             "unknown": len(self.unknown),
-            "waiting": None if self.pending is None else len(self.pending),
+            "waiting": self.waiting,
             "missing": dict(self.missing),
         }
+
+    @property
+    def waiting(self) -> int | None:
+        """Pods that wait; None where that is not known."""
+        return None if self.pending is None else sum(pod.pods for pod in self.pending)
 
     def _fields_shown(self) -> dict[str, Any]:
         return self.to_dict()
@@ -114,10 +119,13 @@ def key_points(part: ClusterPart, urgent: str) -> list[str]:
         f"error; {len(part.unknown):,} are unknown."
     )
     if part.pending is not None:
-        waiting = count_of(len(part.pending), "Windows pod waits", "Windows pods wait")
-        pods = Counter(pod.why for pod in part.pending).most_common()
+        waiting = count_of(part.waiting or 0, "Windows pod waits", "Windows pods wait")
+        by_reason = Counter[str]()
+        for pod in part.pending:
+            by_reason[pod.why] += pod.pods
+        pods = by_reason.most_common()
         reasons = [f"{why} ({number:,})" if len(pods) > 1 else why for why, number in pods]
-        each = ", each because " if len(part.pending) > 1 else " because "
+        each = ", each because " if part.waiting != 1 else " because "
         points.append(f"{waiting}{each + ', or because '.join(reasons) if reasons else ''}.")
     if part.plan is not None and part.plan.feasible:
         points.append(" ".join(str(part.plan.diff()).splitlines()))
@@ -342,7 +350,7 @@ def waiting(part: ClusterPart) -> str:
                 "message": pod.message,
             },
         )
-        row["pods"] += 1
+        row["pods"] += pod.pods
     columns = {
         "who": "Who waits",
         "pods": "Pods",

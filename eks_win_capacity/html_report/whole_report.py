@@ -116,7 +116,7 @@ class Report:
                     "runs_dry": pd.NaT if row is None else row["date"],
                     "failed": len(failed),
                     "errors": sum(finding.severity == "error" for finding in failed),
-                    "waiting": pd.NA if part.pending is None else len(part.pending),
+                    "waiting": pd.NA if part.waiting is None else part.waiting,
                     "saving": None if diff is None else diff.saving_per_month,
                     "unit": "" if diff is None else diff.unit.replace("/h", " a month"),
                 }

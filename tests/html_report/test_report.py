@@ -13,6 +13,8 @@ from large_state import large_state
 
 import eks_win_capacity as ewc
 from eks_win_capacity.cli import app, main
+from eks_win_capacity.cluster import ClusterState
+from eks_win_capacity.cluster.records import WorkloadManifest
 from eks_win_capacity.cluster.state import Node, SubnetState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
@@ -313,4 +315,17 @@ def test_reasons_to_wait_have_their_numbers():
     assert re.search(
         r"3 Windows pods wait, each because .* \(2\), or because no fitting node has the CPU .* \(1\)",
         shown,
+    )
+
+
+def test_pods_that_are_not_created_count_as_many_as_lack():
+    web = {"kind": "Deployment", "namespace": "shop", "name": "web", "selects_os": "windows"}
+    state = ClusterState(
+        name="prod", nodes=(), pods=(),
+        workloads=(WorkloadManifest(**web, replicas=3, refused="exceeded quota"),),
+    )  # fmt: skip
+    page = ewc.report(state, time_limit_s=2)
+    assert page.to_pandas()["waiting"].tolist() == [3]
+    assert "3 Windows pods wait, each because the API server refuses to create it" in words(
+        page.to_html()
     )

@@ -276,7 +276,7 @@ class Check(Shown):
     source: str = GUIDE
     whole: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    look: Run = field(default=lambda *_: iter(()), repr=False)
+    look: Run = field(default_factory=lambda: lambda *_: iter(()), repr=False)
     clear: str = field(default="", repr=False)
 
     def __call__(self, look: Run) -> Check:
