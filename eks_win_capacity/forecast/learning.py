@@ -8,7 +8,6 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from eks_win_capacity.forecast.history_parts import newest_step, surges, taken_apart
 from eks_win_capacity.forecast.seasons import LONG_SEASON
@@ -251,7 +250,9 @@ def origins(periods: int, horizon: int) -> list[int]:
 def logarithm(values: Floats) -> tuple[Floats, Flags]:
     """Logarithms of levels, and where they are a view: far enough from zero."""
     # Held against the month before, for growth may begin a hundred times smaller than it ends.
-    usual = pd.DataFrame(values.T).rolling(_MONTH, min_periods=1).mean().to_numpy().T
+    sums = np.pad(values, ((0, 0), (_MONTH, 0))).cumsum(axis=1)
+    known = np.minimum(np.arange(1, values.shape[1] + 1), _MONTH)
+    usual = (sums[:, _MONTH:] - sums[:, :-_MONTH]) / known
     possible = np.asarray(((values > _POSITIVE * usual) & (usual > 0)).all(axis=1))
     return np.log(np.where(possible[:, None], values, 1.0)), possible
 
