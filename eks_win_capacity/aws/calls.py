@@ -91,7 +91,7 @@ DENIED: Final = frozenset(
         "UnauthorizedOperation",
     }
 )  # fmt: skip
-"""The codes by which AWS refuses one call and not who asks."""
+"""The codes by which AWS refuses one call and not the caller."""
 
 UNSERVED: Final = frozenset(
     {"404", "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"}

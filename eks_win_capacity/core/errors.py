@@ -40,15 +40,15 @@ def _restored(kind: type[CapacityError], args: tuple[Any, ...], facts: dict[str,
 
 
 class InputError(CapacityError, ValueError):
-    """An argument has a value that makes no sense here."""
+    """An argument has an invalid value."""
 
 
 class UnsupportedInputError(CapacityError, TypeError):
-    """An argument is of a kind that this function cannot read."""
+    """An argument has a type that this function does not support."""
 
 
 class InvalidCountError(InputError):
-    """A count is not a whole number inside its limits."""
+    """A count is not a whole number within its limits."""
 
 
 class InvalidQuantityError(InputError):
@@ -56,11 +56,11 @@ class InvalidQuantityError(InputError):
 
 
 class ShapeMismatchError(InputError):
-    """Columns that must go together have different shapes."""
+    """Columns that must match have different shapes."""
 
 
 class IndexMismatchError(InputError):
-    """Series that must go together have different indexes."""
+    """Series that must match have different indexes."""
 
 
 class ConfigMapError(InputError):
@@ -70,7 +70,7 @@ class ConfigMapError(InputError):
     Attributes
     ----------
     place : str
-        Where in it the trouble is, such as ``data.enable-windows-ipam``.
+        Position of the error in it, such as ``data.enable-windows-ipam``.
     """
 
     def __init__(self, message: str, *, place: str = "") -> None:
@@ -80,12 +80,12 @@ class ConfigMapError(InputError):
 
 class WarmTargetError(InputError):
     """
-    A warm target cannot be used, or no ConfigMap gives it.
+    A warm target cannot be used, or no ConfigMap can set it.
 
     Attributes
     ----------
     findings : tuple of Finding
-        What else was found while the targets were read; the last one is the cause.
+        Findings from reading the targets; the last one is the cause.
     """
 
     def __init__(self, message: str, *, findings: Sequence[object] = ()) -> None:
@@ -102,7 +102,7 @@ class MissingValueError(InputError):
     positions : tuple of int
         The first few positions, counted from 0 in the flattened column.
     count : int
-        How many values are missing.
+        The number of missing values.
     """
 
     def __init__(self, message: str, *, positions: Sequence[int], count: int) -> None:
@@ -113,14 +113,14 @@ class MissingValueError(InputError):
 
 class TooLittleHistoryError(InputError):
     """
-    A history is too short to be forecast.
+    A history is too short for a forecast.
 
     Attributes
     ----------
     subnets : tuple of str
-        The first few subnets it is true of.
+        The first few such subnets.
     count : int
-        How many they are.
+        The number of such subnets.
     needed : int
         Periods with a value that a forecast needs.
     """
@@ -134,12 +134,12 @@ class TooLittleHistoryError(InputError):
 
 class MissingCapacityError(InputError):
     """
-    Nothing says what the subnets of a history hold.
+    The capacity of subnets of a history is unknown.
 
     Attributes
     ----------
     subnets : tuple of str
-        Those without a capacity where others have one; empty if none was given.
+        Subnets without a capacity if others have one; empty if no capacity was given.
     """
 
     def __init__(self, message: str, *, subnets: Sequence[str] = ()) -> None:
@@ -149,12 +149,12 @@ class MissingCapacityError(InputError):
 
 class SubnetCidrError(InputError):
     """
-    A CIDR is not one that a subnet of Windows nodes can have.
+    A CIDR is not valid for a subnet of Windows nodes.
 
     Attributes
     ----------
     cidr : str
-        The CIDR as it was given.
+        The CIDR as given.
     """
 
     def __init__(self, message: str, *, cidr: str) -> None:
@@ -164,16 +164,16 @@ class SubnetCidrError(InputError):
 
 class AddressError(InputError):
     """
-    An address cannot be in use in the subnet it was given for.
+    An address cannot be in use in the given subnet.
 
     Attributes
     ----------
     address : str
-        The address, range or prefix as it was given or found.
+        The address, range or prefix as given or read.
     reason : {"malformed", "ipv6", "outside", "kept", "duplicate"}
         What is wrong with it.
     subnet : str
-        CIDR of the subnet; empty where the text itself is wrong.
+        CIDR of the subnet; empty if the string itself is malformed.
     """
 
     def __init__(self, message: str, *, address: str, reason: str, subnet: str = "") -> None:
@@ -185,7 +185,7 @@ class AddressError(InputError):
 
 class ReservationError(InputError):
     """
-    A CIDR reservation does not belong to the subnet, or not beside another one.
+    A CIDR reservation is outside the subnet, or overlaps another one.
 
     Attributes
     ----------
@@ -203,14 +203,14 @@ class ReservationError(InputError):
 
 class PlacementUnknownError(InputError):
     """
-    Only the number of used addresses is known, and the answer depends on where they are.
+    Only the number of used addresses is known, but the answer depends on where they lie.
 
     Attributes
     ----------
     cidr : str
         The subnet.
     used : int
-        How many of its addresses are in use.
+        The number of its addresses in use.
     """
 
     def __init__(self, message: str, *, cidr: str, used: int) -> None:
@@ -221,14 +221,14 @@ class PlacementUnknownError(InputError):
 
 class DocumentError(CapacityError, ValueError):
     """
-    A saved answer of kubectl or the AWS CLI cannot be read.
+    Saved output of kubectl or the AWS CLI cannot be read.
 
     Attributes
     ----------
     source : str
         The file, or what stood in for one.
     place : str
-        Where in it the trouble is, such as ``items[3].spec``; empty for the whole.
+        Position of the error in it, such as ``items[3].spec``; empty for the whole file.
     """
 
     def __init__(self, message: str, *, source: str, place: str = "") -> None:
@@ -239,12 +239,12 @@ class DocumentError(CapacityError, ValueError):
 
 class StateConflictError(CapacityError, ValueError):
     """
-    Two sources say different things about one cluster.
+    Two sources contradict each other about one cluster.
 
     Attributes
     ----------
     part : str
-        The part of the state they disagree about.
+        The part of the state on which they disagree.
     """
 
     def __init__(self, message: str, *, part: str) -> None:
@@ -254,18 +254,18 @@ class StateConflictError(CapacityError, ValueError):
 
 class UnknownInstanceTypeError(CapacityError, KeyError):
     """
-    An instance type has no row in the catalog that was asked.
+    An instance type has no row in the catalog.
 
     Attributes
     ----------
     names : tuple
         The first few unknown names, in order of appearance.
     positions : tuple of int
-        Where they were first seen, counted from 0; empty for a single name.
+        Their first positions, counted from 0; empty for a single name.
     count : int
-        How many values are unknown.
+        The number of unknown values.
     close_matches : tuple of str
-        Names in the catalog that look like the first unknown one.
+        Names in the catalog that resemble the first unknown one.
     as_of : str
         Date of the catalog that was searched.
     """
@@ -294,14 +294,14 @@ class UnknownInstanceTypeError(CapacityError, KeyError):
 
 class CatalogFileError(CapacityError, ValueError):
     """
-    A file of instance types, or another saved answer, cannot be used as it is.
+    A file of instance types, or another saved answer, cannot be used.
 
     Attributes
     ----------
     source : str
         The file, or what stood in for one.
     place : str
-        Where in it the trouble is, such as ``InstanceTypes[3].NetworkInfo``.
+        Position of the error in it, such as ``InstanceTypes[3].NetworkInfo``.
     """
 
     def __init__(self, message: str, *, source: str, place: str = "") -> None:
@@ -327,18 +327,18 @@ class CatalogConflictError(CapacityError, ValueError):
 
 class AwsError(CapacityError, RuntimeError):
     """
-    AWS did not give the whole answer.
+    AWS did not return a complete answer.
 
     Attributes
     ----------
     operation : str
         The API call that failed, such as ``DescribeInstanceTypes``.
     code : str
-        The error code AWS or botocore gave.
+        The error code from AWS or botocore.
     region : str
-        Where it was asked; empty if no region was known.
+        The region of the call; empty if unknown.
     action : str
-        The IAM action that was refused, such as ``eks:ListNodegroups``; empty for other faults.
+        The IAM action that was refused, such as ``eks:ListNodegroups``; empty for other errors.
     """
 
     def __init__(
@@ -353,17 +353,17 @@ class AwsError(CapacityError, RuntimeError):
 
 def allowing(action: str) -> str:
     """The cure where AWS refused an action."""
-    return f"allow the action {action} to who asks"
+    return f"allow the action {action} for the caller"
 
 
 class MissingExtraError(CapacityError, ImportError):
     """
-    An optional package is needed and not installed.
+    A required optional package is not installed.
 
     Attributes
     ----------
     extra : str
-        The extra of this distribution that brings the package.
+        The extra of this distribution that installs the package.
     """
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
@@ -376,9 +376,9 @@ class MissingExtraError(CapacityError, ImportError):
 
 class UnlikelyQuantityWarning(UserWarning):
     """
-    A quantity is valid and most likely not what was meant, such as a memory of 2 bytes.
+    A quantity is valid but probably not intended, such as a memory of 2 bytes.
 
-    It is taken as Kubernetes takes it.
+    It is interpreted as in Kubernetes.
     """
 
 

@@ -1415,14 +1415,14 @@ def test_where_its_pods_run_tells_what_a_manifest_is_for():
 def test_what_aws_refused_is_cured_by_a_permission_and_not_by_the_same_call():
     refused = {
         "node_groups": "ListNodegroups in eu-west-1 failed: AccessDenied: no; allow the action "
-        "eks:ListNodegroups to who asks"
+        "eks:ListNodegroups for the caller"
     }
     state = ClusterState(unknown=refused).merge(ClusterState()).merge(ClusterState(nodes=()))
     findings = [f for f in check_cluster(state) if "ListNodegroups" in f.seen]
     assert findings
     for finding in findings:
         assert finding.seen.startswith("not known: ")
-        assert finding.remedy.startswith("allow the action eks:ListNodegroups to who asks")
+        assert finding.remedy.startswith("allow the action eks:ListNodegroups for the caller")
         assert "describe-nodegroup" not in finding.remedy
 
 

@@ -236,7 +236,7 @@ def test_the_role_of_nodes_is_asked_where_it_is_kept():
 
 
 NEWER = {
-    "managed": ("a new one beside man", "update-nodegroup-version --cluster-name prod"),
+    "managed": ("next to man", "update-nodegroup-version --cluster-name prod"),
     "own": ("start-instance-refresh --auto-scaling-group-name self",) * 2,
     "karpenter": ("amiSelectorTerms of the EC2NodeClass class",) * 2,
 }

@@ -403,7 +403,7 @@ def test_priced_types_that_are_left_out_by_default_are_named():
     rows = [{"name": "web", "replicas": 3, "cpu": "100m"}]
     none = plan_fleet(rows, prices={"t3.large": 0.11, "m5.large": 0.19}, compare=False)
     assert none.infeasible[0].code == "no-candidate"
-    assert "left out by default: m5.large, t3.large" in none.infeasible[0].remedy
+    assert "excluded by default: m5.large, t3.large" in none.infeasible[0].remedy
     named = plan_fleet(rows, prices={"t3.large": 0.11}, candidates=["m6i.large"], compare=False)
     assert named.infeasible[0].remedy == "Give other candidates, or prices for them"
 
