@@ -594,7 +594,7 @@ def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
     if bare := [name for name in counts if not allocatable(catalog[name])[1]]:
         have = count_of(sum(counts[name] for name in bare), "node has", "nodes have")
         notes.append(
-            f"{have} no memory left for pods after what Windows keeps, whatever the "
+            f"{have} no memory left for any pod after what Windows keeps, whatever the "
             f"addresses allow: {', '.join(bare[:5])}."
         )
     binds, lifts = sizes["prefix_binding"] == "kubelet", sizes["kubelet_extra_args"].notna()
