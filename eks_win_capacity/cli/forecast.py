@@ -204,7 +204,8 @@ def _say_unknown(rows: list[dict[str, Any]]) -> None:
     """Name subnets without an answer, and those whose capacity was given for no history."""
     unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]
     if unknown:
-        say(f"not known: {_named(unknown)}: no forecast, so neither alert nor all-clear", err=True)
+        why = "no forecast, so neither an alert nor an all-clear"
+        say(f"not known: {_named(unknown)}: {why}", err=True)
     given = click.get_current_context().meta.get(NAMED_CAPACITIES, ())
     if strays := [name for name in given if name not in {str(row["subnet"]) for row in rows}]:
         say(f"eks-win-capacity: note: --capacity {_named(strays)}: not in the history", err=True)

@@ -402,7 +402,9 @@ def test_growth_that_bent_some_weeks_ago_goes_on_as_it_is_now(ago, before, after
     forecast = forecast_exhaustion(days(level[:200] + noise), capacity=20_000, horizon=60)
     assert forecast.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(after, rel=0.18, abs=0.5)
     assert forecast.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.06)
-    assert "growth last bent" in forecast.explain() or forecast.model["since_bend"].iloc[0] < 0.05
+    assert (
+        "last change of growth" in forecast.explain() or forecast.model["since_bend"].iloc[0] < 0.05
+    )
 
 
 def ended(since, *, known=180, rate=2.0):
