@@ -71,7 +71,7 @@ are spread, so that only its bound is wanted."""
 _SUMMED: Final = 400
 """Nodes up to which zones share pods by sums of nodes: more of them lose little by odd pods."""
 
-_EXACT_PART, _EVENLY_PART = 0.9, 0.6
+_EXACT_PART, _EVENLY_PART = 0.82, 0.6
 """Part of the time to settle zones and subnets: what is not proved then is searched for; and to
 settle even shares of the zones first, where one of these may be lost."""
 
