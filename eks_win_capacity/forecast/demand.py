@@ -120,7 +120,7 @@ def forecast_demand(
                 share = each.share(subnet)
                 # The first total of pods of which this subnet's part no longer fits.
                 limit = int(np.floor((first - 1) / share + 1e-6)) + 1 if share else _NEVER
-                made = forecast_exhaustion(
+                pods = forecast_exhaustion(
                     history,
                     capacity=max(limit, 0),
                     unit="pods",
@@ -129,13 +129,13 @@ def forecast_demand(
                     events=known,
                     **options,
                 )
-                pieces.append(_Piece(each, subnet, each.zone(subnet), limit, binding, _one(made)))
+                pieces.append(_Piece(each, subnet, each.zone(subnet), limit, binding, _one(pods)))
     return DemandForecast(Listed(plans), tuple(pieces))
 
 
-def _of_mapping(told: Mapping[str, Any]) -> DemandPlan:
+def _of_mapping(mapping: Mapping[str, Any]) -> DemandPlan:
     """Make the plan that a mapping tells; the mode alone stands for its default pool."""
-    given = dict(told)
+    given = dict(mapping)
     mode = given.pop("prefix_delegation", None)
     if mode is not None:
         given.setdefault("pool", WarmPool.prefix() if mode else WarmPool.secondary())
@@ -178,14 +178,14 @@ def _in_zones(plan: DemandPlan, history: Any) -> DemandPlan:
     return replace(plan, zones=known) if set(known.values()) <= there else plan
 
 
-def _one(made: ExhaustionForecast) -> ExhaustionForecast:
+def _one(pods: ExhaustionForecast) -> ExhaustionForecast:
     """Take a history of one column as one series."""
-    if len(made.subnets) != 1:
+    if len(pods.subnets) != 1:
         raise InputError(
-            f"the history has {len(made.subnets):,} series ({', '.join(map(str, made.subnets[:5]))}"
+            f"the history has {len(pods.subnets):,} series ({', '.join(map(str, pods.subnets[:5]))}"
             "): name the zone of each subnet in the plan, or add them up"
         )
-    return replace(made, rows=replace(made.rows, single=True))
+    return replace(pods, rows=replace(pods.rows, single=True))
 
 
 def _of_zone(history: Any, zone: str, plan: str) -> Any:
@@ -193,9 +193,9 @@ def _of_zone(history: Any, zone: str, plan: str) -> Any:
     if not zone:
         return history
     if isinstance(history, pd.DataFrame) and "zone" in history.columns:
-        found = history[history["zone"] == zone].drop(columns="zone")
-        if len(found):
-            return found
+        rows = history[history["zone"] == zone].drop(columns="zone")
+        if len(rows):
+            return rows
     if isinstance(history, pd.DataFrame) and zone in history.columns:
         if isinstance(history.index, (pd.DatetimeIndex, pd.PeriodIndex)):
             return history[zone]
@@ -304,13 +304,13 @@ class DemandForecast:
         """
         rows = []
         for piece in self.pieces:
-            told = piece.pods.to_pandas(risk=risk).iloc[0]
-            need = piece.plan.need(piece.share([told["used"]]))
+            row = piece.pods.to_pandas(risk=risk).iloc[0]
+            need = piece.plan.need(piece.share([row["used"]]))
             addresses, blocks = piece.plan.capacity(piece.subnet)
             rows.append(
                 {
                     **piece.head,
-                    **told.drop(["subnet", "used", "capacity", "drift_per_day"]),
+                    **row.drop(["subnet", "used", "capacity", "drift_per_day"]),
                     "pods_limit": piece.limit,
                     "binding": piece.binding,
                     **{name: int(each[0]) for name, each in need._asdict().items()},

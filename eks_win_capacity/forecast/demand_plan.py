@@ -180,9 +180,9 @@ class DemandPlan(Shown):
         """The given zones, or else those of the subnets."""
         if self.zones is not None:
             return self.zones
-        own = {name: getattr(subnet, "zone", None) for name, subnet in self.subnets.items()}
+        zones = {name: getattr(subnet, "zone", None) for name, subnet in self.subnets.items()}
         # Only a name for tables, until the history has a column for each zone.
-        return {name: str(zone) for name, zone in own.items()} if all(own.values()) else None
+        return {name: str(zone) for name, zone in zones.items()} if all(zones.values()) else None
 
     def share(self, subnet: str) -> float:
         """The share of its zone's pods that a subnet carries."""
@@ -244,12 +244,12 @@ class DemandPlan(Shown):
     def _cost(self) -> tuple[Counts, Counts]:
         """Addresses and prefixes of one node by its pods, from 0 to all it takes."""
         pods = np.arange(self.node_pods + 1)
-        held = pods + np.where(pods > 0, self.cooling, 0)
+        occupied = pods + np.where(pods > 0, self.cooling, 0)
         curve = self._curve(fragmented=self.fragmented)
-        addresses, prefixes = curve.addresses[held], curve.prefixes[held]
+        addresses, prefixes = curve.addresses[occupied], curve.prefixes[occupied]
         if self.prefix_delegation and not self._pool.prefix_rule and not self.fragmented:
             # This rule takes a cooling address for a warm one.
-            prefixes = np.maximum(curve.prefixes[pods], -(-held // ADDRESSES_PER_PREFIX))
+            prefixes = np.maximum(curve.prefixes[pods], -(-occupied // ADDRESSES_PER_PREFIX))
             addresses = prefixes * ADDRESSES_PER_PREFIX
         return addresses + NODE_ADDRESSES, prefixes
 
@@ -276,7 +276,7 @@ class DemandPlan(Shown):
             full, rest = pods // size, pods % size
             nodes = np.maximum(full + (rest > 0), self.min_nodes)
             parts = ((full, size), (rest > 0, rest), (nodes - full - (rest > 0), 0))
-        return Need(nodes, *(sum(n * cost[held] for n, held in parts) for cost in self._cost))
+        return Need(nodes, *(sum(n * cost[on_node] for n, on_node in parts) for cost in self._cost))
 
     def _room(self, subnet: str) -> SubnetRoom:
         value = self.subnets[subnet]

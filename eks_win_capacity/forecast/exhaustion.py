@@ -248,7 +248,7 @@ def forecast_exhaustion(
     newest = peaks.last[usable].max() if usable.any() else 0
     ahead = peaks.grid.periods(horizon, peaks.grid.starts(np.array([newest]))[0])
     lengths = _season_lengths(season_lengths, peaks)
-    steps, told = (None, []) if events is None else event_steps(events, rows, peaks, ahead, usable)
+    steps, notes = (None, []) if events is None else event_steps(events, rows, peaks, ahead, usable)
     year = 365.25 / peaks.grid.days
     draws = Draws.of(int(seed), paths=int(paths), horizon=ahead, year=year)
     day, given = max(round(1 / peaks.grid.days), 1), season_lengths is not None
@@ -267,7 +267,7 @@ def forecast_exhaustion(
         engine="theta",
         season_lengths=lengths,
         seed=int(seed),
-        findings=(*peaks.findings, *told, *judged),
+        findings=(*peaks.findings, *notes, *judged),
     )
 
 

@@ -412,13 +412,13 @@ def capacities(
     at, current = np.empty(len(code)), np.empty(len(subnets))
     starts = np.searchsorted(code, np.arange(len(subnets) + 1))
     newest = times.max()
-    for place, name in enumerate(subnets):
-        rows = slice(starts[place], starts[place + 1])
+    for index, name in enumerate(subnets):
+        rows = slice(starts[index], starts[index + 1])
         value = named[name]
         if isinstance(value, pd.Series):
-            at[rows], current[place] = _over_time(value, times[rows], newest)
+            at[rows], current[index] = _over_time(value, times[rows], newest)
         else:
-            at[rows] = current[place] = amount(value, unit)
+            at[rows] = current[index] = amount(value, unit)
     return at, current
 
 
@@ -510,8 +510,8 @@ def _over_time(
             f"capacity has a value of {index[-1]}, after the end of the history: add a future "
             "change as an event, with less demand instead of more capacity"
         )
-    place = index.as_unit("ns").asi8.searchsorted(times.as_unit("ns").asi8, side="right") - 1
-    return limits[np.maximum(place, 0)], float(limits[-1])
+    position = index.as_unit("ns").asi8.searchsorted(times.as_unit("ns").asi8, side="right") - 1
+    return limits[np.maximum(position, 0)], float(limits[-1])
 
 
 def _checked(values: Floats) -> Floats:

@@ -129,27 +129,30 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
     shifts = level_shifts(raw, near=max(day, 5))
     kept = kept_shifts(raw, shifts)
     level = without_shifts(raw, kept)
-    off = outliers(level)
+    outlying = outliers(level)
     if day > 1 and any(length % day == 0 for length in calendar.lengths):
-        strange = np.where(_again(off, day), 0.0, off)
+        strange = np.where(_again(outlying, day), 0.0, outlying)
         season, level = adapted(
             season, level - strange, seen & (strange == 0), day=day, horizon=calendar.horizon
         )
         level = level + strange
-        off = outliers(level)
-    off[censored] = 0.0
-    for row in np.flatnonzero(off[:, -1]):
-        length, size = _newest_run(off[row])
+        outlying = outliers(level)
+    outlying[censored] = 0.0
+    for row in np.flatnonzero(outlying[:, -1]):
+        length, size = _newest_run(outlying[row])
         if _as_before(level[row], size):
-            off[row, -length:] = 0.0
-    return Parts(season, shifts, kept, raw, level, off)
+            outlying[row, -length:] = 0.0
+    return Parts(season, shifts, kept, raw, level, outlying)
 
 
-def _again(off: Floats, day: int) -> Flags:
+def _again(outlying: Floats, day: int) -> Flags:
     """Outliers that recur at the same time on an adjacent day: a habit, not an error."""
-    before, after = np.zeros_like(off), np.zeros_like(off)
-    before[:, day:], after[:, :-day] = off[:, :-day], off[:, day:]
-    alike = [(other * off > 0) & (np.abs(other) > 0.5 * np.abs(off)) for other in (before, after)]
+    before, after = np.zeros_like(outlying), np.zeros_like(outlying)
+    before[:, day:], after[:, :-day] = outlying[:, :-day], outlying[:, day:]
+    alike = [
+        (other * outlying > 0) & (np.abs(other) > 0.5 * np.abs(outlying))
+        for other in (before, after)
+    ]
     return np.asarray(alike[0] | alike[1])
 
 
@@ -231,10 +234,10 @@ def _row_shifts(
 def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
     """Whether this is a jump and not growth: two levels fit better than one slope."""
     first, last = max(at - 2 * near, 0), min(at + 2 * near, len(values))
-    here, place = values[first:last], np.arange(first, last) - at
-    slope, start = np.polyfit(place, here, 1)
-    line = np.abs(here - start - slope * place).sum()
-    before, after = here[place < 0], here[place >= 0]
+    here, offset = values[first:last], np.arange(first, last) - at
+    slope, start = np.polyfit(offset, here, 1)
+    line = np.abs(here - start - slope * offset).sum()
+    before, after = here[offset < 0], here[offset >= 0]
     levels = np.abs(before - np.median(before)).sum() + np.abs(after - np.median(after)).sum()
     return bool(levels < _SHARPER * line)
 
@@ -245,11 +248,11 @@ def _returned(values: Floats, sizes: Floats, near: int) -> None:
     size = float(sizes[at])
     if not size or not near < len(values) - at <= _SOON:
         return
-    off = values - np.median(values[at : at + near])
-    for place in range(len(values) - near + 1, len(values)):
+    residuals = values - np.median(values[at : at + near])
+    for period in range(len(values) - near + 1, len(values)):
         # Back where it was before, and not by chance: within a quarter of the shift.
-        if (np.abs(off[place:] + size) < 0.25 * abs(size)).all():
-            sizes[place] = -size
+        if (np.abs(residuals[period:] + size) < 0.25 * abs(size)).all():
+            sizes[period] = -size
             return
 
 
@@ -289,7 +292,7 @@ class Step:
     fitted: Flags
 
 
-def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
+def newest_step(values: Floats, kept: Floats, outlying: Floats) -> Step:
     """The step of each series' last periods: a shift of the last two weeks, or a run of outliers."""
     count = len(values)
     age, size = np.zeros(count, dtype=np.int64), np.zeros(count)
@@ -301,8 +304,8 @@ def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
             age[row] = shift.shape[1] - places[-1]
             size[row] = shift[row].sum()
     fitted = age > 0
-    for row in np.flatnonzero((off[:, -1] != 0) & ~fitted):
-        age[row], size[row] = _newest_run(off[row])
+    for row in np.flatnonzero((outlying[:, -1] != 0) & ~fitted):
+        age[row], size[row] = _newest_run(outlying[row])
     stays = np.take(STAYS, np.clip(age - 1, 0, len(STAYS) - 1))
     for row in np.flatnonzero(age):
         alike, stayed = _like_it(values[row], float(size[row]), min(int(age[row]), _NEAR))
@@ -310,10 +313,10 @@ def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
     return Step(age, size, stays, fitted)
 
 
-def _newest_run(off: Floats) -> tuple[int, float]:
+def _newest_run(outlying: Floats) -> tuple[int, float]:
     """Newest periods of a series that are off without a break, and by how much."""
-    length = int(np.argmax(np.append(off[::-1], 0.0) == 0))
-    return length, float(np.median(off[-length:]))
+    length = int(np.argmax(np.append(outlying[::-1], 0.0) == 0))
+    return length, float(np.median(outlying[-length:]))
 
 
 def _as_before(values: Floats, size: float) -> bool:
@@ -365,12 +368,12 @@ def surges(values: Floats) -> Surges:
     at = np.unique(np.append(np.arange(0, periods, 7), periods - 1))
     medians = np.median(sliding_window_view(padded, _MONTHS, axis=1)[:, at], axis=2)
     usual = np.stack([np.interp(np.arange(periods), at, row) for row in medians])
-    off = values - usual
-    spread = 1.4826 * np.median(np.abs(off), axis=1, keepdims=True)
-    high = off > np.maximum(_OUTLIER * spread, _SURGE * np.maximum(usual, 0.0)) + 1e-9
+    residuals = values - usual
+    spread = 1.4826 * np.median(np.abs(residuals), axis=1, keepdims=True)
+    high = residuals > np.maximum(_OUTLIER * spread, _SURGE * np.maximum(usual, 0.0)) + 1e-9
     for row in np.flatnonzero(high.any(axis=1)):
         heights = [
-            (off[row, first:last] / usual[row, first:last]).max()
+            (residuals[row, first:last] / usual[row, first:last]).max()
             for first, last in _runs(high[row])
             if usual[row, first:last].min() > 0
         ]
@@ -401,11 +404,11 @@ def outliers(values: Floats) -> Floats:
         [np.flip(values[:, 1:4], axis=1), values, np.flip(values[:, -4:-1], axis=1)], axis=1
     )
     middle = np.median(sliding_window_view(padded, 7, axis=1), axis=2)
-    off = values - middle
-    spread = 1.4826 * np.median(np.abs(off), axis=1, keepdims=True)
+    residuals = values - middle
+    spread = 1.4826 * np.median(np.abs(residuals), axis=1, keepdims=True)
     # Where some hours are noisier than others, the noisy tenth says what is usual.
-    spread = np.maximum(spread, np.quantile(np.abs(off), 0.9, axis=1, keepdims=True) / 1.645)
+    spread = np.maximum(spread, np.quantile(np.abs(residuals), 0.9, axis=1, keepdims=True) / 1.645)
     step = 1.4826 * np.median(np.abs(np.diff(values, axis=1)), axis=1, keepdims=True)
     limit = _OUTLIER * np.maximum(spread, 0.5 * step)
     limit = np.maximum(limit, 1e-9 * np.abs(values).max(axis=1, keepdims=True))
-    return np.where(np.abs(off) > limit, off, 0.0)
+    return np.where(np.abs(residuals) > limit, residuals, 0.0)

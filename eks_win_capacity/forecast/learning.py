@@ -160,10 +160,10 @@ class Learned:
             mean = (weight * means).sum(axis=0)
             deviation = np.sqrt((weight * (spreads**2 + (means - mean) ** 2)).sum(axis=0))
             known, truth = self.seen[:, origin:], level[:, origin:]
-            off = np.abs(truth - mean)
-            held = np.abs(truth - level[:, origin - 1, None])
-            sums += (np.stack([off, held, np.ones_like(off)]) * known).sum(axis=2)
-            inside = off[..., None] <= bounds * deviation[..., None] + 1e-9
+            error = np.abs(truth - mean)
+            naive = np.abs(truth - level[:, origin - 1, None])
+            sums += (np.stack([error, naive, np.ones_like(error)]) * known).sum(axis=2)
+            inside = error[..., None] <= bounds * deviation[..., None] + 1e-9
             covered += (inside & known[..., None]).sum(axis=1)
         total = np.where(sums[2] > 0, sums[2], np.nan)
         return sums[0] / total, sums[1] / total, covered / total[:, None]
@@ -194,11 +194,11 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
         # A subnet that was full may have grown all the same.
         free = np.asarray(~censored[:, -RECENT:].any(axis=1))
         # How noisy a series is now, its last half year says.
-        found = [
+        views = [
             long_view(plain, every, newest=min(_RECENT, periods)),
             long_view(compound, possible, newest=periods, compound=True),
         ]
-        found += [
+        views += [
             short_view(clean, plain, length=length, bends=bends, free=free)
             for length, bends in SHORT
             if periods >= 1.2 * length
@@ -206,7 +206,7 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
     else:
         passed = Filtered.of(clean, seen, [*back, periods])
         whole_days = periods // calendar.day * calendar.day
-        found = [long_view(passed, every, newest=whole_days, within_day=True)]
+        views = [long_view(passed, every, newest=whole_days, within_day=True)]
     short = (n for n in calendar.lengths if 2 <= n < LONG_SEASON and 2 * n < periods)
     lag = next(short, 1)
     return Learned(
@@ -216,8 +216,8 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
         step=newest_step(parts.level, parts.kept, parts.outliers),
         # Within a day, what rises for some hours is a season or an outlier.
         surges=surges(parts.level if daily else parts.level[:, :0]),
-        views=tuple(found),
-        shares=shares(found, clean, seen, back),
+        views=tuple(views),
+        shares=shares(views, clean, seen, back),
         back=tuple(back),
         stepped=_stepped(values, censored, lag),
         lag=lag,
@@ -227,7 +227,7 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
 
 def _stepped(values: Floats, censored: Flags, lag: int) -> dict[int, Floats]:
     """Changes from season to season, of series that recently mostly did not change at all."""
-    found = {}
+    by_row = {}
     changes = values[:, lag:] - values[:, :-lag]
     for row in np.flatnonzero(~censored.any(axis=1)):
         here = changes[row][~np.isnan(changes[row])]
@@ -236,8 +236,8 @@ def _stepped(values: Floats, censored: Flags, lag: int) -> dict[int, Floats]:
             calm = np.diff(np.flatnonzero(~still), prepend=-1, append=len(here)) - 1
             # What has been calm for much longer than ever before has changed its ways.
             if len(calm) == 1 or calm[-1] <= 2 * calm[:-1].max() + lag:
-                found[int(row)] = here
-    return found
+                by_row[int(row)] = here
+    return by_row
 
 
 def origins(periods: int, horizon: int) -> list[int]:
@@ -364,9 +364,9 @@ def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
     variance = (weight * (fit.root[..., 1, :] ** 2).sum(axis=2)).sum(axis=1) / weight.sum(axis=1)
     changes = np.abs(np.diff(values, axis=1))
     missing = past * since * changes.sum(axis=1) / np.maximum((changes**2).sum(axis=1), 1e-18)
-    worth = np.minimum(0.5 * past**2 / np.maximum(variance, 1e-18) - errors, missing - steps)
+    evidence = np.minimum(0.5 * past**2 / np.maximum(variance, 1e-18) - errors, missing - steps)
     share = hardly.sum(axis=1)
-    return np.where(share > 0.5, np.clip(share * worth, 0.0, most), 0.0)
+    return np.where(share > 0.5, np.clip(share * evidence, 0.0, most), 0.0)
 
 
 def exact(view: View) -> Flags:
@@ -391,10 +391,10 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
     looks = [_looked_back(view, values, seen, back) for view in views]
     long = zip(views[:2], looks, strict=False)
     best = np.max([np.where(v.possible[:, None], look, -np.inf) for v, look in long], axis=0)
-    for column, (view, own) in enumerate(zip(views, looks, strict=True)):
+    for column, (view, log_density) in enumerate(zip(views, looks, strict=True)):
         # A look from before a bend says nothing of what followed it: it counts as the best.
         known = (reach < view.since[:, None]) | (view.evidence[:, None] == 0)
-        score[:, column] += np.where(known, own, best).sum(axis=1)
+        score[:, column] += np.where(known, log_density, best).sum(axis=1)
         score[:, column] += view.evidence
         score[~view.possible, column] = -np.inf
     weight = np.exp(score - score.max(axis=1, keepdims=True))
@@ -409,12 +409,12 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
 def _looked_back(view: View, values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
     """How well a view forecast from each origin: mean log of its density, (series, origins)."""
     out = np.zeros((len(values), len(back)))
-    for place, (origin, (mean, deviation)) in enumerate(zip(back, view.looks, strict=True)):
+    for column, (origin, (mean, deviation)) in enumerate(zip(back, view.looks, strict=True)):
         here = seen[:, origin:]
         size = np.maximum(deviation, _SHARPEST)
         squares = np.minimum(((values[:, origin:] - mean) / size) ** 2, _CLIP)
         logs = np.where(here, -0.5 * squares - np.log(size), 0.0).sum(axis=1)
-        out[:, place] = _TEMPER * logs / np.maximum(here.sum(axis=1), 1)
+        out[:, column] = _TEMPER * logs / np.maximum(here.sum(axis=1), 1)
     return out
 
 

@@ -149,7 +149,7 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     what they differ by in single, which is twice as fast: (horizon, series, paths).
     """
     parts, view, middle = _dealt(learned, draws)
-    level, growth, off, sigma, alpha, phi, gamma = parts
+    level, growth, fading, sigma, alpha, phi, gamma = parts
     beta, day, horizon = 1 - alpha, learned.day, len(draws.innovation)
     logs = np.flatnonzero(view == _LOGARITHM)
     of_logs = logs // view.shape[1]
@@ -159,7 +159,7 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     term = (learned.parts.season.future_term * learned.scale[:, None]).T
     happens = _happenings(learned, draws)
     struck, surprise = _surprise(learned, draws)
-    stepped, some = _stepped(learned, draws, line)
+    stepped, chosen = _stepped(learned, draws, line)
     out = np.empty((horizon, *level.shape), dtype=np.float32)
     error, scratch, pick = np.empty_like(level), np.empty_like(level), np.empty_like(first)
     for step in range(horizon):
@@ -174,22 +174,22 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
         pool.take(pick, out=error, mode="clip")
         error *= sigma
         level += growth
-        off *= phi
-        np.add(level, off, out=here)
+        fading *= phi
+        np.add(level, fading, out=here)
         here += error
         if extra is not None:
             extra.take(pick, out=scratch, mode="clip")
             scratch *= draws.recurs
             here += scratch
         level += np.multiply(alpha, error, out=scratch)
-        off += np.multiply(beta, error, out=scratch)
+        fading += np.multiply(beta, error, out=scratch)
         growth += np.multiply(gamma, error, out=scratch)
         if len(logs):
             flat = here.reshape(-1)
             grown = np.exp(np.minimum(flat[logs], _MOST))
             flat[logs] = grown - line[of_logs, step]
         for row, path in stepped:
-            here[row, some] = path[step]
+            here[row, chosen] = path[step]
         for row, added in happens:
             here[row] += added[step]
         now = np.flatnonzero(draws.surprised[step, struck])
@@ -203,7 +203,7 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
     """
     Deal the paths to the models of all views, as many as each has earned.
 
-    Of each path the level, growth, off, sigma, alpha, phi and gamma, and its view; then the
+    Of each path the level, growth, fading part, sigma, alpha, phi, gamma and view; then the
     level and growth in the middle of each series, which those of the paths are differences
     from. A logarithm stands for itself.
     """
@@ -240,13 +240,13 @@ def _stepped(
 ) -> tuple[list[tuple[int, Singles]], NDArray[np.intp]]:
     """Paths of stepped series that repeat the last season, and change as seasons did before."""
     horizon, lag, season = len(draws.innovation), learned.lag, learned.parts.season
-    some = np.flatnonzero(draws.mostly < _STEPPED)
-    place = np.arange(horizon)
+    chosen = np.flatnonzero(draws.mostly < _STEPPED)
+    ahead = np.arange(horizon)
     out = []
     for row, changes in learned.stepped.items():
         age = np.arange(len(changes))[::-1]
         weight = 0.5 ** (age / (_HALF_LIFE_YEARS * draws.year))
-        cycles = draws.size[: -(-horizon // lag), some]
+        cycles = draws.size[: -(-horizon // lag), chosen]
         picked = np.searchsorted(weight.cumsum() / weight.sum(), cycles)
         drawn = np.pad(
             changes[np.minimum(picked, len(changes) - 1)].cumsum(axis=0), ((1, 0), (0, 0))
@@ -255,11 +255,11 @@ def _stepped(
         length, wait = (lag, 0) if season.strength[row].any() else (1, lag // 2)
         clean = learned.parts.clean[row, -length:]
         last = clean * season.factor[row, -length:] + season.term[row, -length:]
-        change = drawn[(place + lag - wait) // lag] / learned.scale[row]
-        path = last[place % length][:, None] + change
+        change = drawn[(ahead + lag - wait) // lag] / learned.scale[row]
+        path = last[ahead % length][:, None] + change
         path = (path - season.future_term[row][:, None]) / season.future_factor[row][:, None]
         out.append((row, (path - line[row][:, None]).astype(np.float32)))
-    return out, some
+    return out, chosen
 
 
 def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles]:
@@ -299,10 +299,10 @@ def _innovations(
     days, from the first on.
     """
     pools, odd, days, day = [], [], [], learned.day
-    for place, one in enumerate(learned.views):
+    for index, one in enumerate(learned.views):
         pool, periods = one.errors, one.errors.shape[1]
         strange = learned.parts.outliers[:, -periods:]
-        if place == _LOGARITHM and strange.any():
+        if index == _LOGARITHM and strange.any():
             level = learned.parts.level[:, -periods:]
             ratio = np.maximum(level, 0.01) / np.maximum(level - strange, 0.01)
             strange = np.where(strange != 0, np.log(ratio), 0.0)
@@ -412,16 +412,16 @@ class Answers:
         hit = paths >= edge[None, :, None]
         first = np.where(hit.any(axis=0), hit.argmax(axis=0), horizon)
         first[now] = 0
-        for place, row in enumerate(chunk):
-            passed = np.bincount(first[place], minlength=horizon + 1)[:horizon]
+        for index, row in enumerate(chunk):
+            passed = np.bincount(first[index], minlength=horizon + 1)[:horizon]
             self.reached[row] = passed.cumsum() / paths.shape[2]
         self.exhausted[chunk] = now
         paths.sort(axis=2)
         self.demand[chunk] = _quantile(paths, 0.5, scale, whole=whole)
-        for place, level in enumerate(levels):
+        for index, level in enumerate(levels):
             for side, way in ((self.lower, -1), (self.upper, 1)):
                 bound = _quantile(paths, (1 + way * level) / 2, scale, whole=whole)
-                side[chunk, :, place] = np.maximum(bound, 0)
+                side[chunk, :, index] = np.maximum(bound, 0)
 
     def add_learned(
         self, chunk: NDArray[np.intp], learned: Learned, calendar: Calendar, levels: Sequence[float]
@@ -441,13 +441,13 @@ class Answers:
         self.backtest_mae[chunk] = error * learned.scale
         self.backtest_naive[chunk] = naive * learned.scale
         self.backtest_covered[chunk] = covered
-        for place, row in enumerate(chunk):
-            factor, scale = parts.season.factor[place], learned.scale[place]
+        for index, row in enumerate(chunk):
+            factor, scale = parts.season.factor[index], learned.scale[index]
             self.shifts[row], self.outliers[row] = (
-                (where := np.flatnonzero(found[place]), found[place, where] * factor[where] * scale)
-                for found in (parts.shifts, parts.outliers)
+                (where := np.flatnonzero(sizes[index]), sizes[index, where] * factor[where] * scale)
+                for sizes in (parts.shifts, parts.outliers)
             )
-            strength = parts.season.strength[place]
+            strength = parts.season.strength[index]
             self.seasons[row] = tuple(
                 each for each, share in zip(calendar.lengths, strength, strict=True) if share > 0
             )

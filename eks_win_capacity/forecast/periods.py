@@ -175,10 +175,10 @@ def horizon_days(horizon: object, after: pd.Timestamp) -> float:
 
 def months(text: str) -> int:
     """Read a duration such as ``"6 months"`` or ``"1y"``; 0 if it is none."""
-    found = _MONTHS.fullmatch(text)
-    if found is None:
+    match = _MONTHS.fullmatch(text)
+    if match is None:
         return 0
-    number, month, quarter, _ = found.groups()
+    number, month, quarter, _ = match.groups()
     return int(number or 1) * (1 if month else 3 if quarter else 12)
 
 
@@ -245,8 +245,8 @@ def duration(value: Any) -> int:
 
     Common units are read here: pandas 3 deprecates some letters in either case.
     """
-    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
-        number, unit = found.groups()
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+        number, unit = match.groups()
         return round(float(number or 1) * _UNIT_NS[unit.lower()])
     if isinstance(value, pd.offsets.Day):
         return int(value.n) * DAY_NS

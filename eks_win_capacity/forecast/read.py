@@ -105,8 +105,8 @@ def words(name: object) -> set[str]:
 
 
 def _in_order(name: object) -> list[str]:
-    found = (word.lower() for word in _WORD.findall(str(name).replace("IPs", "Ips")))
-    return [part for word in found for part in _GLUED.get(word, (word,))]
+    lowered = (word.lower() for word in _WORD.findall(str(name).replace("IPs", "Ips")))
+    return [part for word in lowered for part in _GLUED.get(word, (word,))]
 
 
 def value_kind(name: object) -> str | None:
@@ -163,9 +163,9 @@ def find_roles(
             roles[role] = next((c for n in _NAMES[role] for c in free if names[c] == n), None)
             free = [c for c in free if c != roles[role]]
     if roles["time"] is None:
-        found = _time_column(frame, free)
-        roles["time"] = found
-        free.remove(found)
+        column = _time_column(frame, free)
+        roles["time"] = column
+        free.remove(column)
     if not any(roles[kind] for kind in VALUES):
         _refuse_node_counters(free)
         _find_values(frame, free, roles, unit)
@@ -197,13 +197,13 @@ INDEX = "__time"
 
 def _time_column(frame: pd.DataFrame, free: list[Any]) -> Any:
     """Find times by a word of their name, by their dtype, or by what they hold."""
-    found = [c for c in free if words(c) & KIND["time"]]
-    found += [c for c in free if pd.api.types.is_datetime64_any_dtype(frame[c])]
-    if not found:
-        found = [c for c in free if is_text(frame[c]) and _reads_as_time(frame[c])]
-    if not found:
+    columns = [c for c in free if words(c) & KIND["time"]]
+    columns += [c for c in free if pd.api.types.is_datetime64_any_dtype(frame[c])]
+    if not columns:
+        columns = [c for c in free if is_text(frame[c]) and _reads_as_time(frame[c])]
+    if not columns:
         raise InputError(f"history has no column of times; name it with time=; {_has(frame)}")
-    return found[0]
+    return columns[0]
 
 
 def is_text(column: pd.Series[Any]) -> bool:
@@ -301,14 +301,14 @@ def words_kind(name: str) -> str | None:
     said = words(name)
     if exact in {"available", "percent"} or (exact == "used" and said & KIND["used"]):
         return exact
-    found = _kinds_said(said)
-    return found[0] if len(found) == 1 and not _is_negated(name) else None
+    kinds = _kinds_said(said)
+    return kinds[0] if len(kinds) == 1 and not _is_negated(name) else None
 
 
 def _kinds_said(said: set[str]) -> list[str]:
     """Kinds of values of which a name has a word: a percentage is of what is used."""
-    found = [kind for kind in VALUES if said & KIND[kind]]
-    return [kind for kind in found if not (kind == "used" and "percent" in found)]
+    kinds = [kind for kind in VALUES if said & KIND[kind]]
+    return [kind for kind in kinds if not (kind == "used" and "percent" in kinds)]
 
 
 def _refuse_free_percent(names: Iterable[object]) -> None:
@@ -601,11 +601,11 @@ def numbers(column: pd.Series[Any], what: str) -> Floats:
     except (ValueError, TypeError) as error:
         strange = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
         first = int(strange.argmax())
-        found = f"{column.iloc[first]!r} at position {first:,}" if strange.any() else str(error)
+        example = f"{column.iloc[first]!r} at position {first:,}" if strange.any() else str(error)
         cure = ""
         if strange.any() and re.match(r"[\d.,]+ ?[^\d\s.,]", str(column.iloc[first]).strip()):
             cure = ": export numbers without units (in Grafana, without formatted data)"
-        raise UnsupportedInputError(f"{what} must be counts; got {found}{cure}") from error
+        raise UnsupportedInputError(f"{what} must be counts; got {example}{cure}") from error
     bad = np.flatnonzero((values < 0) | (values > MOST))
     if len(bad):
         raise InvalidCountError(

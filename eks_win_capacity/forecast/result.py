@@ -177,9 +177,9 @@ class ExhaustionForecast:
         }
         demand, most = self.answers.demand[rows], self.rows.current[rows][:, None]
         columns["median"] = np.clip(demand, 0, most).ravel()
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
             for side, bound in (("lower", self.answers.lower), ("upper", self.answers.upper)):
-                columns[f"{side}_{name}"] = np.minimum(bound[rows, :, place], most).ravel()
+                columns[f"{side}_{name}"] = np.minimum(bound[rows, :, index], most).ravel()
         columns["demand"] = demand.ravel()
         columns["probability"] = self.answers.reached[rows].ravel()
         return pd.DataFrame(columns)
@@ -309,7 +309,7 @@ class ExhaustionForecast:
     def _statuses(self) -> list[str]:
         chance = self.answers.reached[:, -1] + 1e-9
         known = (~self.usable, self.answers.exhausted, chance >= 0.5, chance >= _POSSIBLE)
-        return [STATUSES[place] for place in np.select(known, (4, 0, 1, 2), 3)]
+        return [STATUSES[code] for code in np.select(known, (4, 0, 1, 2), 3)]
 
     # -- how it came about ----------------------------------------------------
 
@@ -327,7 +327,7 @@ class ExhaustionForecast:
                 "drift_per_day": self._drift(),
                 "level_shifts": [len(x[0]) for x in a.shifts],
                 "outliers": [len(x[0]) for x in a.outliers],
-                **{name: a.views[:, place] for place, name in enumerate(VIEWS)},
+                **{name: a.views[:, column] for column, name in enumerate(VIEWS)},
             },
             index=self.subnets,
         )
@@ -350,8 +350,8 @@ class ExhaustionForecast:
             "backtest_skill": 1 - a.backtest_mae / naive,
         }
         out = pd.DataFrame(columns, index=self.subnets)
-        for place, level in enumerate(self.levels):
-            out[f"backtest_covered_{100 * level:g}"] = a.backtest_covered[:, place]
+        for column, level in enumerate(self.levels):
+            out[f"backtest_covered_{100 * level:g}"] = a.backtest_covered[:, column]
         return out
 
     def _drift(self) -> Floats:
@@ -370,17 +370,19 @@ class ExhaustionForecast:
         """Outliers: subnet, time, change (deviation)."""
         return self._found(self.answers.outliers)
 
-    def _found(self, found: Found) -> pd.DataFrame:
-        rows = [row for row in range(len(self.subnets)) if len(found[row][0])]
-        names = np.repeat(rows, [len(found[row][0]) for row in rows]).astype(np.intp)
-        times = [self._past(row)[found[row][0]] for row in rows]
+    def _found(self, changes: Found) -> pd.DataFrame:
+        rows = [row for row in range(len(self.subnets)) if len(changes[row][0])]
+        names = np.repeat(rows, [len(changes[row][0]) for row in rows]).astype(np.intp)
+        times = [self._past(row)[changes[row][0]] for row in rows]
         return pd.DataFrame(
             {
                 "subnet": self.subnets.take(names),
                 "time": times[0].append(times[1:])
                 if times
                 else self.panel.grid.starts(np.zeros(0, dtype=np.int64)),
-                "change": np.concatenate([found[row][1] for row in rows]) if rows else np.zeros(0),
+                "change": np.concatenate([changes[row][1] for row in rows])
+                if rows
+                else np.zeros(0),
             }
         )
 
@@ -483,7 +485,7 @@ class ExhaustionForecast:
         if not len(known):
             raise InputError("no subnet has a forecast: there is nothing to draw")
         places = [self._place(table, subnet) for subnet in known["subnet"].head(most)]
-        return show.draw_most_urgent([self._picture(*place) for place in places], len(known))
+        return show.draw_most_urgent([self._picture(*where) for where in places], len(known))
 
     def explain(self, subnet: Any = None) -> str:
         """
@@ -514,12 +516,12 @@ class ExhaustionForecast:
           now: 159 of 200 addresses are used at the peak, 41 are left
           growth: about 1 a day; at this rate the rest would last 41 days, ...
         """
-        place, row = self._place(self.to_pandas(), subnet)
+        index, row = self._place(self.to_pandas(), subnet)
         return show.explanation(
             row.to_dict(),
-            self.model.iloc[place].to_dict(),
+            self.model.iloc[index].to_dict(),
             self.answers,
-            place,
+            index,
             head=self.sentence(row.to_dict()),
             unit=self.unit,
             period=str(self.panel.grid),

@@ -77,13 +77,13 @@ def seasons(
     total = periods + horizon
     factor, term = np.ones((count, total)), np.zeros((count, total))
     strength, rest = np.zeros((count, len(lengths))), values
-    for place, length in enumerate(lengths):
+    for column, length in enumerate(lengths):
         if not usable_season(length, lengths, periods, given=given):
             continue
         shorter = (other for other in lengths if other < length and length % other == 0)
         (add, added), (multiply, multiplied) = _one_season(rest, length, max(shorter, default=0))
         multiplies = multiplied > added
-        strength[:, place] = np.where(multiplies, multiplied, added)
+        strength[:, column] = np.where(multiplies, multiplied, added)
         phase = (np.arange(total) - periods) % length
         by, plus = multiply[:, phase], add[:, phase]
         factor *= np.where(multiplies[:, None], by, 1.0)
@@ -151,8 +151,8 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
         # Days are alike until the week shows that they are not.
         daily, daily_variance = _robust_mean(detrended.reshape(len(detrended), -1, part))
         daily += neutral - daily.mean(axis=1, keepdims=True)
-        worth = _worth(daily - neutral, daily_variance, cycles * (length // part))
-        daily = neutral + (daily - neutral) * worth[:, None]
+        daily_weight = _worth(daily - neutral, daily_variance, cycles * (length // part))
+        daily = neutral + (daily - neutral) * daily_weight[:, None]
         base = np.tile(daily, (1, length // part))
     index += neutral - index.mean(axis=1, keepdims=True)
     # Each day of the week is believed for itself: weekends differ, Tuesdays hardly.
@@ -178,18 +178,18 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
 def _robust_mean(table: Floats) -> tuple[Floats, Floats]:
     """Average each phase over the cycles, strange cycles drawn in; and the variance left."""
     middle = np.median(table, axis=1, keepdims=True)
-    off = table - middle
-    reach = _DRAWN_IN * 1.4826 * np.median(np.abs(off), axis=(1, 2), keepdims=True)
+    residuals = table - middle
+    reach = _DRAWN_IN * 1.4826 * np.median(np.abs(residuals), axis=(1, 2), keepdims=True)
     # Where most values repeat exactly the median is the answer.
-    index = (middle + np.clip(off, -reach, reach).mean(axis=1, keepdims=True))[:, 0]
+    index = (middle + np.clip(residuals, -reach, reach).mean(axis=1, keepdims=True))[:, 0]
     cycles, length = table.shape[1:]
     within = ((table - index[:, None, :]) ** 2).sum(axis=(1, 2)) / max(length * (cycles - 1), 1)
     return index, within
 
 
-def _worth(off: Floats, variance: Floats, cycles: int) -> Floats:
+def _worth(effects: Floats, variance: Floats, cycles: int) -> Floats:
     """How much of an index to believe: 0 where noise alone gives as much."""
-    between = (off**2).sum(axis=1) / max(off.shape[1] - 1, 1) * cycles
+    between = (effects**2).sum(axis=1) / max(effects.shape[1] - 1, 1) * cycles
     ratio = between / np.where(variance > 0, variance, 1.0)
     weight = np.clip(1 - 1 / np.maximum(ratio, 1e-300), 0, 1)
     weight = np.where(ratio < _WEAK, 0.0, weight)
@@ -214,10 +214,10 @@ def adapted(
     # Whole days, counted from the end: the next period is the first of its day.
     start = periods - days * day
     usual = season.factor[:, start:].reshape(count, days, day)
-    off = _shape(level[:, start:].reshape(count, days, day), usual)
+    residuals = _shape(level[:, start:].reshape(count, days, day), usual)
     seen = known[:, start:].reshape(count, days, day)
-    states = [_smoothed(off, seen, rate) for rate in _RATES]
-    weight = _weights(off, seen, states, ahead=min(-(-horizon // day), _AHEAD))
+    states = [_smoothed(residuals, seen, rate) for rate in _RATES]
+    weight = _weights(residuals, seen, states, ahead=min(-(-horizon // day), _AHEAD))
     state = np.zeros((count, days + 1, day))
     for share, one in zip(weight.T, states, strict=True):
         state += share[:, None, None] * one
@@ -238,28 +238,28 @@ def _shape(level: Floats, factor: Floats) -> Floats:
     days, day = level.shape[1:]
     total = factor.sum(axis=2)
     mean = (level * factor).sum(axis=2) / total
-    place = np.arange(days * day, dtype=float).reshape(days, day)
-    center = (place * factor).sum(axis=2) / total
+    period = np.arange(days * day, dtype=float).reshape(days, day)
+    center = (period * factor).sum(axis=2) / total
     # Each day's slope is that from the day before to the day after.
     last = np.minimum(np.arange(days) + 1, days - 1)
     first = np.maximum(np.arange(days) - 1, 0)
     slope = (mean[:, last] - mean[:, first]) / (center[:, last] - center[:, first])
     return np.asarray(
-        (level - mean[..., None] - slope[..., None] * (place - center[..., None])) * factor
+        (level - mean[..., None] - slope[..., None] * (period - center[..., None])) * factor
     )
 
 
-def _smoothed(off: Floats, seen: Flags, rate: float) -> Floats:
+def _smoothed(residuals: Floats, seen: Flags, rate: float) -> Floats:
     """What is expected of each day by the days before it, and of the day to come."""
-    count, days, day = off.shape
+    count, days, day = residuals.shape
     state = np.zeros((count, days + 1, day))
     if not rate:
         return state
     # Backwards through the oldest days to where it began, lest the first day look like a surprise.
     for at in reversed(range(_judged_from(days))):
-        state[:, 0] += rate * np.where(seen[:, at], off[:, at] - state[:, 0], 0.0)
+        state[:, 0] += rate * np.where(seen[:, at], residuals[:, at] - state[:, 0], 0.0)
     for at in range(days):
-        error = np.where(seen[:, at], off[:, at] - state[:, at], 0.0)
+        error = np.where(seen[:, at], residuals[:, at] - state[:, at], 0.0)
         state[:, at + 1] = state[:, at] + rate * error
     return state
 
@@ -269,12 +269,12 @@ def _judged_from(days: int) -> int:
     return max(2, days // 4)
 
 
-def _weights(off: Floats, seen: Flags, states: list[Floats], *, ahead: int) -> Floats:
+def _weights(residuals: Floats, seen: Flags, states: list[Floats], *, ahead: int) -> Floats:
     """Weigh the rates by their errors one to some days ahead; all on none where there is none."""
-    days, squares = off.shape[1], np.zeros((len(off), len(states)))
+    days, squares = residuals.shape[1], np.zeros((len(residuals), len(states)))
     first = _judged_from(days)
     for steps in range(1, min(ahead, days - first) + 1):
-        truth, here = off[:, first + steps - 1 :], seen[:, first + steps - 1 :]
+        truth, here = residuals[:, first + steps - 1 :], seen[:, first + steps - 1 :]
         expected = np.stack([state[:, first : days - steps + 1] for state in states], axis=1)
         errors = np.where(here[:, None], truth[:, None] - expected, 0.0)
         squares += (errors**2).sum(axis=(2, 3)) / np.maximum(here.sum(axis=(1, 2)), 1)[:, None]

@@ -79,7 +79,7 @@ def explanation(
     row: Mapping[Any, Any],
     model: Mapping[Any, Any],
     answers: Answers,
-    place: int,
+    index: int,
     *,
     head: str,
     unit: str,
@@ -112,11 +112,11 @@ def explanation(
     if model["season_lengths"]:
         lengths = " and ".join(map(str, model["season_lengths"]))
         lines.append(f"  season: repeats every {lengths} periods of {period}")
-    if answers.step_age[place]:
-        stays = 100 * answers.step_stays[place]
+    if answers.step_age[index]:
+        stays = 100 * answers.step_stays[index]
         lines.append(
-            f"  newest step: {answers.step_size[place]:+,.0f} "
-            f"{count_of(int(answers.step_age[place]), 'period')} ago; it stays in {stays:.0f} % "
+            f"  newest step: {answers.step_size[index]:+,.0f} "
+            f"{count_of(int(answers.step_age[index]), 'period')} ago; it stays in {stays:.0f} % "
             "of the paths"
         )
     if model["backtest_origins"]:
@@ -125,12 +125,12 @@ def explanation(
             f"{unit} off on average"
         )
     lines.append(f"  odds: {chance(float(row['probability']))} within the horizon")
-    lines += _changes(row, answers, place, drift=drift, unit=unit)
+    lines += _changes(row, answers, index, drift=drift, unit=unit)
     return "\n".join(lines)
 
 
 def _changes(
-    row: Mapping[Any, Any], answers: Answers, place: int, *, drift: float, unit: str
+    row: Mapping[Any, Any], answers: Answers, index: int, *, drift: float, unit: str
 ) -> list[str]:
     """What would move the date."""
     out = []
@@ -140,15 +140,15 @@ def _changes(
             f"  would change it: {count(more)} more {unit} last about "
             f"{count_of(max(round(more / drift), 1), 'day')} at this growth"
         )
-    if answers.step_age[place]:
+    if answers.step_age[index]:
         out.append(
             "  would change it: knowing whether the newest step stays; if it will be reverted, "
             "add that as an event"
         )
-    late, early = answers.reached[place, -1], answers.reached[place, 0]
-    if not answers.exhausted[place] and early < 0.5 <= late and pd.notna(row["date"]):
-        middle = int(np.argmax(answers.reached[place] >= 0.5))
-        width = answers.upper[place, middle, 0] - answers.lower[place, middle, 0]
+    late, early = answers.reached[index, -1], answers.reached[index, 0]
+    if not answers.exhausted[index] and early < 0.5 <= late and pd.notna(row["date"]):
+        middle = int(np.argmax(answers.reached[index] >= 0.5))
+        width = answers.upper[index, middle, 0] - answers.lower[index, middle, 0]
         out.append(
             f"  how sure: on that day the paths differ by {count(round(float(width)))} {unit}"
         )
@@ -288,8 +288,8 @@ def draw_most_urgent(pictures: Sequence[Picture], known: int) -> Any:
         9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows + 0.6
     )
     handles: dict[str, Any] = {}
-    for place, picture in enumerate(pictures):
-        ax = draw(picture, ax=figure.add_subplot(rows, columns, place + 1))
+    for number, picture in enumerate(pictures):
+        ax = draw(picture, ax=figure.add_subplot(rows, columns, number + 1))
         if len(pictures) > 1:
             ax.get_legend().remove()
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -325,22 +325,22 @@ def draw(picture: Picture, *, ax: Any) -> Any:
     # Far more past than future would squeeze what the chart is for.
     past = picture.past.tail(max(3 * len(path), 60))
     ax.plot(past["time"], past["used"], color=charts.ink(), lw=1.1, label="peak used")
-    for place, level in enumerate(reversed(picture.levels)):
-        column = len(picture.levels) - 1 - place
+    for index, level in enumerate(reversed(picture.levels)):
+        column = len(picture.levels) - 1 - index
         ax.fill_between(
             path["time"],
             picture.lower[:, column],
             picture.upper[:, column],
             color=band(ax),
             lw=0,
-            alpha=0.16 + 0.16 * place,
+            alpha=0.16 + 0.16 * index,
             label=f"{100 * level:g} % interval",
         )
     ax.plot(path["time"], path["demand"], color=band(ax), lw=1.6, label="median")
     _draw_capacity(past, path, row, ax)
     ax.axvline(past["time"].iloc[-1], color=MUTED, lw=0.8, label="end of the history")
-    for place, time in enumerate(time for time in picture.shifts if time >= past["time"].min()):
-        ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if place else "level shift")
+    for index, time in enumerate(time for time in picture.shifts if time >= past["time"].min()):
+        ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if index else "level shift")
     if picture.step:
         start = past["time"].iloc[-min(picture.step, len(past))]
         ax.axvspan(start, past["time"].iloc[-1], color=LIMIT, alpha=0.12, lw=0, label="newest step")
@@ -425,14 +425,14 @@ def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
     names = list(dict.fromkeys(path["plan"]))
     low = dates["quantile"][dates["quantile"] < 0.5].max()
     high = 1 - low
-    for place, plan in enumerate(names):
+    for index, plan in enumerate(names):
         here = path[path["plan"] == plan].groupby("time", as_index=False)["share"].max()
-        told = dates[dates["plan"] == plan].set_index("quantile")["date"]
+        days = dates[dates["plan"] == plan].set_index("quantile")["date"]
         early, date, late = (
-            told.iloc[(told.index.to_series() - share).abs().argmin()] for share in (low, 0.5, high)
+            days.iloc[(days.index.to_series() - share).abs().argmin()] for share in (low, 0.5, high)
         )
-        color = PLANS[place % len(PLANS)]
-        behind = 1 - (place + 1) / len(names)
+        color = PLANS[index % len(PLANS)]
+        behind = 1 - (index + 1) / len(names)
         ax.plot(
             here["time"],
             100 * here["share"],

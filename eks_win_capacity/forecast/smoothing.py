@@ -126,11 +126,11 @@ def _recursed(
     """
     One-step errors of every model, (periods, rows, models), and its state after some periods.
 
-    A state is level, off and growth, each (rows, models); a target is (periods, rows).
+    A state is level, its fading part and growth, each (rows, models); a target is (periods, rows).
     """
     alpha, phi, gamma = GRID.T
     beta = 1 - alpha
-    level, off, growth = state
+    level, fading, growth = state
     # Views: models whose growth wanders come last; the others never begin to grow.
     steady = int((gamma == 0).sum())
     first = 0 if growth.any() else steady
@@ -139,11 +139,11 @@ def _recursed(
     states = {}
     for period, error in enumerate(errors, 1):
         grows += growing
-        off *= phi
-        np.add(level, off, out=error)
+        fading *= phi
+        np.add(level, fading, out=error)
         np.subtract(target[period - 1, :, None], error, out=error)
         level += np.multiply(alpha, error, out=scratch)
-        off += np.multiply(beta, error, out=scratch)
+        fading += np.multiply(beta, error, out=scratch)
         wanders += gamma[steady:] * error[:, steady:]
         if period in after:
             states[period] = state.copy()
@@ -200,16 +200,16 @@ class Filtered:
     def fits(self, *, within_day: bool = False) -> list[Fit]:
         """Fits of every model to the whole past of each origin, within a day or from day to day."""
         prior = _WITHIN_DAY if within_day else _PRIOR
-        sums, low, found = np.zeros((6, 1, 1)), 0, []
+        sums, low, fitted = np.zeros((6, 1, 1)), 0, []
         for origin, state in self.states.items():
             span = slice(low, origin)
             sums = sums + _products(self.errors[span], self.seen[:, span], self.units[:, span])
             known = self.seen[:, :origin].sum(axis=1)
             carried = self.unit_states[origin][:, :, None]
             fit, _ = _least_squares(sums, known, state, carried, _EVERY)
-            found.append(_weighed(fit, fit.weight + prior))
+            fitted.append(_weighed(fit, fit.weight + prior))
             low = origin
-        return found
+        return fitted
 
     def newest(self, origin: int, since: NDArray[np.int64]) -> Fit:
         """Fits of few models to so many periods of each series before an origin."""
@@ -239,12 +239,12 @@ class Filtered:
         """Newest one-step errors of each series' likeliest model, fitted to so many periods."""
         rows, best = fit.likeliest
         model = fit.models[best]
-        place = since[:, None] + np.arange(-newest, 0)
-        drift, start = self.units[:, np.maximum(place, 0), model[:, None]]
+        period = since[:, None] + np.arange(-newest, 0)
+        drift, start = self.units[:, np.maximum(period, 0), model[:, None]]
         errors = self.errors[-newest:, rows, model].T
         errors = errors + fit.drift[rows, best, None] * drift
         errors += fit.start[rows, best, None] * start
-        return np.where((place >= 0) & self.seen[:, -newest:], errors, 0.0)
+        return np.where((period >= 0) & self.seen[:, -newest:], errors, 0.0)
 
 
 def _products(data: Floats, seen: Flags, units: Floats) -> Floats:
@@ -296,7 +296,7 @@ def _least_squares(
     variance = np.where(squares > floor, squares / free, 0.0)
     # The marginal likelihood of a linear model whose deviation is not known.
     score = -0.5 * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
-    level, off, growth = state + units[:, 0] * drift + units[:, 1] * start
+    level, fading, growth = state + units[:, 0] * drift + units[:, 1] * start
     # Covariance of (start, drift), carried to (level, growth) at the origin.
     factor = variance / determinant
 
@@ -311,23 +311,23 @@ def _least_squares(
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
     root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vlg / safe, 0.0)
     root[..., 1, 1] = np.sqrt(np.maximum(vg - root[..., 1, 0] ** 2, 0))
-    return Fit(score, level, off, growth, start, drift, np.sqrt(variance), root, models), squares
+    return Fit(score, level, fading, growth, start, drift, np.sqrt(variance), root, models), squares
 
 
 def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     """Mean and deviation of the mixture of models at each step ahead, both (series, horizon)."""
     steps = np.arange(1, horizon + 1)
     added, fade = (part[at.models] for part in _responses(horizon))
-    ahead, share, off = np.stack([np.ones(horizon), steps]), at.weight, at.weight * at.off
+    ahead, share, fading = np.stack([np.ones(horizon), steps]), at.weight, at.weight * at.off
     state = np.stack([at.level, at.growth])
-    middle, center = (share * state).sum(axis=2), off @ fade
+    middle, center = (share * state).sum(axis=2), fading @ fade
     # What the models disagree about, about their own mean: squares of small numbers only.
     apart = state - middle[..., None]
     each = np.concatenate([apart[None], np.moveaxis(at.root, (3, 2), (0, 1))])
     doubt = np.einsum("jisk,jlsk->ils", share * each, each)
-    variance = (share * at.sigma**2) @ added + (off * at.off) @ fade**2 - center**2
+    variance = (share * at.sigma**2) @ added + (fading * at.off) @ fade**2 - center**2
     variance += np.einsum("ih,ils,lh->sh", ahead, doubt, ahead)
-    variance += 2 * np.einsum("ish,ih->sh", (off * apart) @ fade, ahead)
+    variance += 2 * np.einsum("ish,ih->sh", (fading * apart) @ fade, ahead)
     return middle.T @ ahead + center, np.sqrt(np.maximum(variance, 0))
 
 
