@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -194,10 +194,14 @@ def forecast(
         styles=[_style(row) for row in rows],
         shown={name: partial(_odds, name) for name in ("probability", "chance_within")},
     )
-    if alarmed:
-        chance = f"a chance of {100 * (alert_risk or 0):g} % or more"
-        say(f"alert: {_named(alarmed)}: {chance} to run out within {alert_within:,} days", err=True)
-        click.get_current_context().exit(ALERT)
+    if alert is not None and alarmed:
+        _raise_alarm(alarmed, *alert)
+
+
+def _raise_alarm(subnets: list[str], risk: float, days: int) -> NoReturn:
+    chance = f"a chance of {100 * risk:g} % or more"
+    say(f"alert: {_named(subnets)}: {chance} to run out within {days:,} days", err=True)
+    click.get_current_context().exit(ALERT)
 
 
 def _say_unknown(rows: list[dict[str, Any]]) -> None:

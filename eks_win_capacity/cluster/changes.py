@@ -446,6 +446,7 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
             if names
             else "no type of Windows nodes is known: add kubectl get nodes -o json",
         )
+    # The subnet and type by which most pods find room; what each of them takes is the evidence.
     best: tuple[int, str, str, SubnetState] | None = None
     said = []
     for subnet in others:

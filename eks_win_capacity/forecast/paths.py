@@ -171,6 +171,7 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
             pick *= day
             pick += hour
         pick += first
+        # The innovation: a past one of the path's view, as large as its spread says.
         pool.take(pick, out=error, mode="clip")
         error *= sigma
         level += growth
@@ -181,10 +182,12 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
             extra.take(pick, out=scratch, mode="clip")
             scratch *= draws.recurs
             here += scratch
+        # Level, fading part and growth each keep a share of the innovation.
         level += np.multiply(alpha, error, out=scratch)
         fading += np.multiply(beta, error, out=scratch)
         growth += np.multiply(gamma, error, out=scratch)
         if len(logs):
+            # Views of the logarithm come back to counts, less the line added to all below.
             flat = here.reshape(-1)
             grown = np.exp(np.minimum(flat[logs], _MOST))
             flat[logs] = grown - line[of_logs, step]
@@ -194,6 +197,7 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
             here[row] += added[step]
         now = np.flatnonzero(draws.surprised[step, struck])
         here[:, struck[now]] += surprise[:, now] * draws.surprised[step, struck[now]]
+        # The season multiplies, then adds; what all paths share stays in double precision.
         here *= factor[step].astype(np.float32)[:, None]
         here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
     return out

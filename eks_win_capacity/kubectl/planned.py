@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -32,6 +31,11 @@ def is_template(value: object) -> bool:
     )
 
 
+def _complete(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest has the template of its pods, which a Rollout may borrow."""
+    return manifest["kind"] == "Pod" or objects.makes_pods(manifest)
+
+
 def workload_rows(
     manifests: list[Mapping[str, Any]], runtimes: Mapping[str, Mapping[str, str]] | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
@@ -57,13 +61,8 @@ def workload_rows(
     rows: list[dict[str, Any]] = []
     notes: dict[str, list[str]] = {}
     lent = _lent(manifests)
-    makes = [one["kind"] == "Pod" or objects.makes_pods(one) for one in manifests]
-    borrowers = [
-        f"Rollout {_name(one)}"
-        for one, complete in zip(manifests, makes, strict=True)
-        if not complete
-    ]
-    manifests = list(itertools.compress(manifests, makes))
+    borrowers = [f"Rollout {_name(one)}" for one in manifests if not _complete(one)]
+    manifests = [one for one in manifests if _complete(one)]
     named = [_name(one) for one in manifests]
     if lent.keys() - {f"{one['kind']} {name}" for one, name in zip(manifests, named, strict=True)}:
         notes["left out, as the Deployment whose template they borrow is not given"] = borrowers
