@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, get_args
@@ -58,6 +59,8 @@ class WindowsVerdict(Shown):
         Every known limit, those that forbid Windows first; empty if supported.
     source : str
         Who says so: the sources of the reasons, or of the general rule.
+    possible : bool
+        Whether nothing is known that forbids Windows; a caveat does not.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class WindowsVerdict(Shown):
     status: Status
     reasons: tuple[Reason, ...]
     source: str
+    possible: bool = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -77,15 +81,11 @@ class WindowsVerdict(Shown):
                 "a supported type has no reasons against it, any other has at least one; "
                 f"got {self.status!r} with {len(self.reasons)}"
             )
+        object.__setattr__(self, "possible", self.status != "unsupported")
 
     def __str__(self) -> str:
         """The status and the codes of the reasons."""
         return self.status + (f" ({', '.join(self.codes)})" if self.reasons else "")
-
-    @property
-    def possible(self) -> bool:
-        """Whether nothing is known that forbids Windows; a caveat does not."""
-        return self.status != "unsupported"
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -75,11 +75,11 @@ class Columns:
     def add(self, kind: Ints, mix: Ints) -> int:
         """Take the patterns that are new, and say how many they are."""
         fresh = []
-        for place, (one, row) in enumerate(zip(kind.tolist(), mix, strict=True)):
+        for index, (one, row) in enumerate(zip(kind.tolist(), mix, strict=True)):
             key = (one, row.tobytes())
             if key not in self._seen and row.any():
                 self._seen.add(key)
-                fresh.append(place)
+                fresh.append(index)
         if fresh:
             self.active = np.concatenate([self.active, len(self) + np.arange(len(fresh))])
             self.kind = np.concatenate([self.kind, kind[fresh]])
@@ -253,17 +253,17 @@ class Generator:
         limit = np.ceil(duals.limit / limit_scale * float(scale)).astype(np.int64)
         per_pod = problem.per_pod @ limit
         per_pod = per_pod + np.ceil(problem.pod_cost * float(scale)).astype(np.int64)
-        worth = pods + floor[problem.zone] - per_pod[:, None] * problem.addressed
-        worth = np.maximum(worth, 0)
+        profit = pods + floor[problem.zone] - per_pod[:, None] * problem.addressed
+        profit = np.maximum(profit, 0)
         # Rounded down: a threshold or a budget that is too low only weakens the bound.
         budget = np.floor(problem.cost * float(scale) * (1 - 1e-15)).astype(np.int64)
         budget = budget + problem.share @ limit
         threshold = budget + np.floor(budget * tolerance).astype(np.int64)
-        ceiling = fractional_bound(worth, self.need, problem.room, self.most, self.prices)
+        ceiling = fractional_bound(profit, self.need, problem.room, self.most, self.prices)
         bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
-        kind, mix = self._searched(worth, budget, threshold, bound)
+        kind, mix = self._searched(profit, budget, threshold, bound)
         if self.deep:
-            looked = self._looked_deep(worth, budget, threshold, bound)
+            looked = self._looked_deep(profit, budget, threshold, bound)
             kind, mix = np.append(kind, looked[0]), np.vstack([mix, looked[1]])
         demand = int(pods @ problem.count) + int((floor * problem.floor).sum())
         theta = Fraction(1)
@@ -279,7 +279,7 @@ class Generator:
         return proved, kind, mix
 
     def _searched(
-        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints
+        self, profit: Ints, budget: Ints, threshold: Ints, bound: Ints
     ) -> tuple[Ints, Ints]:
         """
         Look for the mixes worth most where they could matter, and lower the bounds in place.
@@ -300,16 +300,16 @@ class Generator:
                 continue
             room, most = problem.room[look], self.most[look]
             prices = resource_prices(
-                worth[look].astype(np.float64), self.need, room, most, deadline=self.deadline
+                profit[look].astype(np.float64), self.need, room, most, deadline=self.deadline
             )
-            tight = fractional_bound(worth[look], self.need, room, most, prices)
+            tight = fractional_bound(profit[look], self.need, room, most, prices)
             # Rounded up beyond what floats may err: a bound may only be too large.
             whole = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64)
             better = whole < bound[look]
             self.prices[look[better]] = prices[better]
             bound[look] = np.minimum(bound[look], whole)
             priced = best_mixes(
-                worth[look],
+                profit[look],
                 self.need,
                 room,
                 most,
@@ -329,7 +329,7 @@ class Generator:
         return np.concatenate(kinds), np.vstack(mixes)
 
     def _looked_deep(
-        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints
+        self, profit: Ints, budget: Ints, threshold: Ints, bound: Ints
     ) -> tuple[Ints, Ints]:
         """
         Look for the best mix by an integer program where partial mixes were cut, the worst first.
@@ -345,33 +345,33 @@ class Generator:
         for kind in np.argsort(-(bound / paid), kind="stable").tolist():
             if bound[kind] <= max(threshold[kind], worst * paid[kind]):
                 break
-            mix, least = self._best_mix(kind, worth[kind])
+            mix, least = self._best_mix(kind, profit[kind])
             bound[kind] = min(bound[kind], least)
             worst = max(worst, float(bound[kind] / paid[kind]))
-            if mix @ worth[kind] > threshold[kind]:
+            if mix @ profit[kind] > threshold[kind]:
                 kinds.append(kind)
                 mixes.append(mix)
         none = np.zeros((0, problem.shapes), dtype=np.int64)
         return np.array(kinds, dtype=np.int64), np.vstack([none, *mixes])
 
-    def _best_mix(self, kind: int, worth: Ints) -> tuple[Ints, int]:
+    def _best_mix(self, kind: int, profit: Ints) -> tuple[Ints, int]:
         """A mix worth most on a kind, and what none exceeds."""
         from scipy.optimize import Bounds, LinearConstraint
 
         problem, most = self.problem, self.most[kind]
-        some = np.nonzero((most > 0) & (worth > 0))[0]
+        shapes = np.nonzero((most > 0) & (profit > 0))[0]
         room = np.maximum(problem.room[kind], 1)
-        top = float(worth.max())
+        top = float(profit.max())
         solved = self.deadline.milp(
-            -worth[some] / top,
-            constraints=LinearConstraint((problem.need[some] / room).T, -np.inf, 1.0),
+            -profit[shapes] / top,
+            constraints=LinearConstraint((problem.need[shapes] / room).T, -np.inf, 1.0),
             integrality=1,
-            bounds=Bounds(0, most[some]),
+            bounds=Bounds(0, most[shapes]),
             options={"mip_rel_gap": 1e-6, "node_limit": _STEPS},
         )
         mix = np.zeros(problem.shapes, dtype=np.int64)
         if solved.x is not None:
-            mix[some] = np.round(solved.x).astype(np.int64)
+            mix[shapes] = np.round(solved.x).astype(np.int64)
             # A choice within the tolerance of the solver may not hold to the last byte.
             if (mix @ problem.need > problem.room[kind]).any():
                 mix[:] = 0
@@ -409,13 +409,13 @@ class Generator:
             bound, kind, mix = self.price(asked)
             if bound > self.bound:
                 self.bound, centre = bound, asked
-            found = self.columns.add(kind, mix)
+            added = self.columns.add(kind, mix)
             if stop is not None and stop(solution, self.bound):
-                if found:
+                if added:
                     solution = self._solved(penalty)
                 break
             before = solution.value
-            if found:
+            if added:
                 solution = self._solved(penalty)
             if solution.value * (1 - 2 * _SLIGHT) <= float(self.bound):
                 break
@@ -425,7 +425,7 @@ class Generator:
                 still = 0
             elif not self.deep and still:
                 self.deep = True
-            elif not found and self.deep:
+            elif not added and self.deep:
                 break
             else:
                 still += 1
@@ -470,10 +470,10 @@ def rounded(
             "node_limit": max(20, int(_NODES * effort * min(1.0, 24 / problem.shapes))),
         },
     )
-    found = [] if solved.x is None else [_whole(kind[chosen], mix[chosen], solved.x)]
+    tails = [] if solved.x is None else [_whole(kind[chosen], mix[chosen], solved.x)]
     if plain(problem) and (filled := first_fit(rest, np.arange(problem.kinds))) is not None:
-        found.append(filled)
-    return [joined(base, one) for one in found]
+        tails.append(filled)
+    return [joined(base, one) for one in tails]
 
 
 def settled(
@@ -541,15 +541,15 @@ def _below(
     able = problem.most_per_node()
     unit = WHOLE / max(float(problem.cost.max()), 1e-12)
     # Pods worth nothing still count, so that no pattern lacks them.
-    worth = np.maximum(np.floor(proof.pods * unit).astype(np.int64), 1)
-    worth = np.where(able > 0, worth, 0)
+    profit = np.maximum(np.floor(proof.pods * unit).astype(np.int64), 1)
+    profit = np.where(able > 0, profit, 0)
     # What rounding takes from the worth of a node is at most one unit for each pod.
     slack = able.sum(axis=1) + 1
     threshold = np.floor((problem.cost - (most - proof.bound)) * unit).astype(np.int64) - slack
     room, need = problem.room, problem.need
-    prices = resource_prices(worth.astype(np.float64), need, room, able, deadline=deadline)
+    prices = resource_prices(profit.astype(np.float64), need, room, able, deadline=deadline)
     priced = best_mixes(
-        worth,
+        profit,
         need,
         room,
         able,
@@ -570,7 +570,7 @@ def _below(
 def filled_up(problem: Problem, columns: Columns, count: Floats) -> Packed | None:
     """Keep the whole part of a fractional choice and put the rest first-fit: quick, and early."""
     number = np.floor(count + 1e-7).astype(np.int64)
-    some = np.nonzero(number)[0]
-    base = Packed(columns.kind[some], columns.mix[some], number[some])
+    used = np.nonzero(number)[0]
+    base = Packed(columns.kind[used], columns.mix[used], number[used])
     rest = first_fit(rest_of(problem, base), np.arange(problem.kinds))
     return None if rest is None else joined(base, rest)

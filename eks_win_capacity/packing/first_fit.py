@@ -112,10 +112,10 @@ def starts_of(problem: Problem, *, deadline: Deadline) -> tuple[Packed, ...]:
     tried = [first_fit(problem, np.arange(problem.kinds))]
     least = math.inf if tried[0] is None else total_cost(problem, tried[0])
     alone = least_of_each(problem)
-    for place in [] if problem.zones > 1 else np.argsort(alone, kind="stable").tolist():
-        if alone[place] >= least or deadline.over():
+    for kind in [] if problem.zones > 1 else np.argsort(alone, kind="stable").tolist():
+        if alone[kind] >= least or deadline.over():
             break
-        packed = first_fit(problem, np.array([place]))
+        packed = first_fit(problem, np.array([kind]))
         if packed is not None:
             tried.append(packed)
             least = min(least, total_cost(problem, packed))
@@ -125,8 +125,8 @@ def starts_of(problem: Problem, *, deadline: Deadline) -> tuple[Packed, ...]:
 def least_of_each(problem: Problem) -> Floats:
     """Bound by sums of what all pods cost on each kind alone: some are too expensive to try."""
     wanted = problem.count @ problem.need
-    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
-    bound: Floats = some.max(axis=1) * problem.cost
+    nodes = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
+    bound: Floats = nodes.max(axis=1) * problem.cost
     return bound
 
 
@@ -188,20 +188,20 @@ def _settled(problem: Problem, kinds: Ints, groups: _Groups) -> Packed | None:
     number: list[int] = []
     free = problem.limit.copy()
     cheap = np.argsort(problem.cost[kinds], kind="stable")
-    for place, nodes in enumerate(groups.number.tolist()):
+    for row, nodes in enumerate(groups.number.tolist()):
         left = nodes
-        for one in kinds[cheap[groups.able[place, cheap]]].tolist():
-            some = left
+        for one in kinds[cheap[groups.able[row, cheap]]].tolist():
+            count = left
             if len(free):
-                use = problem.usage(np.array([one]), groups.mix[place : place + 1])[0]
+                use = problem.usage(np.array([one]), groups.mix[row : row + 1])[0]
                 takes = use > 0
-                some = min(left, int((free[takes] // use[takes]).min(initial=left)))
-                free -= max(some, 0) * use
-            if some > 0:
+                count = min(left, int((free[takes] // use[takes]).min(initial=left)))
+                free -= max(count, 0) * use
+            if count > 0:
                 kind.append(one)
-                group.append(place)
-                number.append(some)
-                left -= some
+                group.append(row)
+                number.append(count)
+                left -= count
             if not left:
                 break
         if left:
@@ -216,7 +216,7 @@ def refill(  # noqa: PLR0917
     kind: Ints,
     mix: Ints,
     most: Ints,
-    worth: Floats,
+    profit: Floats,
     lean: Floats,
     *,
     rng: np.random.Generator,
@@ -226,7 +226,7 @@ def refill(  # noqa: PLR0917
     left = problem.room[kind] - mix @ problem.need
     _fill(problem.need, mix, left, most, lean, rng)
     for _ in range(swaps):
-        _swap(problem.need, mix, left, most, worth, rng)
+        _swap(problem.need, mix, left, most, profit, rng)
     _fill(problem.need, mix, left, most, lean, rng)
 
 
@@ -237,8 +237,8 @@ def _fill(  # noqa: PLR0917
     live = np.arange(len(mix))
     while len(live):
         fits = _fits(need, left[live]) & (mix[live] < most[live])
-        some = fits.any(axis=1)
-        live, fits = live[some], fits[some]
+        fitting = fits.any(axis=1)
+        live, fits = live[fitting], fits[fitting]
         if not len(live):
             return
         score = np.where(fits, rng.gumbel(size=fits.shape) + lean[live], -np.inf)
@@ -252,20 +252,20 @@ def _fill(  # noqa: PLR0917
 
 
 def _swap(  # noqa: PLR0917
-    need: Ints, mix: Ints, left: Ints, most: Ints, worth: Floats, rng: np.random.Generator
+    need: Ints, mix: Ints, left: Ints, most: Ints, profit: Floats, rng: np.random.Generator
 ) -> None:
     """Exchange a random pod of each mix for the one worth most that fits in its place."""
     every = np.arange(len(mix))
     score = np.where(mix > 0, rng.random(mix.shape), -1.0)
     out = score.argmax(axis=1)
     free = left + need[out]
-    gain = np.where(_fits(need, free) & (mix < most), worth, -1.0)
+    gain = np.where(_fits(need, free) & (mix < most), profit, -1.0)
     into = gain.argmax(axis=1)
-    better = (mix[every, out] > 0) & (gain[every, into] > worth[every, out] * (1 + 1e-9))
-    some = every[better]
-    mix[some, out[some]] -= 1
-    mix[some, into[some]] += 1
-    left[some] = free[some] - need[into[some]]
+    better = (mix[every, out] > 0) & (gain[every, into] > profit[every, out] * (1 + 1e-9))
+    swapped = every[better]
+    mix[swapped, out[swapped]] -= 1
+    mix[swapped, into[swapped]] += 1
+    left[swapped] = free[swapped] - need[into[swapped]]
 
 
 def _fits(need: Ints, left: Ints) -> Flags:
@@ -277,7 +277,7 @@ def _fits(need: Ints, left: Ints) -> Flags:
 
 
 def scatter(
-    problem: Problem, kind: Ints, mean: Floats, worth: Floats, *, rng: np.random.Generator
+    problem: Problem, kind: Ints, mean: Floats, profit: Floats, *, rng: np.random.Generator
 ) -> Ints:
     """
     Draw whole mixes around mean ones, each filled until no pod fits.
@@ -294,7 +294,7 @@ def scatter(
     while len(over := np.nonzero(((mix @ problem.need) > room).any(axis=1))[0]):
         _drop(mix, over, rng.random((len(over), problem.shapes)))
     lean = np.log(np.maximum(mean, 1e-3))
-    refill(problem, kind, mix, most, worth, lean, rng=rng)
+    refill(problem, kind, mix, most, profit, lean, rng=rng)
     return mix
 
 
@@ -302,7 +302,7 @@ def mutate(
     problem: Problem,
     kind: Ints,
     mix: Ints,
-    worth: Floats,
+    profit: Floats,
     lean: Floats,
     *,
     rng: np.random.Generator,
@@ -317,7 +317,7 @@ def mutate(
     every = np.arange(len(mix))
     for _ in range(int(rng.integers(1, 5))):
         _drop(mix, every, rng.gumbel(size=mix.shape) - lean)
-    refill(problem, kind, mix, most, worth, lean, rng=rng, swaps=3)
+    refill(problem, kind, mix, most, profit, lean, rng=rng, swaps=3)
     return mix
 
 
@@ -325,8 +325,8 @@ def _drop(mix: Ints, which: Ints, score: Floats) -> None:
     """Take the pod with the best score off each of some mixes."""
     score = np.where(mix[which] > 0, score, -np.inf)
     shape = score.argmax(axis=1)
-    some = mix[which, shape] > 0
-    mix[which[some], shape[some]] -= 1
+    filled = mix[which, shape] > 0
+    mix[which[filled], shape[filled]] -= 1
 
 
 @dataclass(frozen=True)
@@ -376,8 +376,8 @@ def cheapest_numbers(
         dtype=np.float64,
     )
     sums = np.arange(len(rows)) < len(cuts) + problem.need.shape[1]
-    some = (rows > 0).any(axis=1)
-    rows, sums = rows[some], sums[some]
+    nonzero = (rows > 0).any(axis=1)
+    rows, sums = rows[nonzero], sums[nonzero]
     top = float(problem.cost.max())
     # Coefficients are raised slightly, so that rounding can only weaken the cut.
     solved = deadline.milp(
@@ -408,7 +408,7 @@ def few_nodes(problem: Problem, *, most: float, nodes: int = _LISTED) -> Ints:
     """
     wanted = problem.count @ problem.need
     able = problem.most_per_node()
-    found: list[Ints] = []
+    listed: list[Ints] = []
     chosen: Ints = np.zeros((1, 0), dtype=np.int64)
     for size in range(1, nodes + 1):
         if len(chosen) * problem.kinds > _CHOICES:
@@ -422,15 +422,15 @@ def few_nodes(problem: Problem, *, most: float, nodes: int = _LISTED) -> Ints:
         enough = (problem.room[chosen].sum(axis=1) >= wanted).all(axis=1)
         whole = chosen[enough]
         whole = whole[(able[whole].sum(axis=1) >= problem.count).all(axis=1)]
-        found.append(np.pad(whole, ((0, 0), (0, nodes - size)), constant_values=-1))
-    every = np.concatenate(found) if found else np.zeros((0, nodes), dtype=np.int64)
+        listed.append(np.pad(whole, ((0, 0), (0, nodes - size)), constant_values=-1))
+    every = np.concatenate(listed) if listed else np.zeros((0, nodes), dtype=np.int64)
     cost = np.where(every >= 0, problem.cost[every], 0.0).sum(axis=1)
     order: Ints = np.argsort(cost, kind="stable")
     return every[order[:_CHEAPEST]]
 
 
 def pack(
-    problem: Problem, nodes: Ints, worth: Floats, *, rng: np.random.Generator
+    problem: Problem, nodes: Ints, pod_duals: Floats, *, rng: np.random.Generator
 ) -> tuple[Packed, Ints]:
     """
     Pack the pods on the nodes of each try (kinds, -1 for none) at random, and give the best.
@@ -448,14 +448,14 @@ def pack(
     left = np.tile(problem.count, (tries, 1))
     size = (problem.need / np.maximum(problem.count @ problem.need, 1)).max(axis=1)
     lean = np.log(np.maximum(size, 1e-12)) * rng.uniform(0, 4, size=(tries, 1))
-    price = np.tile(worth, (tries, 1))
+    price = np.tile(pod_duals, (tries, 1))
     mixes = np.zeros((places, tries, problem.shapes), dtype=np.int64)
-    for place in range(places):
-        kind, mix = nodes[:, place], mixes[place]
+    for position in range(places):
+        kind, mix = nodes[:, position], mixes[position]
         refill(problem, kind, mix, np.minimum(most[kind], left), price, lean, rng=rng)
         left -= mix
     cost = np.where(nodes >= 0, problem.cost[nodes], 0.0).sum(axis=1)
-    best = int(np.argmin(cost + _APART * (left @ worth)))
+    best = int(np.argmin(cost + _APART * (left @ pod_duals)))
     real = nodes[best] >= 0
     packed = Packed(nodes[best][real], mixes[real, best], np.ones(int(real.sum()), dtype=np.int64))
     return packed, left[best]
@@ -463,7 +463,7 @@ def pack(
 
 def packings(
     problem: Problem,
-    worth: Floats,
+    pod_duals: Floats,
     *,
     first: Ints | None = None,
     rng: np.random.Generator,
@@ -492,20 +492,22 @@ def packings(
                 return
             continue
         tries = int(np.clip(_TRIES // number.sum(), 20, 200))
-        packed, left = pack(problem, np.tile(np.repeat(kinds, number), (tries, 1)), worth, rng=rng)
+        packed, left = pack(
+            problem, np.tile(np.repeat(kinds, number), (tries, 1)), pod_duals, rng=rng
+        )
         yield from _finished(problem, packed, left)
         if not left.any():
             return
 
 
 def listed_packings(
-    problem: Problem, worth: Floats, *, rng: np.random.Generator, most: float
+    problem: Problem, pod_duals: Floats, *, rng: np.random.Generator, most: float
 ) -> Iterator[Packed]:
     """Pack the pods on the cheapest choices of a few nodes, all at once."""
     listed = few_nodes(problem, most=most)
     if len(listed):
         nodes = np.repeat(listed, max(1, _CHEAPEST // len(listed)), axis=0)
-        packed, left = pack(problem, nodes, worth, rng=rng)
+        packed, left = pack(problem, nodes, pod_duals, rng=rng)
         yield from _finished(problem, packed, left)
 
 

@@ -143,8 +143,8 @@ class Duals:
         """What a pod of each shape is worth on a node of each kind."""
         scale = np.maximum(problem.limit, 1)
         per_pod = problem.per_pod @ (self.limit / scale) + problem.pod_cost
-        worth = self.pods + self.floor[problem.zone] - per_pod[:, None] * problem.addressed
-        positive: Floats = np.maximum(worth, 0)
+        profit = self.pods + self.floor[problem.zone] - per_pod[:, None] * problem.addressed
+        positive: Floats = np.maximum(profit, 0)
         return positive
 
     def budget(self, problem: Problem) -> Floats:

@@ -197,9 +197,9 @@ def fluid_bound(problem: Problem, *, deadline: Deadline = NEVER) -> float:
     fluid = solve_fluid(problem, deadline=deadline)
     if fluid is None:
         return np.inf
-    worth = fluid.duals.worth(problem)
+    profit = fluid.duals.worth(problem)
     ceiling = fractional_bound(
-        worth, problem.need, problem.room, problem.most_per_node(), fluid.prices
+        profit, problem.need, problem.room, problem.most_per_node(), fluid.prices
     )
     # Prices that overrate a kind are scaled down until none is overrated.
     part = (problem.cost / np.maximum(ceiling, problem.cost)).min(initial=1.0)
@@ -248,9 +248,9 @@ def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
     kinds, resources = problem.room.shape
     size, row = len(kind), kind[:, None] * resources + np.arange(resources)
     # Each row is a part of its room: bytes beside millicores would spoil the tolerances.
-    held = problem.need[shape] / np.maximum(problem.room, 1)[kind]
+    parts = problem.need[shape] / np.maximum(problem.room, 1)[kind]
     taken = sparse.csr_matrix(
-        (held.ravel(), (row.ravel(), np.repeat(np.arange(size), resources))),
+        (parts.ravel(), (row.ravel(), np.repeat(np.arange(size), resources))),
         shape=(kinds * resources, size),
     )
     given = sparse.kron(sparse.identity(kinds), -np.ones((resources, 1)))
@@ -264,13 +264,13 @@ def _cap_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
     size, most = len(kind), problem.most_per_node()[kind, shape]
     taken = (most[:, None] * problem.need[shape] / np.maximum(problem.room, 1)[kind]).max(axis=1)
     # Of very many rows those that matter most, for the time that the program takes.
-    some = np.argsort(taken, kind="stable")[: min(int((taken < _LOOSE).sum()), _CAPS)]
-    some.sort()
-    row = np.arange(len(some))
-    values = np.concatenate([1 / most[some], -np.ones(len(some))])
+    capped = np.argsort(taken, kind="stable")[: min(int((taken < _LOOSE).sum()), _CAPS)]
+    capped.sort()
+    row = np.arange(len(capped))
+    values = np.concatenate([1 / most[capped], -np.ones(len(capped))])
     return sparse.csr_matrix(
-        (values, (np.tile(row, 2), np.concatenate([some, size + kind[some]]))),
-        shape=(len(some), size + problem.kinds),
+        (values, (np.tile(row, 2), np.concatenate([capped, size + kind[capped]]))),
+        shape=(len(capped), size + problem.kinds),
     )
 
 
@@ -285,9 +285,11 @@ def _cover_rows(problem: Problem, kind: Ints, shape: Ints, floors: Ints) -> list
         number = np.full(problem.floor.shape, -1)
         number[floors[:, 0], floors[:, 1]] = np.arange(len(floors))
         here = number[problem.zone[kind], shape]
-        some = np.nonzero(here >= 0)[0]
+        floored = np.nonzero(here >= 0)[0]
         rows.append(
-            sparse.csr_matrix((-np.ones(len(some)), (here[some], some)), (len(floors), width))
+            sparse.csr_matrix(
+                (-np.ones(len(floored)), (here[floored], floored)), (len(floors), width)
+            )
         )
     return rows
 
@@ -309,7 +311,7 @@ class Priced:
 
 
 def resource_prices(
-    worth: Floats, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = NEVER
+    profit: Floats, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = NEVER
 ) -> Floats:
     """
     Price the resources of each kind: the duals of its fractional knapsack.
@@ -319,9 +321,9 @@ def resource_prices(
     """
     from scipy import sparse
 
-    kinds = len(worth)
+    kinds = len(profit)
     resources = need.shape[1]
-    keep = (most > 0) & (worth > 0)
+    keep = (most > 0) & (profit > 0)
     kind, shape = np.nonzero(keep)
     prices = np.zeros((kinds, resources))
     if not len(kind):
@@ -334,9 +336,9 @@ def resource_prices(
     matrix = sparse.csc_matrix(
         (entries.ravel(), (rows.ravel(), columns.ravel())), shape=(kinds * resources, len(kind))
     )
-    top = worth.max()
+    top = profit.max()
     solved = deadline.linprog(
-        -worth[kind, shape] / top,
+        -profit[kind, shape] / top,
         A_ub=matrix,
         b_ub=(room / scale).ravel(),
         bounds=np.column_stack([np.zeros(len(kind)), most[kind, shape]]),
@@ -348,16 +350,16 @@ def resource_prices(
 
 
 def fractional_bound(
-    worth: Floats | Ints, need: Ints, room: Ints, most: Ints, prices: Floats
+    profit: Floats | Ints, need: Ints, room: Ints, most: Ints, prices: Floats
 ) -> Floats:
     """Bound the worth of any mix on each kind, given any non-negative resource prices."""
-    gain = np.maximum(worth - prices @ need.T, 0)
+    gain = np.maximum(profit - prices @ need.T, 0)
     total: Floats = (prices * room).sum(axis=1) + (gain * most).sum(axis=1)
     return total
 
 
 def best_mixes(  # noqa: PLR0917
-    worth: Ints,
+    profit: Ints,
     need: Ints,
     room: Ints,
     most: Ints,
@@ -378,16 +380,16 @@ def best_mixes(  # noqa: PLR0917
     the bound given back holds whatever was cut. Where mixes need not be ``distinct`` in the room
     they leave, all are kept. Worth is whole numbers, so that the answer is exact.
     """
-    kinds, shapes = worth.shape
-    worth = np.where(most > 0, worth, 0)
-    most = np.where(worth > 0, most, 0)
-    reduced = worth - prices @ need.T.astype(np.float64)
+    kinds, shapes = profit.shape
+    profit = np.where(most > 0, profit, 0)
+    most = np.where(profit > 0, most, 0)
+    reduced = profit - prices @ need.T.astype(np.float64)
     # The shapes that move the bound most come first, so that poor mixes end early.
     order = np.argsort(-np.abs(reduced) * np.minimum(most, 1), axis=1, kind="stable")
     # Float sums err by far less than this; a bound may only err upwards.
-    slip = 1e-9 * np.maximum(fractional_bound(worth, need, room, most, prices), 1.0) + 1e-6
+    slip = 1e-9 * np.maximum(fractional_bound(profit, need, room, most, prices), 1.0) + 1e-6
     bound = (prices * room).sum(axis=1) + (np.maximum(reduced, 0) * most).sum(axis=1)
-    sacks = _Knapsacks(worth, need, most, reduced, slip, threshold + 1)
+    sacks = _Knapsacks(profit, need, most, reduced, slip, threshold + 1)
     cut, complete = np.zeros(kinds), np.ones(kinds, dtype=bool)
     mixes = sacks.empty(room, bound)
     history: list[tuple[Ints, Ints, Ints]] = []

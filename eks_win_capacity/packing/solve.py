@@ -282,7 +282,7 @@ class _Search:
 
     def dive(self, first: Blend | None, fluid: Fluid, parts: float) -> None:
         """Dive once, and try to end the dive early from every step."""
-        problem, worth = self.problem, fluid.duals.pods
+        problem, pod_duals = self.problem, fluid.duals.pods
         large = (problem.cost[fluid.kind] > fluid.value / parts).any()
         each = fluid.value / fluid.nodes.sum()
         useful = self.useful(problem, fluid)
@@ -302,7 +302,7 @@ class _Search:
                 self.offer(fixed)
                 self.columns.add(fixed.kind, fixed.mix)
             elif self.simple:
-                value = float(worth @ rest.count)
+                value = float(pod_duals @ rest.count)
                 for part in _TAILS if value < 0.6 * tried else ():
                     tried = value
                     tail = first_fit(rest, small(rest, value * part, useful))
@@ -327,33 +327,33 @@ class _Search:
     ) -> None:
         """Pack what is left on the cheapest nodes whose sums suffice."""
         most = self.cost - (0.0 if fixed is None else total_cost(self.problem, fixed))
-        worth, kinds = fluid.duals.pods, self.useful(rest, fluid)
-        some = rest.only(kinds)
+        pod_duals, kinds = fluid.duals.pods, self.useful(rest, fluid)
+        narrowed = rest.only(kinds)
         if number is not None:
             number = number[kinds] if number[kinds].sum() == number.sum() else None
-        for found in (
-            listed_packings(some, worth, rng=self.rng, most=most)
+        for packing in (
+            listed_packings(narrowed, pod_duals, rng=self.rng, most=most)
             if listed
             else packings(
-                some, worth, first=number, rng=self.rng, most=most, deadline=self.deadline
+                narrowed, pod_duals, first=number, rng=self.rng, most=most, deadline=self.deadline
             )
         ):
-            packed = Packed(kinds[found.kind], found.mix, found.number)
+            packed = Packed(kinds[packing.kind], packing.mix, packing.number)
             self.offer(packed if fixed is None else joined(fixed, packed))
 
     def repack(self, fluid: Fluid) -> None:
         """Take a few nodes that waste most, and pack their pods anew on cheaper ones."""
-        problem, worth = self.problem, fluid.duals.pods
+        problem, pod_duals = self.problem, fluid.duals.pods
         for _ in range(math.ceil(_REPACKS * self.effort)):
             if self.best is None or self.done(_AIM):
                 return
             best = self.best
             which = np.repeat(np.arange(len(best.kind)), np.minimum(best.number, _ALIKE))
-            waste = problem.cost[best.kind] - best.mix @ worth
+            waste = problem.cost[best.kind] - best.mix @ pod_duals
             score = np.log(np.maximum(waste, 1e-9 * problem.cost.max()))[which]
             score += self.rng.gumbel(size=len(which))
-            some = which[np.argsort(-score, kind="stable")[: int(self.rng.integers(2, 6))]]
-            kept = best.number - np.bincount(some, minlength=len(best.number))
+            wasteful = which[np.argsort(-score, kind="stable")[: int(self.rng.integers(2, 6))]]
+            kept = best.number - np.bincount(wasteful, minlength=len(best.number))
             keep = kept > 0
             fixed = Packed(best.kind[keep], best.mix[keep], kept[keep])
             rest = rest_of(problem, fixed)
@@ -362,11 +362,11 @@ class _Search:
 
     def useful(self, rest: Problem, fluid: Fluid) -> Ints:
         """Choose the kinds of node that give most for their cost, of each size some."""
-        worth = fluid.duals.worth(rest)
+        profit = fluid.duals.worth(rest)
         most = self.problem.most_per_node()
         # A node that costs nothing counts as a very cheap one.
         cost = np.maximum(rest.cost, rest.cost[rest.cost > 0].min(initial=1.0) / 1024)
-        value = fractional_bound(worth, rest.need, rest.room, most, fluid.prices) / cost
+        value = fractional_bound(profit, rest.need, rest.room, most, fluid.prices) / cost
         size = np.floor(np.log2(np.maximum(cost / cost.min(), 1)))
         order = np.lexsort((-value, size))
         rank = np.arange(len(order)) - np.searchsorted(size[order], size[order])
@@ -495,15 +495,15 @@ def blend(
             break
         last = solution.value
         columns.retire(solution.duals, solution.count)
-        worth = solution.duals.worth(problem)
-        some = np.nonzero(solution.count > 1e-9)[0]
-        if not len(some):
+        profit = solution.duals.worth(problem)
+        used = np.nonzero(solution.count > 1e-9)[0]
+        if not len(used):
             break
-        kind = np.repeat(columns.kind[some], max(1, draws // 2 // len(some)))
-        mix = np.repeat(columns.mix[some], max(1, draws // 2 // len(some)), axis=0)
+        kind = np.repeat(columns.kind[used], max(1, draws // 2 // len(used)))
+        mix = np.repeat(columns.mix[used], max(1, draws // 2 // len(used)), axis=0)
         lean = share + np.clip((solution.duals.pods / base - 1) / _DELTA, -3, 3)
         lean = np.tile(lean, (len(kind), 1))
-        mix = mutate(problem, kind, mix, worth[kind], lean, rng=rng)
+        mix = mutate(problem, kind, mix, profit[kind], lean, rng=rng)
         _take(columns, solution.duals, kind, mix, rng)
     return Blend(fluid, columns, solution)
 
@@ -599,5 +599,5 @@ def enough(problem: Problem, kinds: Ints) -> Ints:
     for shape in np.nonzero((problem.count > 0) & ~fits[chosen].any(axis=0))[0]:
         able = np.nonzero(fits[:, shape])[0]
         chosen |= fits[:, shape] & (problem.cost <= problem.cost[able].min())
-    some: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
-    return some
+    sufficient: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
+    return sufficient

@@ -69,13 +69,13 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
     name = "prefix delegation" if not run.ask.prefix else "secondary addresses"
     sites = run.ask.sites if run.ask.other_sites is None else run.ask.other_sites()
     other = {"prefix": not run.ask.prefix, "pool": None, "effort": BRIEF, "sites": sites}
-    found = plan_of(run.afresh(**other).ask)
-    if found.status == "interrupted" or (not found.feasible and run.over()):
+    best = plan_of(run.afresh(**other).ask)
+    if best.status == "interrupted" or (not best.feasible and run.over()):
         return replace(plan, single_type=single)
-    if found.feasible:
-        mode = alternative(name, list(found.groups))
+    if best.feasible:
+        mode = alternative(name, list(best.groups))
     else:
-        mode = Alternative(name=name, nodes=0, cost=0.0, addresses=0, why=found.infeasible[0].why)
+        mode = Alternative(name=name, nodes=0, cost=0.0, addresses=0, why=best.infeasible[0].why)
     return replace(plan, single_type=single, other_mode=mode)
 
 
@@ -129,43 +129,45 @@ def fewer_types(
     few = len({group.instance_type for group in answer.groups}) <= top
     if few and (run.over() or answer.value - run.bound <= NEAR * answer.value):
         return answer
-    found: list[Answer] = [answer] if few else []
+    answers: list[Answer] = [answer] if few else []
     least: float | None = None
     try:
         choices = _choices(run, nodes, top)
-        if _joint(run, nodes, run.deadline.part(_JOINT_PART) if choices else run.deadline, found):
-            return found[-1] if found else None
+        if _joint(run, nodes, run.deadline.part(_JOINT_PART) if choices else run.deadline, answers):
+            return answers[-1] if answers else None
         if choices:
-            least = _among_choices(run, choices, found)
-            if not found and _joint(run, nodes, run.deadline, found):
-                return found[-1] if found else None
+            least = _among_choices(run, choices, answers)
+            if not answers and _joint(run, nodes, run.deadline, answers):
+                return answers[-1] if answers else None
         else:
             if top > 1 and not few:
-                _by_dropping(run, answer, nodes, top, found)
+                _by_dropping(run, answer, nodes, top, answers)
             single, alone = _best_among(run, _alone(run, nodes))
-            found += [] if single is None else [single]
+            answers += [] if single is None else [single]
             least = alone if top == 1 else least
     except KeyboardInterrupt:
         run.stop()
     except (OutOfTimeError, ArithmeticError):
         pass
-    if not found and run.over():
-        found += _first_alone(run, nodes)
-    if not found:
+    if not answers and run.over():
+        answers += _first_alone(run, nodes)
+    if not answers:
         return None
     if least is None and top == 1 and run.ask.objective == "cost":
         least = min(map(run.ask.least_alone, nodes), default=0.0)
     run.few_types = least is not None
     run.even_only |= run.few_types and run.ask.zone_lost
     run.prove(least or 0.0)
-    return min(found, key=lambda one: one.value)
+    return min(answers, key=lambda one: one.value)
 
 
-def _joint(run: Solving, nodes: tuple[NodeKind, ...], until: Deadline, found: list[Answer]) -> bool:
+def _joint(
+    run: Solving, nodes: tuple[NodeKind, ...], until: Deadline, answers: list[Answer]
+) -> bool:
     """Settle all choices of types in one program, and add what it finds; whether that is proved."""
     settled = None if run.over() else run.settled(nodes, few=True, until=until)
     exact = run.chosen(settled)
-    found += [] if exact is None else [exact]
+    answers += [] if exact is None else [exact]
     if settled is None or not settled.proved:
         return False
     run.impossible = settled.packed is None
@@ -173,14 +175,14 @@ def _joint(run: Solving, nodes: tuple[NodeKind, ...], until: Deadline, found: li
     return True
 
 
-def _among_choices(run: Solving, choices: list[_Choice], found: list[Answer]) -> float:
+def _among_choices(run: Solving, choices: list[_Choice], answers: list[Answer]) -> float:
     """
     Add plans with one of some choices of types, the best one last; and a bound of all.
 
     The choice of least bound is looked at next, first by sums of nodes, then exactly, then by
     search, until its bound reaches what the best plan costs.
     """
-    best = min(found, key=lambda one: one.value, default=None)
+    best = min(answers, key=lambda one: one.value, default=None)
     queue = [(bound, 0, at) for at, (bound, _) in enumerate(choices)]
     left: list[float] = []
     while queue and not run.over():
@@ -194,14 +196,14 @@ def _among_choices(run: Solving, choices: list[_Choice], found: list[Answer]) ->
             one.deadline = run.deadline.part(_EACH_PART)
         with contextlib.suppress(OutOfTimeError, ArithmeticError):
             best = cheaper(best, _LOOKS[looks](one, choices[at][1], most))
-            found += [] if best is None else [best]
+            answers += [] if best is None else [best]
         if one.interrupted:
             run.stop()
         if looks + 1 < len(_LOOKS):
             heapq.heappush(queue, (one.bound, looks + 1, at))
         else:
             left.append(one.bound)
-    return min([*(one.value for one in found), *left, *(bound for bound, _, _ in queue)])
+    return min([*(one.value for one in answers), *left, *(bound for bound, _, _ in queue)])
 
 
 def _settled(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer | None:
@@ -235,13 +237,13 @@ def _choices(run: Solving, nodes: tuple[NodeKind, ...], top: int) -> list[_Choic
     if math.comb(len(names), top) > _CHOICES:
         return []
     model = build(ask, nodes, objective=ask.objective)
-    found: list[_Choice] = []
+    choices: list[_Choice] = []
     for chosen in itertools.combinations(names, top):
-        some = np.nonzero([nodes[place].name in chosen for place in model.node])[0]
-        bound = fluid_bound(model.problem.only(some), deadline=run.deadline)
+        kinds = np.nonzero([nodes[at].name in chosen for at in model.node])[0]
+        bound = fluid_bound(model.problem.only(kinds), deadline=run.deadline)
         if bound < math.inf:
-            found.append((bound, tuple(node for node in nodes if node.name in chosen)))
-    return sorted(found, key=operator.itemgetter(0))
+            choices.append((bound, tuple(node for node in nodes if node.name in chosen)))
+    return sorted(choices, key=operator.itemgetter(0))
 
 
 def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
@@ -260,7 +262,7 @@ def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
 
 
 def _by_dropping(
-    run: Solving, answer: Answer, nodes: tuple[NodeKind, ...], top: int, found: list[Answer]
+    run: Solving, answer: Answer, nodes: tuple[NodeKind, ...], top: int, answers: list[Answer]
 ) -> None:
     """Drop the least used types one by one until few enough are left."""
     groups = answer.groups
@@ -278,7 +280,7 @@ def _by_dropping(
         groups = tried.groups
         names = {group.instance_type for group in groups}
         if len(names) <= top:
-            found.append(tried)
+            answers.append(tried)
 
 
 def _first_alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Answer]:

@@ -247,12 +247,12 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
 
 def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
     """An empty node as its launcher sees it: room for workloads, and what pods attach."""
-    own = ask.pool if ask.pool is not None and (row.nitro or not ask.prefix) else None
-    pool = own or _POOLS[ask.prefix and row.nitro]
+    asked_pool = ask.pool if ask.pool is not None and (row.nitro or not ask.prefix) else None
+    pool = asked_pool or _POOLS[ask.prefix and row.nitro]
     curve = curve_of(row.ipv4_per_interface, pool)
     slots = row.ipv4_per_interface - NODE_ADDRESSES
-    held = slots * ADDRESSES_PER_PREFIX if ask.prefix and row.nitro else slots
-    most = held if ask.kubelet is None else min(held, ask.kubelet)
+    attachable = slots * ADDRESSES_PER_PREFIX if ask.prefix and row.nitro else slots
+    most = attachable if ask.kubelet is None else min(attachable, ask.kubelet)
     # A pool without warm addresses serves fewer pods than the node advertises.
     served = min(most, curve.most)
     base = sum(not daemon.host_process for daemon in ask.daemons)
@@ -262,7 +262,7 @@ def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
     room = (
         cpu - sum(daemon.cpu for daemon in ask.daemons),
         memory - sum(daemon.memory for daemon in ask.daemons),
-        min((served if served < most else held) - base, len(attached) - 1),
+        min((served if served < most else attachable) - base, len(attached) - 1),
         (2**31 if ask.kubelet is None else ask.kubelet) - len(ask.daemons),
         *(gives.get(name, 0) - sum(one.get(name, 0) for one in taken) for name in ask.extended),
     )
@@ -282,14 +282,14 @@ def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
 
 def _bought(ask: Question, row: InstanceType, node: NodeKind) -> list[NodeKind]:
     """The same node from Spot, and paid already."""
-    found = []
+    bought = []
     spot = ask.prices.spot_cost(row)
     if spot is not None:
-        found.append(replace(node, cost=spot, purchase="spot"))
+        bought.append(replace(node, cost=spot, purchase="spot"))
     if row.name in ask.buying.paid:
         cost, stock = ask.prices.node_cost, ask.buying.paid[row.name]
-        found.append(replace(node, cost=cost, purchase="paid", stock=stock))
-    return found
+        bought.append(replace(node, cost=cost, purchase="paid", stock=stock))
+    return bought
 
 
 def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
@@ -432,15 +432,15 @@ def alone(ask: Question, nodes: tuple[NodeKind, ...], *, deadline: Deadline) -> 
         return []
     model = build(ask, nodes)
     values: list[float | None] = []
-    for place in range(len(nodes)):
+    for index in range(len(nodes)):
         if deadline.over():
             values.append(math.nan)
             continue
-        packed = first_fit(model.problem, np.array([place]))
+        packed = first_fit(model.problem, np.array([index]))
         if packed is None:
             values.append(None)
         elif ask.objective == "cost":
-            values.append(float(packed.number.sum()) * nodes[place].cost)
+            values.append(float(packed.number.sum()) * nodes[index].cost)
         elif ask.objective == "nodes":
             values.append(float(packed.number.sum()))
         else:

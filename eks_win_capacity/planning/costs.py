@@ -233,10 +233,10 @@ def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _P
         return _proxy(node_cost, buying)
     extra = NODE_COST_PRICE if node_cost is None else float(node_cost)
     currency, as_of, estimated = "price units", "", frozenset[str]()
-    told = "the prices given, taken as by the hour"
+    source = "the prices given, taken as by the hour"
     spot = _spot(prices, buying)
     if isinstance(prices, Prices):
-        rows, told = _market(prices)
+        rows, source = _market(prices)
         currency, as_of = prices.currency, prices.as_of
         estimated = frozenset(rows.loc[rows["estimated"].astype(bool), "instance_type"])
         prices = rows.groupby("instance_type")["price"].min()
@@ -244,9 +244,9 @@ def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _P
         currency = _only(prices, "currency") or currency
         as_of = _only(prices, "as_of")
         prices, estimated = _frame(prices)
-        told += f", of {as_of}" if as_of else ""
+        source += f", of {as_of}" if as_of else ""
     known = _known(prices)
-    basis = f"{told}, and {extra:g} a node for its root volume"
+    basis = f"{source}, and {extra:g} a node for its root volume"
     estimated &= known.keys()
     if estimated:
         basis += f"; {len(estimated):,} of {len(known):,} prices are estimates"
@@ -309,16 +309,16 @@ def _spot(prices: Any, buying: Buying) -> dict[str, float]:
     """Spot price by type, where pods may run on Spot."""
     if not buying.spot_share:
         return {}
-    told = buying.spot_prices
-    if told is None and isinstance(prices, Prices) and "spot" in set(prices.table["market"]):
-        told = prices.series("spot")
-    elif isinstance(told, Prices):
-        told = told.series("spot")
-    elif hasattr(told, "columns"):
-        told, _ = _frame(told)
-    if told is None:
+    spot_prices = buying.spot_prices
+    if spot_prices is None and isinstance(prices, Prices) and "spot" in set(prices.table["market"]):
+        spot_prices = prices.series("spot")
+    elif isinstance(spot_prices, Prices):
+        spot_prices = spot_prices.series("spot")
+    elif hasattr(spot_prices, "columns"):
+        spot_prices, _ = _frame(spot_prices)
+    if spot_prices is None:
         raise InputError("spot_share needs Spot prices: give spot_prices, or Prices with them")
-    return _known(told)
+    return _known(spot_prices)
 
 
 def _market(prices: Prices) -> tuple[Any, str]:
@@ -328,18 +328,18 @@ def _market(prices: Prices) -> tuple[Any, str]:
     if rows.empty:
         raise InputError("prices holds no price")
     lowest = ", the lowest of all zones" if market == "spot" else ""
-    place = f" in {prices.region}" if prices.region else ""
-    return rows, f"{market} prices with Windows{place} of {prices.as_of}{lowest}"
+    in_region = f" in {prices.region}" if prices.region else ""
+    return rows, f"{market} prices with Windows{in_region} of {prices.as_of}{lowest}"
 
 
 def _only(frame: Any, column: str) -> str:
     """The newest value of a column that a table of prices may have; empty without it."""
     if column not in frame.columns:
         return ""
-    found = sorted({str(one) for one in frame[column] if not is_missing(one)})
-    if column == "currency" and len(found) > 1:
-        raise InputError(f"prices are in {' and '.join(found)}; give one currency")
-    return found[-1] if found else ""
+    values = sorted({str(one) for one in frame[column] if not is_missing(one)})
+    if column == "currency" and len(values) > 1:
+        raise InputError(f"prices are in {' and '.join(values)}; give one currency")
+    return values[-1] if values else ""
 
 
 def _frame(frame: Any) -> tuple[Any, frozenset[str]]:

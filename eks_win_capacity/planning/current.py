@@ -77,8 +77,8 @@ class Present:
         places = (*self.places, *after)
         zones = {zone for _, zone in places} if all(zone for _, zone in places) else ()
         fleet, kept = Present(places=after).within(zones), dict.fromkeys(self.types, 0)
-        for place, number in self.within(zones).items():
-            kept[place[0]] += min(number, fleet[place])
+        for type_zone, number in self.within(zones).items():
+            kept[type_zone[0]] += min(number, fleet[type_zone])
         return kept
 
 
@@ -94,11 +94,11 @@ def _read(current: Any, catalog: Catalog) -> Present:
         if name not in catalog:
             raise catalog.unknown_error([name])
         counted[name, zone] += whole(number, f"present nodes of {name}")
-    places = {place: number for place, number in sorted(counted.items()) if number}
+    places = {type_zone: number for type_zone, number in sorted(counted.items()) if number}
     if isinstance(current, ClusterState):
-        held, notes = _held(current)
+        blocked, notes = _held(current)
         notes = (*_partial(current), *_out(current), *notes)
-        return Present(places=places, pods=_addressed(current), held=held, notes=notes)
+        return Present(places=places, pods=_addressed(current), held=blocked, notes=notes)
     return Present(places=places)
 
 
@@ -166,16 +166,16 @@ def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
                 holding.setdefault(node, set()).add(name)
     taking = filter(_takes_pods, state.windows_nodes or ())
     types = {node.name: node.instance_type for node in taking}
-    held = Counter(types[name] for name in holding if name in types)
+    blocked = Counter(types[name] for name in holding if name in types)
     names = sorted({one for name in holding if name in types for one in holding[name]})
     notes: tuple[str, ...] = ()
-    if held:
-        nodes = ", ".join(f"{n:,} x {name}" for name, n in sorted(held.items()))
+    if blocked:
+        nodes = ", ".join(f"{n:,} x {name}" for name, n in sorted(blocked.items()))
         why = f"Not drained, as PodDisruptionBudgets allow no eviction now: {nodes}"
         notes = (f"{why} ({', '.join(names)}).",)
     if unsure:
         notes += (f"PodDisruptionBudgets that may hold nodes: {', '.join(sorted(unsure))}.",)
-    return dict(held), notes
+    return dict(blocked), notes
 
 
 def _rows(current: Any) -> list[tuple[str, str, Any]]:
@@ -306,8 +306,8 @@ def _keeping(
     ):
         return plan, bound
     # Of new types only as many as may stand beside the present ones, those of the fleet from scratch.
-    own = sorted(set(fresh.types) - set(types), key=lambda name: -fresh.types[name])
-    few = [*types, *own[: max(0, ask.max_types - len(types))]]
+    new_types = sorted(set(fresh.types) - set(types), key=lambda name: -fresh.types[name])
+    few = [*types, *new_types[: max(0, ask.max_types - len(types))]]
     plan = plan_of(_with_present(replace(ask, candidates=few), present))
     if plan.feasible:
         return _settled(ask, plan, present, fresh), bound
@@ -357,12 +357,12 @@ def _may_drain(present: Present, plan: FleetPlan) -> bool:
 def _without_dearest(present: Present) -> Present:
     """The present nodes without the dearest that may be drained."""
     places, may, most = dict(present.places), present.drainable(), present.most
-    for place in sorted(places, key=lambda place: -present.kinds[place[0]].cost):
-        some = min(most, places[place], max(0, may[place[0]]))
-        places[place] -= some
-        may[place[0]] -= some
-        most -= some
-    return replace(present, places={place: n for place, n in places.items() if n}, most=0)
+    for type_zone in sorted(places, key=lambda type_zone: -present.kinds[type_zone[0]].cost):
+        drained = min(most, places[type_zone], max(0, may[type_zone[0]]))
+        places[type_zone] -= drained
+        may[type_zone[0]] -= drained
+        most -= drained
+    return replace(present, places={type_zone: n for type_zone, n in places.items() if n}, most=0)
 
 
 def _with_present(ask: Question, present: Present) -> Question:
@@ -378,10 +378,10 @@ def _with_present(ask: Question, present: Present) -> Question:
     for (name, zone), number in sorted(stocks.items()):
         node = present.kinds[name]
         pods = min(present.pods.get(name, 0), len(node.attached) - 1)
-        held = (node.addresses(pods), int(node.prefixes[pods]))
+        taken = (node.addresses(pods), int(node.prefixes[pods]))
         sunk = node.cost * _SUNK
         kinds.append(
-            replace(node, purchase="present", zone=zone, stock=number, held=held, cost=sunk)
+            replace(node, purchase="present", zone=zone, stock=number, held=taken, cost=sunk)
         )
         for limit in {name, zone, ALL_NODES} - {""}:
             staying[limit] += number
@@ -412,7 +412,7 @@ def _settled(ask: Question, kept: FleetPlan, present: Present, fresh: FleetPlan)
         idle[node.name, ""] -= group.nodes - here
     may, most = present.drainable(), present.most
     spare = Counter[tuple[str, str]]()
-    for name, zone in sorted(idle.elements(), key=lambda place: -present.kinds[place[0]].cost):
+    for name, zone in sorted(idle.elements(), key=lambda pair: -present.kinds[pair[0]].cost):
         if most > 0 and may[name] > 0:
             most, may[name] = most - 1, may[name] - 1
         else:

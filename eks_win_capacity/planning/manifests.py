@@ -75,7 +75,7 @@ def node_groups(
     """
     # The image's own settings are 110 pods, and nothing reserved.
     plain = _max_pods(plan) == KUBELET_MAX_PODS and not _reservations(plan) and ami is None
-    places = [(place, _of_place(plan, place)) for place in plan.places()]
+    places = [(row, _of_place(plan, row)) for row in plan.places()]
     tags = [_tags(plan, groups, ami_family=ami_family, taint=taint) for _, groups in places]
     argument = f"bootstrap argument: -KubeletExtraArgs '{_arguments(plan, _max_pods(plan))}'"
     if plan.launcher == "managed":
@@ -83,7 +83,7 @@ def node_groups(
         if not plain:
             access = "where the cluster maps roles by aws-auth alone, leave WindowsAccess out"
             notes += [argument, access]
-        told = _stack(plan, tags, cluster, ami_family, ami, taint=taint, plain=plain)
+        document = _stack(plan, tags, cluster, ami_family, ami, taint=taint, plain=plain)
     else:
         kind = "EKS managed" if plain else "self-managed"
         notes = [f"{kind} node groups for eksctl: eksctl create nodegroup -f FILE", argument]
@@ -93,13 +93,13 @@ def node_groups(
             )
             notes.append(access)
         entries = [
-            _entry(plan, place, groups, ami_family=ami_family, ami=ami, managed=plain)
+            _entry(plan, row, groups, ami_family=ami_family, ami=ami, managed=plain)
             | ({"taints": [dict(_TAINT)]} if taint else {})
             | {"tags": tag, "propagateASGTags": True}
-            | _where(place)
-            for (place, groups), tag in zip(places, tags, strict=True)
+            | _where(row)
+            for (row, groups), tag in zip(places, tags, strict=True)
         ]
-        told = {
+        document = {
             "apiVersion": "eksctl.io/v1alpha5",
             "kind": "ClusterConfig",
             "metadata": {"name": cluster, "region": region},
@@ -108,13 +108,13 @@ def node_groups(
     notes.append(_chosen(ami_family))
     if any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups):
         notes.append("put subnet ids in place of the CIDRs")
-    return _text(notes, told)
+    return _text(notes, document)
 
 
-def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[PlannedGroup]:
+def _of_place(plan: PlanValues, row: dict[str, Any]) -> list[PlannedGroup]:
     key = ("instance_type", "zone", "subnet", "purchase")
     return [
-        group for group in plan.groups if all(getattr(group, name) == place[name] for name in key)
+        group for group in plan.groups if all(getattr(group, name) == row[name] for name in key)
     ]
 
 
@@ -145,7 +145,7 @@ def _tags(
 
 def _entry(
     plan: PlanValues,
-    place: dict[str, Any],
+    row: dict[str, Any],
     groups: list[PlannedGroup],
     *,
     ami_family: str,
@@ -153,9 +153,9 @@ def _entry(
     managed: bool,
 ) -> dict[str, Any]:
     """One group of eksctl."""
-    name, spot = place["instance_type"], place["purchase"] == "spot"
-    where = (place["subnet"] or place["zone"]).replace(".", "-").replace("/", "-")
-    parts = ("windows", name.replace(".", "-"), where, place["purchase"] * (not managed or spot))
+    name, spot = row["instance_type"], row["purchase"] == "spot"
+    where = (row["subnet"] or row["zone"]).replace(".", "-").replace("/", "-")
+    parts = ("windows", name.replace(".", "-"), where, row["purchase"] * (not managed or spot))
     entry: dict[str, Any] = {
         "name": "-".join(one for one in parts if one and one != "on-demand"),
         "amiFamily": ami_family,
@@ -164,7 +164,7 @@ def _entry(
     }
     if spot:
         entry |= {"spot": True} if managed else _all_spot(name)
-    entry |= dict.fromkeys(("desiredCapacity", "minSize", "maxSize"), place["nodes"])
+    entry |= dict.fromkeys(("desiredCapacity", "minSize", "maxSize"), row["nodes"])
     entry["labels"] = dict(_LABELS)
     most = _max_pods(plan, groups)
     if ami is None:
@@ -176,10 +176,10 @@ def _entry(
     return entry
 
 
-def _where(place: dict[str, Any]) -> dict[str, Any]:
-    if place["subnet"]:
-        return {"subnets": [place["subnet"]]}
-    return {"availabilityZones": [place["zone"]]} if place["zone"] else {}
+def _where(row: dict[str, Any]) -> dict[str, Any]:
+    if row["subnet"]:
+        return {"subnets": [row["subnet"]]}
+    return {"availabilityZones": [row["zone"]]} if row["zone"] else {}
 
 
 def _all_spot(name: str) -> dict[str, Any]:
@@ -225,11 +225,11 @@ def _stack(
     if not plain:
         image = ami or _IMAGE.format(year=year, edition=edition)
         resources |= {"WindowsTemplate": _launch_template(plan, image), "WindowsAccess": _ACCESS}
-    for number, (place, tag) in enumerate(zip(plan.places(), tags, strict=True), start=1):
-        subnets = "Subnets" + re.sub(r"[^A-Za-z0-9]", "", place["zone"].title())
-        if not place["subnet"]:
+    for number, (row, tag) in enumerate(zip(plan.places(), tags, strict=True), start=1):
+        subnets = "Subnets" + re.sub(r"[^A-Za-z0-9]", "", row["zone"].title())
+        if not row["subnet"]:
             parameters[subnets] = {"Type": "List<AWS::EC2::Subnet::Id>"}
-        group = _managed_group(place, tag, subnets, taint=taint)
+        group = _managed_group(row, tag, subnets, taint=taint)
         if plain:
             group["Properties"]["AmiType"] = f"WINDOWS_{edition.upper()}_{year}_x86_64"
         else:
@@ -248,15 +248,15 @@ def _stack(
 
 
 def _managed_group(
-    place: dict[str, Any], tags: dict[str, str], subnets: str, *, taint: bool
+    row: dict[str, Any], tags: dict[str, str], subnets: str, *, taint: bool
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "ClusterName": {"Ref": "ClusterName"},
         "NodeRole": {"Ref": "NodeRoleArn"},
-        "InstanceTypes": [place["instance_type"]],
-        "CapacityType": "SPOT" if place["purchase"] == "spot" else "ON_DEMAND",
-        "Subnets": [place["subnet"]] if place["subnet"] else {"Ref": subnets},
-        "ScalingConfig": dict.fromkeys(("MinSize", "DesiredSize", "MaxSize"), place["nodes"]),
+        "InstanceTypes": [row["instance_type"]],
+        "CapacityType": "SPOT" if row["purchase"] == "spot" else "ON_DEMAND",
+        "Subnets": [row["subnet"]] if row["subnet"] else {"Ref": subnets},
+        "ScalingConfig": dict.fromkeys(("MinSize", "DesiredSize", "MaxSize"), row["nodes"]),
         "Labels": dict(_LABELS),
         "Tags": tags,
     }
@@ -307,12 +307,12 @@ def _reservations(plan: PlanValues) -> dict[str, dict[str, str]]:
     kube = {"memory": memory["kube_memory_mib"]} if "kube_memory_mib" in memory else {}
     if plan.reserved.get("cpu_m"):
         kube["cpu"] = f"{plan.reserved['cpu_m']}m"
-    found = {"kubeReserved": kube} if kube else {}
+    reserved = {"kubeReserved": kube} if kube else {}
     if "system_memory_mib" in memory:
-        found["systemReserved"] = {"memory": memory["system_memory_mib"]}
+        reserved["systemReserved"] = {"memory": memory["system_memory_mib"]}
     if "eviction_mib" in memory:
-        found["evictionHard"] = {"memory.available": memory["eviction_mib"]}
-    return found
+        reserved["evictionHard"] = {"memory.available": memory["eviction_mib"]}
+    return reserved
 
 
 def _arguments(plan: PlanValues, most: int | None) -> str:
@@ -385,7 +385,7 @@ def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) ->
     """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
     most = _max_pods(plan)
-    told = {
+    document = {
         "apiVersion": "karpenter.k8s.aws/v1",
         "kind": "EC2NodeClass",
         "metadata": {"name": name},
@@ -398,7 +398,7 @@ def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) ->
             "kubelet": {"maxPods": most, **_reservations(plan)},
         },
     }
-    return _text([f"EC2NodeClass; kubelet --max-pods={most}"], told)
+    return _text([f"EC2NodeClass; kubelet --max-pods={most}"], document)
 
 
 def _discovery(cluster: str) -> dict[str, Any]:
@@ -416,8 +416,8 @@ def _limits(plan: PlanValues) -> dict[str, str]:
     return {"cpu": str(vcpus), "memory": f"{memory}Mi"}
 
 
-def _text(notes: list[str], told: dict[str, Any]) -> str:
+def _text(notes: list[str], document: dict[str, Any]) -> str:
     import yaml
 
-    text = yaml.safe_dump(told, sort_keys=False, width=1_000)
+    text = yaml.safe_dump(document, sort_keys=False, width=1_000)
     return "".join(f"# {note}\n" for note in notes) + str(text)

@@ -197,13 +197,13 @@ def _boxes(
 def _alike(ask: Question, *, coupled: bool) -> tuple[tuple[tuple[int, ...], ...], list[bool]]:
     """Workloads whose pods are alike, the largest first, and which of them are spread over zones."""
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for place, (load, spread) in enumerate(zip(ask.workloads, ask.spreads, strict=True)):
-        own = load.name if load.most or (spread and coupled) else ""
+    for index, (load, spread) in enumerate(zip(ask.workloads, ask.spreads, strict=True)):
+        name = load.name if load.most or (spread and coupled) else ""
         key = (
-            *(load.cpu, load.memory, load.host_process, load.allowed_types, own),
+            *(load.cpu, load.memory, load.host_process, load.allowed_types, name),
             *(load.extended, load.purchase, spread and coupled),
         )
-        groups.setdefault(key, []).append(place)
+        groups.setdefault(key, []).append(index)
     order = sorted(groups, key=lambda key: key[:-1], reverse=True)
     return tuple(tuple(groups[key]) for key in order), [key[-1] for key in order]
 
@@ -291,9 +291,9 @@ def _limits(
             # Present nodes that stay count whether or not they have pods.
             fresh = [nodes[which].purchase != "present" for which, _, _ in kinds]
             limit(map(operator.and_, counted, fresh), max(0, most - staying[name]))
-    for place, node in enumerate(nodes):
+    for index, node in enumerate(nodes):
         if node.stock is not None:
-            limit((which == place for which, _, _ in kinds), node.stock)
+            limit((which == index for which, _, _ in kinds), node.stock)
     return rows
 
 
@@ -337,12 +337,12 @@ def addresses_taken(
     taken before are not taken again.
     """
     _, share, slope, least, prefixes = run
-    held, held_blocks = before
-    more = (share - held, slope, max(0, least - held))
-    own = 0 if held else NODE_ADDRESSES
-    single = (own, 0, own) if prefixes else more
+    taken, taken_blocks = before
+    more = (share - taken, slope, max(0, least - taken))
+    primary = 0 if taken else NODE_ADDRESSES
+    single = (primary, 0, primary) if prefixes else more
     if prefixes:
-        blocks = max(0, prefixes - held_blocks) + breaks * own
+        blocks = max(0, prefixes - taken_blocks) + breaks * primary
         return more, (blocks, 0, blocks), single
     return more, single if breaks else (0, 0, 0), single
 
@@ -361,18 +361,18 @@ def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str])
     beaten: dict[int, int] = {}
     order = np.lexsort((np.arange(len(nodes)), -room.sum(axis=1), cost)).tolist()
     kept: list[int] = []
-    for place in order:
-        if nodes[place].name in pinned or nodes[place].stock is not None:
+    for index in order:
+        if nodes[index].name in pinned or nodes[index].stock is not None:
             continue
         others = np.array(kept, dtype=np.int64)
-        ample = (room[others] >= room[place]).all(axis=1) & (cost[others] <= cost[place])
-        for better in others[ample & (bought[others] == bought[place])].tolist():
-            have, other = nodes[better].attached, nodes[place].attached
+        ample = (room[others] >= room[index]).all(axis=1) & (cost[others] <= cost[index])
+        for better in others[ample & (bought[others] == bought[index])].tolist():
+            have, other = nodes[better].attached, nodes[index].attached
             if not addresses or (have[: len(other)] <= other).all():
-                beaten[place] = better
+                beaten[index] = better
                 break
         else:
-            kept.append(place)
+            kept.append(index)
     return beaten
 
 
@@ -399,8 +399,8 @@ def named(
                 left[shape, zone] = queue
     counted: dict[tuple[Any, ...], int] = {}
     order = np.lexsort((*packed.mix.T, packed.kind))
-    for place in order.tolist():
-        kind, mix, number = int(packed.kind[place]), packed.mix[place], int(packed.number[place])
+    for row in order.tolist():
+        kind, mix, number = int(packed.kind[row]), packed.mix[row], int(packed.number[row])
         zone = int(problem.zone[kind])
         shapes = np.nonzero(mix)[0].tolist()
         while number:
@@ -440,10 +440,10 @@ def _filled(wanted: list[tuple[list[list[int]], int]], number: int) -> tuple[dic
             # Where a workload ends within a node, the next node is filled otherwise.
             number = 1
         for entry in queue:
-            some = min(want, entry[1])
-            if some:
-                pods[entry[0]] = pods.get(entry[0], 0) + some
-            want -= some
+            placed = min(want, entry[1])
+            if placed:
+                pods[entry[0]] = pods.get(entry[0], 0) + placed
+            want -= placed
             if not want:
                 break
     return pods, number
@@ -507,8 +507,8 @@ def group_of(
 def _smallest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[Load]) -> int:
     """The cheapest node that may run some pods and has room for them; of equals the one given."""
     able = [
-        (node.cost, place != which, place)
-        for place, node in enumerate(nodes)
+        (node.cost, index != which, index)
+        for index, node in enumerate(nodes)
         if (np.array(node.room) >= used).all() and all(map(node.may_run, loads))
     ]
     return min(able)[2]
@@ -565,7 +565,7 @@ def placed_in(
     Zones without subnets take them in turn.
     """
     # Addresses and blocks that present nodes have taken of their subnets already.
-    held = {node.name: node.held for node in ask.present}
+    present = {node.name: node.held for node in ask.present}
     if not any(group.prefixes for group in groups):
         # No block is wanted, so none is spoilt.
         sites = tuple(replace(site, breaks=False) for site in sites)
@@ -577,7 +577,7 @@ def placed_in(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
     ):
         left = group.nodes
-        before = held[group.instance_type] if group.purchase == "present" else (0, 0)
+        before = present[group.instance_type] if group.purchase == "present" else (0, 0)
         run = (0, group.addresses, 0, group.addresses, group.prefixes)
         taken = []
         for site in sites:
@@ -588,15 +588,15 @@ def placed_in(
         here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
         while left and here:
             room = np.where(each > 0, free // np.maximum(each, 1), UNLIMITED).min(axis=1)
-            at = max(here, key=lambda place: (room[place], -place))
-            some = min(left, int(room[at]))
+            at = max(here, key=lambda row: (room[row], -row))
+            nodes = min(left, int(room[at]))
             if sites[at].free < 0:
-                some = min(some, -(-left // len(here)))
-            if some <= 0:
+                nodes = min(nodes, -(-left // len(here)))
+            if nodes <= 0:
                 return None
-            free[at] -= some * each[at]
-            placed.append(replace(group, nodes=some, zone=sites[at].zone, subnet=sites[at].subnet))
-            left -= some
+            free[at] -= nodes * each[at]
+            placed.append(replace(group, nodes=nodes, zone=sites[at].zone, subnet=sites[at].subnet))
+            left -= nodes
         if left:
             return None
     return merged(placed)

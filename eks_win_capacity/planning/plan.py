@@ -162,12 +162,12 @@ class FleetPlan(PlanValues):
         True
         """
         try:
-            told = json.loads(text)
+            saved = json.loads(text)
         except ValueError as error:
             raise InputError(f"this is not JSON: {error}") from error
-        if not isinstance(told, dict):
-            raise InputError(f"this is not a saved plan, but a {type(told).__name__}")
-        return cls.from_dict(told)
+        if not isinstance(saved, dict):
+            raise InputError(f"this is not a saved plan, but a {type(saved).__name__}")
+        return cls.from_dict(saved)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each kind of node: its type, its place and what runs on it."""

@@ -300,8 +300,8 @@ def _types(catalog: Catalog | None, candidates: Any) -> tuple[Catalog, Any]:
     """The catalog, which the candidates may be, and the candidates, to be gone through again."""
     if hasattr(candidates, "__next__"):
         candidates = list(candidates)
-    own = catalog is None and isinstance(candidates, Catalog)
-    return given_or_bundled(candidates if own else catalog), candidates
+    as_catalog = catalog is None and isinstance(candidates, Catalog)
+    return given_or_bundled(candidates if as_catalog else catalog), candidates
 
 
 def _pods(
@@ -324,8 +324,8 @@ def _extended(given: Any) -> dict[str, dict[str, int]]:
             f'{{"g4dn.*": {{"nvidia.com/gpu": 1}}}}; got {given!r}'
         )
     return {
-        str(name): {str(one): whole(number, f"{one} of {name}") for one, number in told.items()}
-        for name, told in given.items()
+        str(name): {str(one): whole(number, f"{one} of {name}") for one, number in counts.items()}
+        for name, counts in given.items()
     }
 
 
@@ -372,21 +372,21 @@ def plan_of(ask: Question, run: Solving | None = None) -> FleetPlan:
     elif ask.objective != "cost" or ask.min_types > 1 or ask.at_least:
         run.deadline = ask.deadline.part(_FEWEST)
     try:
-        found = answer(run, lean)
+        best = answer(run, lean)
     except KeyboardInterrupt:
         run.stop()
-        found = run.known
+        best = run.known
     if not run.interrupted:
         run.deadline = ask.deadline
-    if found is None:
+    if best is None:
         return _none(run, lean)
     if ask.max_types is not None:
-        found = fewer_types(run, found, lean, ask.max_types)
-        if found is None:
+        best = fewer_types(run, best, lean, ask.max_types)
+        if best is None:
             why = f"no plan with {ask.max_types} types was found"
             code = "limits" if run.impossible else "not-found"
             return _no(run, code, why, "Allow more types")
-    return _written(run, found, lean)
+    return _written(run, best, lean)
 
 
 def _none(run: Solving, lean: tuple[NodeKind, ...]) -> FleetPlan:
@@ -400,10 +400,10 @@ def _none(run: Solving, lean: tuple[NodeKind, ...]) -> FleetPlan:
         return _none(run, lean)
 
 
-def _written(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> FleetPlan:
-    ask, groups = run.ask, found.groups
+def _written(run: Solving, best: Answer, lean: tuple[NodeKind, ...]) -> FleetPlan:
+    ask, groups = run.ask, best.groups
     if ask.objective != "cost":
-        groups = cheapest(run, found, lean)
+        groups = cheapest(run, best, lean)
     if ask.min_types > 1 or ask.at_least:
         more = demanded(run, groups)
         if more is None:

@@ -315,8 +315,8 @@ def _listed(subnets: Any) -> list[tuple[str, Any]]:
     if isinstance(subnets, Mapping):
         return [
             (str(zone), one)
-            for zone, told in subnets.items()
-            for one in ([told] if _is_one(told) or not isinstance(told, Iterable) else told)
+            for zone, here in subnets.items()
+            for one in ([here] if _is_one(here) or not isinstance(here, Iterable) else here)
         ]
     if not isinstance(subnets, Iterable) or hasattr(subnets, "columns"):
         raise UnsupportedInputError(
@@ -342,11 +342,11 @@ def _site(given: Any, zone: str, *, prefix: bool, certain: bool) -> Site:
     for name in ("free", "free_prefixes", "cidr"):
         if name not in dir(subnet):
             raise UnsupportedInputError(f"subnets must hold Subnet; got {type(subnet).__name__}")
-    own = str(getattr(subnet, "zone", None) or "")
-    if zone and own and zone != own:
-        raise InputError(f"{subnet.cidr} is listed under zone {zone} and says {own} itself")
+    own_zone = str(getattr(subnet, "zone", None) or "")
+    if zone and own_zone and zone != own_zone:
+        raise InputError(f"{subnet.cidr} is listed under zone {zone} and says {own_zone} itself")
     site = Site(
-        zone=own or zone,
+        zone=own_zone or zone,
         subnet=str(getattr(subnet, "subnet_id", None) or subnet.cidr),
         free=int(getattr(subnet, "free_outside_reservations", subnet.free)),
         blocks=0,

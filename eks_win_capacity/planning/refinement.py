@@ -39,16 +39,16 @@ _SMALLER: Final = 6
 """Largest types that are tried where more nodes are wanted than the cheapest fleet has."""
 
 
-def cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[PlannedGroup]:
+def cheapest(run: Solving, best: Answer, lean: tuple[NodeKind, ...]) -> list[PlannedGroup]:
     """Of the plans with no more nodes or addresses than the one found, a cheap one."""
-    ask, groups = run.ask, found.groups
+    ask, groups = run.ask, best.groups
     limited = ask.limits or any(node.stock is not None for node in lean)
     if not limited and ask.max_types is None:
         groups = _cheapened(groups, lean, ask.workloads)
     if run.interrupted or not groups:
         return groups
     few = ask.max_types is not None
-    limits = ask.limits | {ask.objective: round(found.value)}
+    limits = ask.limits | {ask.objective: round(best.value)}
     tied = run.afresh(objective="cost", limits=limits)
     settled = tied.settled(lean, few=few)
     try:
@@ -61,13 +61,13 @@ def cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[Pl
             if ask.max_types is not None and other is not None:
                 other = fewer_types(tied, other, lean, ask.max_types)
         else:
-            return _traded(run, groups, found.value, lean)
+            return _traded(run, groups, best.value, lean)
     except KeyboardInterrupt:
         run.stop()
         return groups
     if other is None or other.value >= value_of(groups, "cost"):
         return groups
-    return other.groups if value_of(other.groups, ask.objective) <= found.value else groups
+    return other.groups if value_of(other.groups, ask.objective) <= best.value else groups
 
 
 def _traded(
@@ -208,7 +208,7 @@ def _diversified(
         for group in groups:
             number[group.instance_type] += group.nodes
         best: tuple[tuple[float, int, str], PlannedGroup] | None = None
-        for place, group in enumerate(groups):
+        for index, group in enumerate(groups):
             # Nodes that run already, or are paid, become no others.
             if number[group.instance_type] < 2 or group.purchase in {"paid", "present"}:
                 continue
@@ -218,14 +218,14 @@ def _diversified(
                 other = _moved(replace(group, nodes=1), node, ask.workloads)
                 if other is None or (ask.limited and not _in_its_place(group, other)):
                     continue
-                key = (other.cost - group.cost, place, other.instance_type)
+                key = (other.cost - group.cost, index, other.instance_type)
                 if best is None or key < best[0]:
                     best = key, other
         if best is None:
             return None
-        (_, place, _), other = best
-        left = replace(groups[place], nodes=groups[place].nodes - 1)
-        groups = [*groups[:place], *([left] if left.nodes else []), *groups[place + 1 :], other]
+        (_, index, _), other = best
+        left = replace(groups[index], nodes=groups[index].nodes - 1)
+        groups = [*groups[:index], *([left] if left.nodes else []), *groups[index + 1 :], other]
     return merged(groups)
 
 
@@ -273,12 +273,12 @@ def _pulled(
         spare = taken_of(groups, group.zone) - ask.at_least.get(group.zone, 0)
         fixed = group.zone == zone or group.purchase == "present" or set(group.pods) & tied
         free = 0 if fixed else min(group.nodes, spare)
-        some = max(0, min(free, missing))
-        missing -= some
-        if some:
-            after.append(replace(group, nodes=some, zone=zone))
-        if group.nodes > some:
-            after.append(replace(group, nodes=group.nodes - some))
+        moved = max(0, min(free, missing))
+        missing -= moved
+        if moved:
+            after.append(replace(group, nodes=moved, zone=zone))
+        if group.nodes > moved:
+            after.append(replace(group, nodes=group.nodes - moved))
     return after
 
 

@@ -193,10 +193,10 @@ def _by_total(run: Solving, nodes: tuple[NodeKind, ...], missing: _Missing) -> I
     least = run.solved(nodes, objective="addresses", prefixes=missing is _BLOCKS, limits={})
     if least is None:
         return None
-    found, proved = round(least.value), math.ceil(least.bound - 1e-6)
+    known, proved = round(least.value), math.ceil(least.bound - 1e-6)
     if proved <= have:
         return None
-    exact = "" if found == proved else f" at least (a plan with {found:,} is known)"
+    exact = "" if known == proved else f" at least (a plan with {known:,} is known)"
     guess = _guess(missing, list(run.ask.sites))
     verb = "subnet " + where + " is" if len(run.ask.sites) == 1 else "subnets " + where + " are"
     return Infeasible(

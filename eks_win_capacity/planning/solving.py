@@ -146,15 +146,15 @@ class Solving:
             addresses=ask.counts_addresses,
             pinned=pinned,
         )
-        for place, winner in beaten.items():
-            name, better = nodes[place].name, nodes[winner].name
+        for index, winner in beaten.items():
+            name, better = nodes[index].name, nodes[winner].name
             why = f"dominated by {better}, which has no less room of any kind and costs no more"
-            if nodes[place].purchase == "on-demand":
+            if nodes[index].purchase == "on-demand":
                 self.rejected.append(
                     Rejection(instance_type=name, code="dominated", subject=better, why=why)
                 )
         self.every = nodes
-        self.lean = tuple(node for place, node in enumerate(nodes) if place not in beaten)
+        self.lean = tuple(node for index, node in enumerate(nodes) if index not in beaten)
         return self.lean
 
     def settled(
@@ -322,10 +322,10 @@ class Solving:
             if len(able) and not chosen[able].any():
                 chosen[able[np.argmin(score[able])]] = True
         total = int(weight[chosen].sum())
-        for place in np.argsort(score, kind="stable").tolist():
-            if not chosen[place] and total + weight[place] <= _TABLE:
-                chosen[place] = True
-                total += int(weight[place])
+        for index in np.argsort(score, kind="stable").tolist():
+            if not chosen[index] and total + weight[index] <= _TABLE:
+                chosen[index] = True
+                total += int(weight[index])
         return tuple(node for node, use in zip(nodes, chosen, strict=True) if use)
 
 
@@ -356,27 +356,27 @@ def answer(
     run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None = None
 ) -> Answer | None:
     """Find the best nodes of some types, where they may stand included."""
-    ask, until, found = run.ask, run.deadline, None
+    ask, until, best = run.ask, run.deadline, None
     try:
         if ask.spread:
-            found = _spread_out(run, nodes, effort)
+            best = _spread_out(run, nodes, effort)
             until = run.deadline.part(_SPREAD_PART)
         elif ask.limited or ask.zoned:
             until = until.part(_FREE_PART)
-        if found is None:
+        if best is None:
             loose = run.solved(nodes, effort=effort, deadline=until)
             if not ask.spread:
                 # Of a plan that is spread, only the bound is wanted.
                 loose = _or_alone(run, nodes, loose)
-            found = _placed(run, nodes, loose, effort)
+            best = _placed(run, nodes, loose, effort)
     except OutOfTimeError:
         pass
-    found = cheaper(found, run.known)
-    if found is None and run.over() and not run.impossible:
-        found = quick(run, nodes)
-    if found is None:
+    best = cheaper(best, run.known)
+    if best is None and run.over() and not run.impossible:
+        best = quick(run, nodes)
+    if best is None:
         return None
-    return Answer(found.groups, found.value, min(run.bound, found.value), run.lp_bound)
+    return Answer(best.groups, best.value, min(run.bound, best.value), run.lp_bound)
 
 
 def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
@@ -394,35 +394,35 @@ def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None)
         return None
     free = run.afresh(sites=tuple(Site(zone=zone) for zone in ask.zones))
     free.deadline = run.deadline.part(_EXACT_PART)
-    found = answer(free, nodes, effort=effort)
+    unlimited = answer(free, nodes, effort=effort)
     if free.interrupted:
         run.stop()
-    if found is None:
+    if unlimited is None:
         return None
-    run.prove(found.bound)
-    run.lp_bound, run.even_only = found.lp_bound, free.even_only
-    placed = placed_in(ask, found.groups, ask.sites)
+    run.prove(unlimited.bound)
+    run.lp_bound, run.even_only = unlimited.lp_bound, free.even_only
+    placed = placed_in(ask, unlimited.groups, ask.sites)
     if placed is None or beyond(ask, placed):
         return None
-    run.known = cheaper(run.known, replace(found, groups=placed))
+    run.known = cheaper(run.known, replace(unlimited, groups=placed))
     return run.known
 
 
-def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], found: Answer | None) -> Answer | None:
+def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], best: Answer | None) -> Answer | None:
     """Take the best plan with one type where it is cheaper: more types never cost more."""
-    if found is None or len(nodes) < 2 or run.ask.objective != "cost":
-        return found
+    if best is None or len(nodes) < 2 or run.ask.objective != "cost":
+        return best
     impossible = run.impossible
     for node in nodes:
-        if found.value - found.bound <= 1e-9 * found.value or run.over():
+        if best.value - best.bound <= 1e-9 * best.value or run.over():
             break
-        if run.ask.least_alone(node) < found.value - 1e-9:
+        if run.ask.least_alone(node) < best.value - 1e-9:
             alone = run.solved((node,))
-            if alone is not None and alone.value < found.value:
-                found = replace(found, groups=alone.groups, value=alone.value)
+            if alone is not None and alone.value < best.value:
+                best = replace(best, groups=alone.groups, value=alone.value)
     # What one type cannot run, others may.
     run.impossible = impossible
-    return found
+    return best
 
 
 def _placed(
@@ -461,14 +461,14 @@ def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
     settled = run.settled(nodes, until=run.deadline.part(_EXACT_PART), known=bound)
     if settled is None:
         return None
-    found = run.chosen(settled)
-    run.impossible |= found is None and run.known is None and settled.proved
+    best = run.chosen(settled)
+    run.impossible |= best is None and run.known is None and settled.proved
     run.prove(settled.bound)
     run.lp_bound = max(run.lp_bound, settled.lp_bound)
-    found = run.known = cheaper(run.known, found)
-    if found is None or settled.proved or found.value - run.bound <= NEAR * found.value:
-        return found
-    return cheaper(found, _Zones(run, nodes, BRIEF).search())
+    best = run.known = cheaper(run.known, best)
+    if best is None or settled.proved or best.value - run.bound <= NEAR * best.value:
+        return best
+    return cheaper(best, _Zones(run, nodes, BRIEF).search())
 
 
 @dataclass(eq=False)
@@ -614,9 +614,9 @@ def _shares(ask: Question, given: Ints | None = None) -> list[tuple[str, tuple[S
         (
             zone,
             tuple(site for site in ask.sites if not ask.spread or site.zone == zone),
-            base + ((place - turned) % len(zones) < extra) if given is None else given[place],
+            base + ((index - turned) % len(zones) < extra) if given is None else given[index],
         )
-        for place, zone in enumerate(zones)
+        for index, zone in enumerate(zones)
     ]
 
 
@@ -633,8 +633,8 @@ def _zone_by_zone(
     """
     ask, shares = run.ask, _shares(run.ask, given)
     groups: list[PlannedGroup] = []
-    for place, (zone, sites, slots) in enumerate(shares):
-        mine = (_part(node, place, len(shares)) for node in nodes if node.zone in {"", zone})
+    for index, (zone, sites, slots) in enumerate(shares):
+        mine = (_part(node, index, len(shares)) for node in nodes if node.zone in {"", zone})
         for way in pack(tuple(mine), zone, slots):
             stood: list[PlannedGroup] | None = [replace(group, zone=zone) for group in way]
             if ask.limited or not zone:
@@ -647,11 +647,11 @@ def _zone_by_zone(
     return None if beyond(ask, groups) else Answer(merged(groups), value_of(groups, ask.objective))
 
 
-def _part(node: NodeKind, place: int, zones: int) -> NodeKind:
+def _part(node: NodeKind, index: int, zones: int) -> NodeKind:
     """A kind as one zone may use it: of nodes that may stand anywhere, its share of the stock."""
     if node.stock is None or node.zone:
         return node
-    return replace(node, stock=(node.stock + zones - 1 - place) // zones)
+    return replace(node, stock=(node.stock + zones - 1 - index) // zones)
 
 
 def quick(run: Solving, nodes: tuple[NodeKind, ...], *, search: bool = False) -> Answer | None:

@@ -110,14 +110,14 @@ def _headline(plan: PlanValues) -> str:
     fewer = {"nodes": ("has fewer", "nodes"), "addresses": ("takes fewer", "subnet addresses")}
     does, what = fewer.get(plan.objective, ("costs less", ""))
     of = f" {plan.scope}" * bool(plan.scope) + f" with {plan.bound_of}" * bool(plan.bound_of)
-    told = f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} {does}"
+    claim = f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} {does}"
     if plan.gap <= PROVED:
-        return f"{told} {what}".rstrip() + "."
+        return f"{claim} {what}".rstrip() + "."
     # What is not proved is never told as a distance of nothing.
     above = (
         f"{max(100 * plan.gap / (1 - plan.gap), 0.001):.3f} %" if plan.gap < 1 else "any distance"
     )
-    least = f"{told} than {plan.lower_bound:,.6g} {what}".rstrip()
+    least = f"{claim} than {plan.lower_bound:,.6g} {what}".rstrip()
     return f"{least}, so this one is within {above} of the minimum."
 
 
@@ -170,12 +170,12 @@ def _cost(value: float, plan: PlanValues) -> str:
 
 def _group(group: PlannedGroup, plan: PlanValues) -> str:
     where = ", ".join(filter(None, (group.zone, group.subnet)))
-    place = f" in {where}" if where else ""
+    location = f" in {where}" if where else ""
     pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
     bought = f" ({group.purchase})" if group.purchase != "on-demand" else ""
     runs = f"{count_of(group.pods_used, 'pod')} each ({pods}); {_binding(group)}"
     return (
-        f"{group.nodes:,} x {group.instance_type}{bought}{place}: "
+        f"{group.nodes:,} x {group.instance_type}{bought}{location}: "
         f"{_cost(group.nodes * group.cost, plan)}; {runs if group.pods else 'empty.'}"
     )
 

@@ -186,7 +186,7 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
         If a field is unknown, missing or has a value that makes no sense.
     """
     rows = records(workloads, "workloads")
-    loads = [_load(row, f"row {place}") for place, row in enumerate(rows)]
+    loads = [_load(row, f"row {number}") for number, row in enumerate(rows)]
     read = sorted(loads, key=lambda load: load.name)
     if not read:
         raise InputError("workloads is empty; give at least one with name, replicas, cpu, memory")
@@ -210,23 +210,23 @@ def _once(row: Any) -> Any:
     return {key: row[key] for key in row if _field(str(key)) != "replicas"} | {"replicas": 1}
 
 
-def _load(row: Any, place: str) -> Load:
+def _load(row: Any, where: str) -> Load:
     if isinstance(row, Load):
         return row
     if isinstance(row, Workload):
         given: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
     elif isinstance(row, Mapping):
-        given = _fields(row, place)
+        given = _fields(row, where)
     else:
         raise UnsupportedInputError(
-            f"a workload must be a mapping or a Workload; {place} is a {type(row).__name__}"
+            f"a workload must be a mapping or a Workload; {where} is a {type(row).__name__}"
         )
     for key in ("name", "replicas"):
         if key not in given:
-            raise InputError(f"{place} of workloads lacks {key!r}; it has {dict(row)}")
+            raise InputError(f"{where} of workloads lacks {key!r}; it has {dict(row)}")
     name = str(given["name"]).strip()
     if not name:
-        raise InputError(f"{place} of workloads has an empty name")
+        raise InputError(f"{where} of workloads has an empty name")
     most = given.get("max_per_node")
     most = 0 if most is None else whole(most, f"max_per_node of workload {name!r}", low=1)
     return Load(
@@ -257,7 +257,7 @@ def _extended(value: Any, name: str) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((key, number) for key, number in pairs.items() if number))
 
 
-def _fields(row: Mapping[Any, Any], place: str) -> dict[str, Any]:
+def _fields(row: Mapping[Any, Any], where: str) -> dict[str, Any]:
     """The fields of a row by their own names; an empty cell is a field not given."""
     given: dict[str, Any] = {}
     for key, value in row.items():
@@ -268,9 +268,9 @@ def _fields(row: Mapping[Any, Any], place: str) -> dict[str, Any]:
             close = difflib.get_close_matches(field, _FIELDS, 1)
             known = ", ".join([*_FIELDS, "gpu"])
             hint = f"; did you mean {close[0]!r}?" if close else f"; known: {known}"
-            raise InputError(f"{place}: a workload has no field {str(key)!r}{hint}")
+            raise InputError(f"{where}: a workload has no field {str(key)!r}{hint}")
         if field in given:
-            raise InputError(f"{place} of workloads tells {field} twice, once as {str(key)!r}")
+            raise InputError(f"{where} of workloads tells {field} twice, once as {str(key)!r}")
         if not (is_missing(value) or (isinstance(value, str) and not value.strip())):
             given[field] = value
     return given
@@ -303,12 +303,12 @@ def _expanded(load: Load, catalog: Catalog) -> Load:
     types: set[str] = set()
     for one in load.allowed_types:
         if set(one) & set("*?["):
-            found = fnmatch.filter(catalog, one)
-            if not found:
+            matches = fnmatch.filter(catalog, one)
+            if not matches:
                 raise InputError(
                     f"workload {load.name!r}: no instance type matches the pattern {one!r}"
                 )
-            types.update(found)
+            types.update(matches)
         elif one not in catalog:
             raise catalog.unknown_error([one])
         else:
@@ -393,9 +393,9 @@ def workloads_of(state: ClusterState) -> tuple[Load, ...]:
 @checked_call
 def daemons_of(state: ClusterState) -> tuple[Load, ...]:
     """The DaemonSets whose pods are on Windows nodes, one pod each."""
-    found = [pod for pod in _pods(state) if pod.owner.startswith(_EVERY_NODE)]
+    pods = [pod for pod in _pods(state) if pod.owner.startswith(_EVERY_NODE)]
     largest = {}
-    for pod in sorted(found, key=lambda pod: (pod.cpu_m, pod.memory_bytes)):
+    for pod in sorted(pods, key=lambda pod: (pod.cpu_m, pod.memory_bytes)):
         # While a new version rolls out, the larger request is the one to keep room for.
         largest[pod.namespace, pod.owner] = pod
     return _grouped(list(largest.values()))

@@ -97,7 +97,7 @@ def list_patterns(
     mixes = mixes if empty else mixes[mixes.any(axis=1)]
     used = mixes @ problem.need
     before: list[tuple[Flags, Ints]] = []
-    found: list[tuple[Ints, Ints, Ints]] = []
+    by_type: list[tuple[Ints, Ints, Ints]] = []
     for at in sorted(range(len(model.nodes)), key=lambda at: model.nodes[at].cost):
         deadline.check()
         node, may = model.nodes[at], allowed[at]
@@ -108,18 +108,18 @@ def list_patterns(
         for others, theirs in [] if every_type else before:
             beaten |= others if full else others & (theirs <= taken).all(axis=1)
         before.append((fits, taken))
-        some = np.nonzero(fits & ~beaten)[0]
+        kept = np.nonzero(fits & ~beaten)[0]
         if full:
-            left = rooms[at] - used[some]
-            more = (problem.need <= left[:, None, :]).all(axis=2) & (mixes[some] < most) & may
-            some = some[~more.any(axis=1)]
-        found.append((some, np.full(len(some), at), taken[some]))
-    place, which, attached = (np.concatenate(column) for column in zip(*found, strict=True))
-    if len(place) * max(len(model.sites), 1) > _COLUMNS:
+            left = rooms[at] - used[kept]
+            more = (problem.need <= left[:, None, :]).all(axis=2) & (mixes[kept] < most) & may
+            kept = kept[~more.any(axis=1)]
+        by_type.append((kept, np.full(len(kept), at), taken[kept]))
+    row, which, attached = (np.concatenate(column) for column in zip(*by_type, strict=True))
+    if len(row) * max(len(model.sites), 1) > _COLUMNS:
         return None
     cost: Floats = np.array([node.cost for node in model.nodes])
     addresses, prefixes = attached.T
-    return Patterns(mixes[place], which, cost[which], NODE_ADDRESSES + addresses, prefixes)
+    return Patterns(mixes[row], which, cost[which], NODE_ADDRESSES + addresses, prefixes)
 
 
 def _most_in_zone(model: Model) -> Ints:
@@ -165,8 +165,9 @@ class Settled:
     The best whole choice, and what is missing where there is none.
 
     ``packed`` are nodes by pattern, with kinds of the ``model``, which has the pods of each zone as
-    they were chosen; no choice costs less than ``bound``, or by fractions alone ``lp_bound``. ``short`` is what each subnet lacks,
-    where that was asked for; ``proved`` says whether the search came to its end.
+    they were chosen; no choice costs less than ``bound``, or by fractions alone ``lp_bound``.
+    ``short`` is what each subnet lacks, where that was asked for; ``proved`` says whether the
+    search came to its end.
     """
 
     packed: Packed | None
@@ -366,14 +367,14 @@ class _Program:
         for shape in np.nonzero(self.model.problem.count)[0].tolist():
             holds = self.mix[:, shape] > 0
             if shape not in self.tied:
-                some = np.nonzero(holds)[0]
+                columns = np.nonzero(holds)[0]
                 count = float(self.model.problem.count[shape])
-                self.rule(some, self.mix[some, shape], count, np.inf if spare else count)
+                self.rule(columns, self.mix[columns, shape], count, np.inf if spare else count)
                 continue
-            for place, share in enumerate(self.shares(shape)):
-                some = np.nonzero(holds & (self.zone == place))[0]
-                values = np.append(self.mix[some, shape], -1)
-                self.rule(np.append(some, share), values, 0.0, np.inf if spare else 0.0)
+            for zone, share in enumerate(self.shares(shape)):
+                columns = np.nonzero(holds & (self.zone == zone))[0]
+                values = np.append(self.mix[columns, shape], -1)
+                self.rule(np.append(columns, share), values, 0.0, np.inf if spare else 0.0)
 
     def sum_up(self, deadline: Deadline) -> None:
         """
@@ -388,12 +389,12 @@ class _Program:
         nodes = len(self.model.nodes)
         first = self.widen(len(self.zones) * nodes)
         counts = first + np.arange(len(self.zones) * nodes)
-        place, node = np.divmod(counts - first, nodes)
-        for column, zone, at in zip(counts, place, node, strict=True):
-            some = np.nonzero((self.zone == zone) & (self.node == at))[0]
-            self.rule(np.append(some, column), np.append(np.ones(len(some)), -1), 0.0, 0.0)
+        zone_of, node = np.divmod(counts - first, nodes)
+        for column, zone, at in zip(counts, zone_of, node, strict=True):
+            columns = np.nonzero((self.zone == zone) & (self.node == at))[0]
+            self.rule(np.append(columns, column), np.append(np.ones(len(columns)), -1), 0.0, 0.0)
         problem, _ = with_rounded_resources(loose, deadline=deadline)
-        self.hold(problem, counts, place, node)
+        self.hold(problem, counts, zone_of, node)
         for room, need in _sums(problem):
             self.rule(counts, room[node], float(need @ problem.count) - 1e-9, np.inf)
 
@@ -408,11 +409,11 @@ class _Program:
         """Hold all pods of each zone by what its nodes give together, mix or not."""
         shares = np.array([self.shares(shape) for shape in range(problem.shapes)])
         sums = _sums(problem)
-        for place in range(len(self.zones)):
-            some = zone == place
+        for index in range(len(self.zones)):
+            in_zone = zone == index
             for room, need in sums:
-                columns = np.append(counts[some], shares[:, place])
-                self.rule(columns, np.append(room[node[some]], -need), -1e-9, np.inf)
+                columns = np.append(counts[in_zone], shares[:, index])
+                self.rule(columns, np.append(room[node[in_zone]], -need), -1e-9, np.inf)
 
     def keep_rules(self, missing: str, allow: Ints | None) -> None:
         """Keep what was asked for: shares of the zones, limits, nodes and types."""
@@ -427,8 +428,8 @@ class _Program:
         none = np.zeros(len(self.model.sites), dtype=np.int64)
         self.keep_limits(missing, none if allow is None else allow)
         for name, least in sorted(ask.at_least.items()):
-            some = self.counted(name)
-            self.rule(some, np.ones(len(some)), least, np.inf)
+            columns = self.counted(name)
+            self.rule(columns, np.ones(len(columns)), least, np.inf)
         if self.kinds:
             most = self.kinds if ask.max_types is None else ask.max_types
             self.keep_types(ask.min_types, most)
@@ -465,21 +466,21 @@ class _Program:
                 word in {"addresses", "singles"} and missing == "blocks"
             ):
                 continue
-            some = np.nonzero(used[:, row])[0]
-            values, most = used[some, row], float(problem.limit[row])
+            columns = np.nonzero(used[:, row])[0]
+            values, most = used[columns, row], float(problem.limit[row])
             if word in {"addresses", "blocks"}:
                 most += allow[site] * (ADDRESSES_PER_PREFIX if word == "addresses" else 1)
             if missing and word in {missing, {"addresses": "singles"}.get(missing)}:
-                some = np.append(some, self.lent.start + site)
+                columns = np.append(columns, self.lent.start + site)
                 values = np.append(values, -1)
-            self.rule(some, values, -np.inf, most)
+            self.rule(columns, values, -np.inf, most)
 
     def counted(self, name: str) -> Ints:
         """The columns of the nodes of a type, in a zone, or of all."""
         named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
         here = np.array([name == zone != "" for zone in self.zones])
-        some: Ints = np.nonzero(named[self.node] | here[self.zone])[0]
-        return some
+        columns: Ints = np.nonzero(named[self.node] | here[self.zone])[0]
+        return columns
 
     def keep_types(self, least: int, most: int) -> None:
         """Keep to so many different types."""
@@ -489,12 +490,12 @@ class _Program:
         pods = float(self.model.problem.count.sum())
         names = sorted({node.name for node in self.model.nodes})
         named = np.array([names.index(node.name) for node in self.model.nodes])
-        for place, column in enumerate(used):
-            some = np.nonzero(named[self.node] == place)[0]
-            values = np.append(np.ones(len(some)), -pods)
-            self.rule(np.append(some, column), values, -np.inf, 0.0)
+        for index, column in enumerate(used):
+            columns = np.nonzero(named[self.node] == index)[0]
+            values = np.append(np.ones(len(columns)), -pods)
+            self.rule(np.append(columns, column), values, -np.inf, 0.0)
             if least > 1:
-                self.rule(np.append(some, column), np.append(values[:-1], -1), 0.0, np.inf)
+                self.rule(np.append(columns, column), np.append(values[:-1], -1), 0.0, np.inf)
 
     def aim(self, objective: str, known: float, below: float = np.inf) -> None:
         """Make the objective small, or where there is none, what the subnets lack."""
@@ -550,7 +551,8 @@ class _Program:
         """
         A choice that holds to the last pod, or none, and a bound; and whether that is settled.
 
-        It may stop at a gap that is ``near``, or after so many steps at ``most``. Without a choice it is where none is possible, else where the search came to its end.
+        It may stop at a gap that is ``near``, or after so many steps at ``most``. Without a choice
+        it is settled where none is possible, or where the search came to its end.
         """
         from scipy.optimize import Bounds, LinearConstraint
 
@@ -676,10 +678,10 @@ class _Program:
 def _trimmed(places: list[int], wanted: int) -> list[int]:
     """Back the places that no loss of a zone asks for."""
     total = sum(places)
-    for place, have in enumerate(places):
-        others = [total - lost for at, lost in enumerate(places) if at != place]
+    for zone, have in enumerate(places):
+        others = [total - lost for at, lost in enumerate(places) if at != zone]
         spare = min([have, *(left - wanted for left in others)])
-        places[place] -= spare
+        places[zone] -= spare
         total -= spare
     return places
 
@@ -690,11 +692,11 @@ def _kinds_of(model: Model, patterns: Patterns, pattern: Ints, site: Ints) -> In
     for kind, key in enumerate(zip(model.node.tolist(), model.site.tolist(), strict=True)):
         kinds.setdefault(key, []).append((int(model.problem.room[kind, 2]), kind))
     pods = patterns.mix[pattern] @ model.problem.need[:, 2]
-    found = [
+    smallest = [
         # Present nodes have no kind in other zones than theirs.
         min((one for one in kinds.get((node, at), ()) if one[0] >= need), default=(0, -1))[1]
         for node, at, need in zip(
             patterns.node[pattern].tolist(), site.tolist(), pods.tolist(), strict=True
         )
     ]
-    return np.array(found, dtype=np.int64)
+    return np.array(smallest, dtype=np.int64)
