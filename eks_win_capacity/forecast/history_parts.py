@@ -1,4 +1,4 @@
-"""A history taken apart: season, level shifts, outliers, and what full subnets hid of the demand."""
+"""What is in a history: season, level shifts, outliers, and the demand that full subnets hid."""
 
 from __future__ import annotations
 
@@ -19,62 +19,62 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _NEAR = 5
-"""Periods on each side that tell a jump from a drift."""
+"""Periods on each side of a jump whose medians are compared."""
 
 _FAR = 2.8
-"""How many times as many tell a jump that stayed from one that went."""
+"""Periods on each side that show whether a jump stayed, as a multiple of the above."""
 
 _UNUSUAL = 3.5
-"""How many robust deviations a jump must stand out by, where there are very many to compare."""
+"""Minimum size of a jump in a very long series. [robust standard deviations]"""
 
 _FEW = 200.0
-"""What few periods add to that, divided by their number."""
+"""This number, divided by the number of periods, is added to the minimum size of a jump."""
 
 _OUTLIER = 6.0
-"""How many robust deviations one value must lie off its neighbours."""
+"""Minimum distance of an outlier from its neighbours. [robust standard deviations]"""
 
 _SMALLEST = 0.01
-"""Share of the level below which a jump is not worth telling."""
+"""Minimum size of a jump as a share of the level."""
 
 _SHARPER = 0.75
-"""Two levels must leave less than this share of what one straight line leaves."""
+"""Maximum error of two levels as a share of the error of one straight line, for a shift."""
 
 _SOON = 30
-"""Periods after which a shift that is undone was more than a holiday."""
+"""Maximum number of periods of a temporary change, such as a holiday or a surge."""
 
 NEWEST = 14
-"""Periods before the end in which a step is so new that it may be undone."""
+"""Periods at the end of a history in which a step is so new that it may be reversed."""
 
 STAYS = (0.4, 0.5, 0.75, 0.8, 0.85, 0.9)
-"""Share of the paths in which a step stays, by the periods it has lasted."""
+"""Prior probability that a step stays, by its age in periods."""
 
 _LIKE = 2.0
-"""Steps of the past that these shares are worth, where a history has any like the newest."""
+"""Weight of the prior probability, in past steps similar to the newest."""
 
 _AS_BEFORE = 2
-"""Steps like the newest, and none back, that show a series to grow in steps."""
+"""Past steps like the newest, none of them back, from which a series grows in steps."""
 
 _FOLLOWED = 0.3
-"""What of each new value the level takes over that says what a full subnet hid."""
+"""Smoothing parameter of the level from which the demand of a full subnet is estimated."""
 
 _MONTHS = 57
-"""Periods whose median is the level that a surge stands on: twice as long as one may last."""
+"""Periods of the moving median that surges are measured from: twice their maximum length."""
 
 _SURGE = 0.2
-"""Share of the level that a surge stands above it."""
+"""Minimum height of a surge as a share of the level."""
 
 MAX_SHIFTS = 12
-"""Shifts looked for in one series; more of them are growth."""
+"""Maximum number of shifts in one series; more of them are growth."""
 
 
 @dataclass(frozen=True)
 class Parts:
     """
-    Histories taken apart, each (series, periods), in units of each series' scale.
+    Components of histories, each (series, periods), in units of each series' scale.
 
-    Shifts stand at the period they begin; `kept` are those that the level was freed of, and
-    that come again. `raw` is the history without season, `level` that at the level of today,
-    and outliers are what single values of it stick out by.
+    Shifts are at the period in which they begin; `kept` are those removed from the level, which
+    sample paths add again. `raw` is the history without season, `level` is `raw` without the kept
+    shifts, and `outliers` are the deviations of single values.
     """
 
     season: Seasons
@@ -92,7 +92,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Season lengths, by the user or usual; the horizon, and the periods of a day: 1 from a day on."""
+    """Season lengths, usual or given by the user; horizon; periods per day, 1 for longer periods."""
 
     lengths: tuple[int, ...]
     given: bool
@@ -105,12 +105,12 @@ class Calendar:
 
 
 def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> Parts:
-    """Parts of the histories, with what full subnets hide put back."""
+    """Components of the histories, with the demand that full subnets hide estimated."""
     filled = _filled(bound, seen)
     if calendar.lengths and not seen.all():
         filled = _in_season(filled, seen, calendar)
     parts = _apart(filled, seen, censored, calendar)
-    # An unfinished last period takes one more round, saturation in between more.
+    # One iteration is enough if only the last period is censored; earlier ones need three.
     for _ in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
         clean, season = parts.clean, parts.season
         usual = pd.DataFrame(clean.T).ewm(alpha=_FOLLOWED).mean().shift().bfill().to_numpy().T
@@ -125,7 +125,7 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
     season = calendar.seasons(filled)
     raw = (filled - season.term) / season.factor
     day = calendar.day
-    # Within a day only what lasts a day is a level.
+    # For periods shorter than a day, only changes that last a day are level shifts.
     shifts = level_shifts(raw, near=max(day, 5))
     kept = kept_shifts(raw, shifts)
     level = without_shifts(raw, kept)
@@ -146,7 +146,7 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
 
 
 def _again(outlying: Floats, day: int) -> Flags:
-    """Outliers that recur at the same time on an adjacent day: a habit, not an error."""
+    """Whether each outlier recurs at the same time on an adjacent day: a pattern, not an error."""
     before, after = np.zeros_like(outlying), np.zeros_like(outlying)
     before[:, day:], after[:, :-day] = outlying[:, :-day], outlying[:, day:]
     alike = [
@@ -157,7 +157,7 @@ def _again(outlying: Floats, day: int) -> Flags:
 
 
 def _filled(values: Floats, seen: Flags) -> Floats:
-    """Values with gaps bridged by straight lines, for the steps that need one everywhere."""
+    """Values with gaps interpolated linearly, for calculations that need all periods."""
     if seen.all():
         return values
     gappy = pd.DataFrame(np.where(seen, values, np.nan).T)
@@ -165,14 +165,14 @@ def _filled(values: Floats, seen: Flags) -> Floats:
 
 
 def _in_season(filled: Floats, seen: Flags, calendar: Calendar) -> Floats:
-    """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
+    """Values with gaps interpolated without the season: a Sunday differs from its neighbours."""
     season = calendar.seasons(filled)
     level = _filled((filled - season.term) / season.factor, seen)
     return np.where(seen, filled, level * season.factor + season.term)
 
 
 def _above(bound: Floats, mean: Floats, sigma: Floats) -> Floats:
-    """Mean of normal values of which only the lower bound is known."""
+    """Mean of a normal distribution above a lower bound: the expectation of censored demand."""
     safe = np.where(sigma > 0, sigma, 1.0)
     below = np.clip((bound - mean) / safe, -30.0, 6.0)
     tail = np.vectorize(erfc, otypes=[float])(below / np.sqrt(2)) / 2
@@ -182,20 +182,19 @@ def _above(bound: Floats, mean: Floats, sigma: Floats) -> Floats:
 
 def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
     """
-    Find jumps that stayed: the change of level that happened at each period.
+    Sizes of the level shifts at the periods in which they begin; 0 elsewhere.
 
-    The jump at a period is the difference of the medians of the `near` periods
-    after and before it. It counts where it stands out from the other jumps of the
-    same series, so a series that wanders has none, and where almost three times as
-    many periods on each side still show most of it. Sizes stand at the periods that
-    shifts begin; the others are 0.
+    The jump at a period is the difference of the medians of the `near` periods after and
+    before it. A jump is a level shift if it stands out from the other jumps of the same
+    series, so a random walk has none, and if almost three times as many periods on each side
+    still show most of it.
     """
     count, periods = values.shape
     sizes = np.zeros((count, periods))
     if periods < 4 * near:
         return sizes
     medians = np.median(sliding_window_view(values, near, axis=1), axis=2)
-    # jump[:, i] compares the periods before i + near with those from it on.
+    # jump[:, i] compares the periods before i + near with those from i + near on.
     jump = medians[:, near:] - medians[:, :-near]
     usual = np.median(jump, axis=1, keepdims=True)
     jump = jump - usual
@@ -213,7 +212,7 @@ def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
 def _row_shifts(
     values: Floats, jump: Floats, threshold: float, slope: float, sizes: Floats, *, near: int
 ) -> None:
-    """Take the largest jump of one series again and again, until none stands out."""
+    """Add the level shifts of one series to `sizes`, the largest jump first."""
     way, jump, far = np.sign(jump), np.abs(jump), round(_FAR * near)
     for _ in range(MAX_SHIFTS):
         best = int(jump.argmax())
@@ -232,7 +231,7 @@ def _row_shifts(
 
 
 def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
-    """Whether this is a jump and not growth: two levels fit better than one slope."""
+    """Whether two levels fit better than one slope, so the change is a shift and not growth."""
     first, last = max(at - 2 * near, 0), min(at + 2 * near, len(values))
     here, offset = values[first:last], np.arange(first, last) - at
     slope, start = np.polyfit(offset, here, 1)
@@ -243,14 +242,14 @@ def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
 
 
 def _returned(values: Floats, sizes: Floats, near: int) -> None:
-    """See the newest few values go back to where they were before the last shift."""
+    """Add the reversal of the last shift to `sizes` if the newest values are back at its start."""
     at = int(np.max(np.flatnonzero(sizes), initial=0))
     size = float(sizes[at])
     if not size or not near < len(values) - at <= _SOON:
         return
     residuals = values - np.median(values[at : at + near])
     for period in range(len(values) - near + 1, len(values)):
-        # Back where it was before, and not by chance: within a quarter of the shift.
+        # Back at the level before the shift, within a quarter of its size.
         if (np.abs(residuals[period:] + size) < 0.25 * abs(size)).all():
             sizes[period] = -size
             return
@@ -258,11 +257,11 @@ def _returned(values: Floats, sizes: Floats, near: int) -> None:
 
 def kept_shifts(values: Floats, sizes: Floats) -> Floats:
     """
-    Shifts that the level is freed of: resets of a slow leak, and the newest.
+    Shifts to remove from the level: resets of a slow leak, and the newest step.
 
-    Other steps are growth that comes in steps, and stay in what the trend is
-    fitted to. A reset undoes the growth before it, so its like has come twice
-    or more, always down, while the values rise in between.
+    Other shifts are growth in steps, and the trend is fitted to them. Resets undo the growth
+    before them: there are at least two shifts, all of them down, while the values rise in
+    between. The newest step is not removed from a series that grows in such steps.
     """
     out = np.zeros_like(sizes)
     for row in np.flatnonzero((sizes != 0).any(axis=1)):
@@ -280,10 +279,10 @@ def kept_shifts(values: Floats, sizes: Floats) -> Floats:
 @dataclass(frozen=True)
 class Step:
     """
-    A step of each series' last periods, of which nobody knows whether it stays.
+    Newest step of each series, which may stay or be reversed.
 
-    Its age is in periods, 0 where there is none; it stays in a share of the paths. Where the
-    level that was fitted has it, paths that lose it are lowered by it.
+    The age is in periods, 0 without a step; `stays` is the share of paths in which it stays. If
+    the fitted level includes the step, its size is subtracted in the other paths.
     """
 
     age: NDArray[np.int64]
@@ -293,13 +292,13 @@ class Step:
 
 
 def newest_step(values: Floats, kept: Floats, outlying: Floats) -> Step:
-    """The step of each series' last periods: a shift of the last two weeks, or a run of outliers."""
+    """Newest step of each series: a shift of the last 14 periods, or outliers up to the end."""
     count = len(values)
     age, size = np.zeros(count, dtype=np.int64), np.zeros(count)
     shift = kept[:, -NEWEST:]
     for row in np.flatnonzero((shift != 0).any(axis=1)):
         places = np.flatnonzero(shift[row])
-        # A dip that has ended is not a step.
+        # A temporary dip that has ended is not a step.
         if abs(shift[row].sum()) > 0.3 * np.abs(shift[row]).max():
             age[row] = shift.shape[1] - places[-1]
             size[row] = shift[row].sum()
@@ -314,20 +313,20 @@ def newest_step(values: Floats, kept: Floats, outlying: Floats) -> Step:
 
 
 def _newest_run(outlying: Floats) -> tuple[int, float]:
-    """Newest periods of a series that are off without a break, and by how much."""
+    """Number of consecutive outliers at the end of a series, and their median."""
     length = int(np.argmax(np.append(outlying[::-1], 0.0) == 0))
     return length, float(np.median(outlying[-length:]))
 
 
 def _as_before(values: Floats, size: float) -> bool:
-    """Whether a newest step is one more of those that a series goes by, and never goes back."""
+    """Whether a series grows in steps as large as its newest, and none of them was reversed."""
     changes = np.diff(values) * np.sign(size)
     least = 0.5 * abs(size)
     return bool((changes[:-NEWEST] >= least).sum() >= _AS_BEFORE and changes.min() > -least)
 
 
 def _like_it(values: Floats, size: float, age: int) -> tuple[int, int]:
-    """How many steps of half the size lasted as long before, and how many of them stayed."""
+    """Past steps at least half as large that lasted `age` periods, and how many of them stayed."""
     rise, least = values * np.sign(size), 0.5 * abs(size)
     alike = stayed = free = 0
     for at in np.flatnonzero(np.diff(rise[: 1 - NEWEST]) >= least).tolist():
@@ -339,7 +338,7 @@ def _like_it(values: Floats, size: float, age: int) -> tuple[int, int]:
 
 
 def without_shifts(values: Floats, sizes: Floats) -> Floats:
-    """Lift or lower what lies before each shift to the level of today."""
+    """Values with the periods before each shift moved to the level after it."""
     after = np.pad(sizes[:, 1:], ((0, 0), (0, 1)))
     return np.asarray(values + after[:, ::-1].cumsum(axis=1)[:, ::-1])
 
@@ -347,9 +346,9 @@ def without_shifts(values: Floats, sizes: Floats) -> Floats:
 @dataclass(frozen=True)
 class Surges:
     """
-    How often each series rose well above its level and came back, and how high.
+    Number and size of the surges of each series: rises well above the level that ended.
 
-    The size is the geometric mean of the heights, as a share of the level; 1 without one.
+    The size is the geometric mean of their heights, as a share of the level; 1 without surges.
     """
 
     count: NDArray[np.int64]
@@ -357,14 +356,14 @@ class Surges:
 
 
 def surges(values: Floats) -> Surges:
-    """Runs of three periods or more far above the median of two months, which have ended."""
+    """Surges: 3 to 30 consecutive periods far above the moving median of two months."""
     count, periods = values.shape
     number, size = np.zeros(count, dtype=np.int64), np.ones(count)
     if periods < _MONTHS:
         return Surges(number, size)
     half = _MONTHS // 2
     padded = np.pad(values, ((0, 0), (half, half)), mode="reflect")
-    # Every seventh median, and lines between them, say as much as all.
+    # Every seventh median with linear interpolation is exact enough.
     at = np.unique(np.append(np.arange(0, periods, 7), periods - 1))
     medians = np.median(sliding_window_view(padded, _MONTHS, axis=1)[:, at], axis=2)
     usual = np.stack([np.interp(np.arange(periods), at, row) for row in medians])
@@ -383,19 +382,19 @@ def surges(values: Floats) -> Surges:
 
 
 def _runs(flags: Flags) -> list[tuple[int, int]]:
-    """First period and end of each run that is neither single values nor a level."""
+    """First period and end of each run of 3 to 30 periods: neither single values nor a level."""
     edges = np.flatnonzero(np.diff(np.r_[False, flags, False])).tolist()
     runs = zip(edges[::2], edges[1::2], strict=True)
-    # What goes on at the end may stay.
+    # A run at the end of the history may stay.
     return [run for run in runs if 3 <= run[1] - run[0] <= _SOON and run[1] <= len(flags) - 3]
 
 
 def outliers(values: Floats) -> Floats:
     """
-    What single values stick out by, beyond what the series usually does.
+    Deviations of outliers from the moving median; 0 for all other values.
 
-    A value is held against the median of the seven around it. Three in a row
-    move that median, so the newest level, however sudden, is never an outlier.
+    A value is compared with the median of the seven values around it. Three equal values in a
+    row move that median, so a new level, however sudden, is never an outlier.
     """
     periods = values.shape[1]
     if periods < 8:
@@ -406,7 +405,7 @@ def outliers(values: Floats) -> Floats:
     middle = np.median(sliding_window_view(padded, 7, axis=1), axis=2)
     residuals = values - middle
     spread = 1.4826 * np.median(np.abs(residuals), axis=1, keepdims=True)
-    # Where some hours are noisier than others, the noisy tenth says what is usual.
+    # If some hours are noisier than others, the 90 % quantile shows the usual deviation.
     spread = np.maximum(spread, np.quantile(np.abs(residuals), 0.9, axis=1, keepdims=True) / 1.645)
     step = 1.4826 * np.median(np.abs(np.diff(values, axis=1)), axis=1, keepdims=True)
     limit = _OUTLIER * np.maximum(spread, 0.5 * step)

@@ -1,4 +1,4 @@
-"""Simple exponential smoothing with drift: the Theta method, for many series at once."""
+"""How is the level of many series fitted: exponential smoothing with drift (the Theta method)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     Places = NDArray[np.intp]
 
 ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
-"""Smoothing of the level: 0 is a straight line, 1 a random walk."""
+"""Smoothing parameters of the level: 0 is a straight line, 1 a random walk."""
 
 PHIS = (0.0, 0.35, 0.65, 0.85, 0.95)
-"""Memory of what is off the level: 0 is forgotten by the next period."""
+"""Share of a deviation from the level that remains after one period."""
 
 GRID = np.array(
     [(a, p, 0.0) for a in ALPHAS for p in PHIS]
@@ -31,25 +31,25 @@ GRID = np.array(
     + [(1.0, 0.0, w) for w in (0.04, 0.15)]
 )
 """
-Every combination that is a model of its own; rows of (alpha, phi, gamma).
+Parameters of every model: rows of (alpha, phi, gamma).
 
-Gamma is what of an innovation goes on as growth. Such growth stays: if it faded,
-growth that has ended would come back.
+Gamma is the share of an innovation that becomes growth. This growth is permanent: if it
+faded, growth that has ended would return.
 """
 
 _PRIOR = np.where(GRID[:, 2] > 0, -0.4, 0.0)
-"""Log of what each model is worth beforehand: most subnets grow steadily."""
+"""Log prior of each model: most subnets grow steadily."""
 
 _WITHIN_DAY = np.where(GRID[:, 2] > 0, -np.inf, np.where(GRID[:, 0] < 0.1, 0.0, -100.0))
 """
-The same for periods shorter than a day.
+Log prior of each model for periods shorter than a day.
 
-There the next value says little about the days to come: what is warm now is
-not warm tomorrow, so a level may only be learned slowly, and the rest fades.
+The next hour says little about the next days, because most deviations are gone by tomorrow.
+So only models whose level changes slowly are allowed.
 """
 
 RECENT = 84
-"""Periods that a fit to the newest past has, at most."""
+"""Maximum number of periods of a fit to the newest past."""
 
 _EVERY = np.arange(len(GRID))
 
@@ -60,35 +60,35 @@ BRIEF = np.flatnonzero(
         | (GRID[:, 0] == 1)
     )
 )
-"""The models that a few weeks can tell apart; each with growth, and once more without."""
+"""Models that a few weeks can distinguish; each is fitted with growth and without."""
 
 _USUAL_GROWTH = 0.004
-"""Growth a period that is usual where there is any, as a share of the level."""
+"""Usual growth per period of series that grow, as a share of the level."""
 
 _STILL = 0.5
-"""Share of short histories that do not grow, beforehand."""
+"""Prior probability that a short history does not grow."""
 
 _BY_SERIES = ("weight", "level", "off", "growth", "start", "drift", "sigma", "root")
-"""What of a fit has a row for each series."""
+"""Fields of a fit that have a row for each series."""
 
 
 @dataclass(frozen=True)
 class Fit:
     """
-    What every model says about a chunk of series at one origin, each (series, models).
+    Fits of every model to a chunk of series at one origin; all arrays are (series, models).
 
     Attributes
     ----------
     weight : ndarray
-        Posterior share.
+        Posterior probability.
     level, off, growth : ndarray
-        Level at the origin, what the last value is off it, and the change of level a period.
+        At the origin: level, deviation of the last value from it, change of level per period.
     start, drift, sigma : ndarray
-        Level before the first period, growth then, and the deviation of one innovation.
+        Level and growth before the first period, and standard deviation of the innovations.
     root : ndarray, (series, models, 2, 2)
         Lower Cholesky factor of the covariance of (level, growth).
     models : ndarray of int, (models,)
-        The row of the grid that each model is.
+        Row of `GRID` of each model.
     """
 
     weight: Floats
@@ -108,12 +108,12 @@ class Fit:
 
     @property
     def likeliest(self) -> tuple[Places, Places]:
-        """Each series, and its model with the largest share."""
+        """Indices of each series and of its model with the largest weight."""
         return np.arange(len(self.weight)), self.weight.argmax(axis=1)
 
 
 def stacked(fits: Sequence[Fit]) -> Fit:
-    """Fits of some models and of others, side by side."""
+    """One fit with the models of several fits of the same series."""
     joined = {
         name: np.concatenate([getattr(fit, name) for fit in fits], axis=1) for name in _BY_SERIES
     }
@@ -126,12 +126,12 @@ def _recursed(
     """
     One-step errors of every model, (periods, rows, models), and its state after some periods.
 
-    A state is level, its fading part and growth, each (rows, models); a target is (periods, rows).
+    A state is level, fading deviation and growth, each (rows, models); target is (periods, rows).
     """
     alpha, phi, gamma = GRID.T
     beta = 1 - alpha
     level, fading, growth = state
-    # Views: models whose growth wanders come last; the others never begin to grow.
+    # Slices are views: models with gamma come last; the growth of the others never changes.
     steady = int((gamma == 0).sum())
     first = 0 if growth.any() else steady
     grows, growing, wanders = level[:, first:], growth[:, first:], growth[:, steady:]
@@ -152,7 +152,7 @@ def _recursed(
 
 @lru_cache(maxsize=8)
 def _units(periods: int, origins: tuple[int, ...]) -> tuple[Floats, dict[int, Floats]]:
-    """Errors to one unit of drift and to one of start level, and the states that follow."""
+    """Errors and states for one unit of drift, and for one of start level, if all values are 0."""
     state = np.zeros((3, 2, len(GRID)))
     state[2, 0] = state[0, 1] = 1.0
     after = {*range(1, RECENT + 1), *origins}
@@ -163,14 +163,13 @@ def _units(periods: int, origins: tuple[int, ...]) -> tuple[Floats, dict[int, Fl
 @dataclass(frozen=True)
 class Filtered:
     """
-    The one-step errors of every model of the grid to a chunk of series.
+    One-step errors of every model of the grid for a chunk of series.
 
-    They are linear in the level and the drift that a model starts with, so both have
-    a closed form in every fit: to all periods before an origin, or to the last of them.
-    Errors, (periods, series, models), are of models that start at zero and do not grow; units
-    are those to one unit of drift, and to one of start level, from any period on. States are
-    level, off and growth after some periods. A gap is bridged in the values, is not seen, and
-    its errors are 0.
+    Errors are linear in start level and drift, so each fit has a closed form, both to all periods
+    before an origin and to the last of them. `errors`, (periods, series, models), are for models
+    that start at level 0 without drift; `units` are the errors that one unit of drift, or of start
+    level, adds. States are level, off and growth after some periods. Gaps are interpolated, not
+    seen, and have errors of 0.
     """
 
     seen: Flags
@@ -182,9 +181,9 @@ class Filtered:
     @classmethod
     def of(cls, values: Floats, seen: Flags, origins: Sequence[int]) -> Filtered:
         """
-        Run every model over a chunk of series, and stop at origins in rising order.
+        Errors of every model, with its states at the origins, which must be in rising order.
 
-        Values are free of the season, of order 1, and finite also where none was seen.
+        Values are without season, of order 1, and finite also in gaps.
         """
         state = np.zeros((3, len(values), len(GRID)))
         errors, states = _recursed(np.ascontiguousarray(values.T), state, origins)
@@ -193,12 +192,12 @@ class Filtered:
         return cls(seen, errors, states, *_units(len(errors), tuple(origins)))
 
     def rows(self, chosen: slice) -> Filtered:
-        """Those of some of the series."""
+        """Errors and states of some of the series."""
         states = {origin: state[:, chosen] for origin, state in self.states.items()}
         return replace(self, seen=self.seen[chosen], errors=self.errors[:, chosen], states=states)
 
     def fits(self, *, within_day: bool = False) -> list[Fit]:
-        """Fits of every model to the whole past of each origin, within a day or from day to day."""
+        """Fits of every model to all periods before each origin; `within_day` selects the prior."""
         prior = _WITHIN_DAY if within_day else _PRIOR
         sums, low, fitted = np.zeros((6, 1, 1)), 0, []
         for origin, state in self.states.items():
@@ -212,7 +211,7 @@ class Filtered:
         return fitted
 
     def newest(self, origin: int, since: NDArray[np.int64]) -> Fit:
-        """Fits of few models to so many periods of each series before an origin."""
+        """Fit of the `BRIEF` models to the last `since` periods of each series before an origin."""
         sums, known = np.empty((6, len(since), len(BRIEF))), np.empty(len(since), dtype=np.int64)
         for length in np.unique(since).tolist():
             rows = np.flatnonzero(since == length)
@@ -223,11 +222,11 @@ class Filtered:
         state = self.states[origin][..., BRIEF]
         carried = np.stack([self.unit_states[n][..., BRIEF] for n in since.tolist()], axis=2)
         fit, squares = _least_squares(sums, known, state, carried, BRIEF)
-        # Without growth: of drift there is nothing to learn, and no doubt.
+        # Without growth: drift is fixed at 0, with certainty.
         sums[[1, 4]], sums[3] = 0.0, 1e30
         still, more = _least_squares(sums, known, state, carried, BRIEF)
-        # Bayes factor: the ratio of likelihoods, and by how much the doubt about growth is
-        # narrower than growth usually is (Occam's factor, MacKay 2003, chapter 28).
+        # Bayes factor: the likelihood ratio, and how much narrower the posterior of growth is
+        # than its prior (Occam factor, MacKay 2003, chapter 28).
         free = np.maximum(known - 2, 1)[:, None]
         doubt = np.hypot(fit.root[..., 1, 0], fit.root[..., 1, 1])
         occam = np.log(np.clip(doubt / _USUAL_GROWTH, 1e-13, 1.0))
@@ -236,7 +235,7 @@ class Filtered:
         return _weighed(stacked([fit, still]), np.concatenate([fit.weight, factor], axis=1))
 
     def innovations(self, fit: Fit, since: NDArray[np.int64], newest: int) -> Floats:
-        """Newest one-step errors of each series' likeliest model, fitted to so many periods."""
+        """Newest one-step errors of each series' likeliest model, fitted to the last `since`."""
         rows, best = fit.likeliest
         model = fit.models[best]
         period = since[:, None] + np.arange(-newest, 0)
@@ -248,7 +247,7 @@ class Filtered:
 
 
 def _products(data: Floats, seen: Flags, units: Floats) -> Floats:
-    """Sums of squares and products of the errors to data, drift and start."""
+    """Sums over time of the squares and products of the errors for data, drift and start."""
     drift, start = units
     return np.stack(
         [
@@ -261,7 +260,7 @@ def _products(data: Floats, seen: Flags, units: Floats) -> Floats:
 
 
 def _weighed(fit: Fit, score: Floats) -> Fit:
-    """A fit with shares by the logarithm of what each model is worth."""
+    """The fit with weights that sum to 1, from the log posterior of each model."""
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     weight[fit.sigma[:, 0] == 0] = np.arange(weight.shape[1]) == 0
@@ -276,28 +275,28 @@ def _least_squares(
     models: Places,
 ) -> tuple[Fit, Floats]:
     """
-    Start and drift of each model in closed form, carried to the level at the origin.
+    Fit of each model by least squares in closed form, and the residual sums of squares.
 
-    Its weights are not shares yet, but logarithms of the evidence. With it the
-    squares that are left, no smaller than can be computed.
+    The weights of this fit are log evidences, not yet normalized. The residual sums of squares
+    are at least the rounding error.
     """
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
-    # A hair of ridge keeps a series of one value solvable.
+    # A tiny ridge keeps the equations of a series with one value solvable.
     gg, cc = drift_drift + 1e-12, start_start + 1e-12
     determinant = gg * cc - drift_start**2
     drift = -(data_drift * cc - data_start * drift_start) / determinant
     start = -(data_start * gg - data_drift * drift_start) / determinant
     squares = data + drift * data_drift + start * data_start
-    # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal, and
-    # what fits as well as can be computed is exact: a line, not a line with dust.
+    # Rounding leaves about 1e-16 of the sums subtracted. Below this floor all models are equal,
+    # and a fit counts as exact.
     floor = 1e-13 * data + 1e-26
     squares = np.maximum(squares, floor)
     free = np.maximum(known - 2, 1)[:, None]
     variance = np.where(squares > floor, squares / free, 0.0)
-    # The marginal likelihood of a linear model whose deviation is not known.
+    # The marginal likelihood of a linear model with unknown variance.
     score = -0.5 * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
     level, fading, growth = state + units[:, 0] * drift + units[:, 1] * start
-    # Covariance of (start, drift), carried to (level, growth) at the origin.
+    # Covariance of (start, drift), propagated to (level, growth) at the origin.
     factor = variance / determinant
 
     def carried(one: Floats, other: Floats) -> Floats:
@@ -315,13 +314,13 @@ def _least_squares(
 
 
 def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
-    """Mean and deviation of the mixture of models at each step ahead, both (series, horizon)."""
+    """Mean and standard deviation of the mixture of models at each step, both (series, horizon)."""
     steps = np.arange(1, horizon + 1)
     added, fade = (part[at.models] for part in _responses(horizon))
     ahead, share, fading = np.stack([np.ones(horizon), steps]), at.weight, at.weight * at.off
     state = np.stack([at.level, at.growth])
     middle, center = (share * state).sum(axis=2), fading @ fade
-    # What the models disagree about, about their own mean: squares of small numbers only.
+    # Differences from the mixture's mean: squares of small numbers lose less precision.
     apart = state - middle[..., None]
     each = np.concatenate([apart[None], np.moveaxis(at.root, (3, 2), (0, 1))])
     doubt = np.einsum("jisk,jlsk->ils", share * each, each)
@@ -333,7 +332,7 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=64)
 def _responses(horizon: int) -> tuple[Floats, Floats]:
-    """What an innovation adds to the variance, and what is left of off."""
+    """Variance ahead per unit of innovation variance, and the share of `off` that remains."""
     alpha, phi, gamma = GRID.T[..., None]
     steps = np.arange(1, horizon + 1)
     fade = phi**steps
