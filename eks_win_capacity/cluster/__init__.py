@@ -1,4 +1,4 @@
-"""One cluster: what is known of it, whether it is ready, what is left, why pods wait."""
+"""One cluster: its known state, Windows readiness, remaining capacity, and why pods are pending."""
 
 from eks_win_capacity.core.lazy import lazy_names
 

@@ -1,4 +1,4 @@
-"""What a cluster's Windows nodes and subnets have left, and would have after a change."""
+"""What a cluster's Windows nodes and subnets have left, now and after a change."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ if TYPE_CHECKING:
 
 class ClusterView:
     """
-    One derivation from a cluster's state, which reports and explanations only show.
+    All quantities derived from a cluster's state, which reports and explanations only format.
 
-    What a node offers, what its interface holds, what it and the subnets have left, and
-    what they would have after a change.
+    What a node offers, how its interface is filled, what it and its subnet have left, and what
+    they would have after a change.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class ClusterView:
 
     def _seen_mode(self) -> bool | None:
         """
-        Whether the Windows nodes themselves advertise prefixes.
+        Whether the Windows nodes themselves advertise the addresses of prefix mode.
 
-        None where no Nitro node advertises a number of either mode, or where they differ.
+        None if no Nitro node advertises the number of either mode, or if nodes differ.
         """
         modes = {
             advertised_mode(node, row)
@@ -99,7 +99,7 @@ class ClusterView:
         return modes.pop() if len(modes) == 1 else None
 
     def mode_of(self, node: Node) -> bool | None:
-        """Whether a node serves prefixes: by the number it advertises, else by the cluster's mode."""
+        """Whether a node is in prefix mode, by what it advertises, else by the cluster's mode."""
         row = self.row(node.instance_type)
         if row is None or not row.nitro:
             return None if row is None else False
@@ -107,20 +107,20 @@ class ClusterView:
         return self.mode if seen is None else seen
 
     def expected(self, name: str, *, prefixes: bool | None) -> int | None:
-        """The addresses that a node of a type advertises in a mode; None where not known."""
+        """Addresses that a node of a type advertises in a mode; None if not known."""
         return expected_addresses(self.row(name), prefix_delegation=prefixes)
 
     def use_of(self, node: Node) -> Use:
-        """What runs on a node."""
+        """Pods and requests on a node."""
         return self.use.get(node.name, IDLE)
 
     def row(self, name: str) -> InstanceType | None:
-        """The catalog's row of a type, or None where it has none."""
+        """Catalog row of a type; None if the catalog lacks it."""
         return self.catalog.get(name)
 
     @cached_property
     def subnet_of(self) -> Mapping[str, SubnetState | None]:
-        """The subnet of each Windows node, by its address; None where it is not known."""
+        """Subnet of each Windows node, by its address; None if not known."""
         known = [(ipaddress.IPv4Network(s.cidr, strict=False), s) for s in self.state.subnets or ()]
 
         def place(address: str) -> SubnetState | None:
@@ -133,12 +133,12 @@ class ClusterView:
         return {node.name: place(node.address) for node in self.windows}
 
     def home(self, pod: Pod) -> SubnetState | None:
-        """The subnet of the node on which a pod was placed; None where it is not known."""
+        """Subnet of the node that a pod is assigned to; None if not known."""
         return self.subnet_of.get(pod.node) if pod.node else None
 
     @cached_property
     def interfaces(self) -> Mapping[str, InterfaceState]:
-        """The interface of each instance, by its primary address."""
+        """Interface of each instance, by its primary address."""
         return {
             interface.address: interface
             for subnet in self.state.subnets or ()
@@ -147,7 +147,7 @@ class ClusterView:
 
     @cached_property
     def _addresses(self) -> Mapping[str, list[str]]:
-        """The addresses of the pods on each node, an empty one where it is not known."""
+        """Pod addresses on each node, an empty string for one that is not known."""
         addresses: dict[str, list[str]] = defaultdict(list)
         for pod in self.state.windows_pods or ():
             if pod.node and pod.takes_address and (pod.address or pod.phase != "Pending"):
@@ -155,7 +155,7 @@ class ClusterView:
         return addresses
 
     def slots(self, node: Node) -> Slots | None:
-        """How the interface of a node is filled; None where that was not loaded."""
+        """How the slots of a node's interface are filled; None if not known."""
         if node.name not in self._slots:
             self._slots[node.name] = self._read_slots(node)
         return self._slots[node.name]
@@ -176,7 +176,7 @@ class ClusterView:
         )
 
     def room_in(self, subnet: SubnetState | None, *, prefixes: bool) -> int | None:
-        """Slots that a subnet can still fill; None where that is not known."""
+        """Slots that a subnet can still fill; None if not known."""
         model = None if subnet is None else subnet.subnet
         if subnet is None or model is None:
             return None
@@ -187,9 +187,9 @@ class ClusterView:
 
     def address_limit(self, node: Node) -> int | None:
         """
-        Pods to which a node can give addresses: those it advertises, and what it holds.
+        Pods that a node can give addresses to, by what it advertises and what it can attach.
 
-        None where the node's allocatable is not known. [pods]
+        None if the node's allocatable is not known. [pods]
         """
         advertised, slots = advertised_by(node), self.slots(node)
         limits = [] if slots is None else [slots.serves]
@@ -200,7 +200,7 @@ class ClusterView:
 
     @cached_property
     def waiting(self) -> Mapping[str, list[Pod]]:
-        """The pods that were placed on each node and have no address there yet."""
+        """Pods assigned to each node that have no address yet."""
         waiting: dict[str, list[Pod]] = defaultdict(list)
         for pod in self.state.windows_pods or ():
             if pod.node and pod.phase == "Pending" and pod.takes_address and not pod.address:
@@ -209,7 +209,7 @@ class ClusterView:
 
     @cached_property
     def blocked(self) -> Mapping[str, Obstacle]:
-        """Why placed pods get no address, for each node where one waits for a lasting cause."""
+        """Lasting obstacle to pod addresses, for each node where a scheduled pod waits for one."""
         obstacles = ((node.name, self._obstacle(node)) for node in self.windows)
         return {name: obstacle for name, obstacle in obstacles if obstacle is not None}
 
@@ -245,7 +245,7 @@ class ClusterView:
         return self._subnet_obstacle(node)
 
     def _subnet_obstacle(self, node: Node) -> Obstacle | None:
-        """What the node's subnet and its events say where its interface was not loaded."""
+        """Obstacle shown by the node's subnet and events if its interface was not loaded."""
         subnet = self.subnet_of[node.name]
         model = subnet.subnet if subnet else None
         prefixes = self.mode_of(node)
@@ -254,7 +254,7 @@ class ClusterView:
                 return Obstacle("subnet", (f"{subnet.subnet_id} has no free address",))
             if prefixes and model.placement_known:
                 if model.free_prefixes:
-                    # What an earlier event said has passed.
+                    # The subnet has blocks now, so an earlier event no longer applies.
                     return None
                 return Obstacle("prefixes", (f"{subnet.subnet_id} has no whole free /28 block",))
             if self.room_in(subnet, prefixes=False) == 0:
@@ -268,7 +268,7 @@ class ClusterView:
         return None
 
     def coming(self, name: str) -> tuple[str, ...]:
-        """Evidence that the pods placed on a node get their addresses in time; empty if none."""
+        """Evidence that the pods on a node will get their addresses soon; empty if none."""
         node = self.state.nodes_by_name.get(name)
         if node is None or node.name in self.blocked or name not in self.use:
             return ()
@@ -294,7 +294,7 @@ class ClusterView:
         return (seen,)
 
     def why_silent(self, node: Node) -> tuple[str, ...]:
-        """The evidence about a node that advertises no address."""
+        """Evidence about a node that advertises no address."""
         reason = self.reason(node)
         return (
             (
@@ -305,14 +305,14 @@ class ClusterView:
         )
 
     def reason(self, node: Node) -> str:
-        """Code of why a node advertises another number than is computed; empty if it does not."""
+        """Code of why advertised and computed addresses of a node differ; empty if they do not."""
         return difference_reason(
             node, self.row(node.instance_type), self.state, prefix_delegation=self.mode
         )
 
     @cached_property
     def silent(self) -> list[Node]:
-        """The nodes that take pods and advertise no address, though nothing turned it off."""
+        """Nodes that accept pods but advertise no address, although Windows support is not off."""
         return [
             node
             for node in self.ready
@@ -321,10 +321,10 @@ class ClusterView:
 
     def used(self, node: Node, full: str = "") -> Use:
         """
-        What runs on a node, and no less than the scheduler's word about it implies.
+        Pods and requests on a node, with at least the pods that the scheduler's message implies.
 
-        `full` names the ``addresses`` or the ``kubelet`` where the scheduler found none left: what
-        was loaded may be older than its message, or hold a part of the pods alone.
+        `full` is ``addresses`` or ``kubelet`` if the scheduler found none left: the loaded pods may
+        be older than its message, or incomplete.
         """
         use = self.use_of(node)
         least = use.with_address
@@ -344,9 +344,9 @@ class ClusterView:
         full: str = "",
     ) -> int:
         """
-        Number of pods of one kind that a node still takes. [pods].
+        More pods of one kind that fit on a node. [pods].
 
-        `addresses` and `max_pods` stand in place of what it has today; `full` as for `used`.
+        `addresses` and `max_pods` replace the present ones; `full` as for `used`.
         """
         room = self._room(node, addresses=addresses, max_pods=max_pods, full=full)
         return int(pods_in(np.array([room], np.float64), need)[0])
@@ -359,7 +359,7 @@ class ClusterView:
         max_pods: int | None = None,
         full: str = "",
     ) -> tuple[float, float, float, float]:
-        """Addresses, places for pods, CPU and memory that a node has left; infinite if not known."""
+        """Addresses, max-pods, CPU and memory left on a node; infinite if not known."""
         use = self.used(node, full)
         has = (self.address_limit(node) or 0) if addresses is None else addresses
         limit = node.pods_limit if max_pods is None else max_pods
@@ -372,14 +372,14 @@ class ClusterView:
 
     @cached_property
     def _rooms(self) -> npt.NDArray[np.float64]:
-        """What each ready node has left, a row each: pods of hundreds of kinds ask for it."""
+        """Capacity left on each ready node, one per row; cached for hundreds of pod kinds."""
         return self._rooms_of(self.ready)
 
     def _rooms_of(self, nodes: list[Node]) -> npt.NDArray[np.float64]:
         return np.array([self._room(node) for node in nodes], np.float64).reshape(-1, 4)
 
     def left_on(self, nodes: list[Node], need: PodNeed) -> Mapping[str, int]:
-        """Number of pods of one kind that each of some nodes still takes, by its name. [pods]."""
+        """More pods of one kind that fit on each of some nodes, by name. [pods]."""
         ready = nodes is self.ready
         if ready and need in self._left:
             return self._left[need]
@@ -388,23 +388,23 @@ class ClusterView:
         return self._left.setdefault(need, left) if ready else left
 
     def room_shown(self, need: PodNeed, limits: frozenset[str]) -> Mapping[str, int]:
-        """The ready nodes that take such pods, and how many, where these limits are known. [pods]."""
+        """More pods of one kind by ready node, for nodes whose limits are known. [pods]."""
         if (need, limits) not in self._shown:
             left = self.left_on(self.ready, need)
             self._shown[need, limits] = {
                 node.name: left[node.name]
                 for node in self.ready
-                # A limit that is not known is not room.
+                # An unknown limit does not prove that a node has room.
                 if left[node.name] and all(getattr(node, limit) is not None for limit in limits)
             }
         return self._shown[need, limits]
 
     def with_prefixes(self, need: PodNeed) -> tuple[int, int, list[str]]:
         """
-        Gain of prefix delegation on as many fresh nodes as there are today.
+        Gain of prefix delegation with as many new nodes as there are today.
 
-        Further pods once the nodes are replaced; those of them that today's nodes could take at
-        once, for running pods keep their slots until they end; and what keeps the gain lower than
+        More pods once the nodes are replaced; those of them that fit on today's nodes at once, as
+        running pods keep their slots until they end; and the limits that keep the gain below what
         the addresses allow. [pods]
         """
         gain = live = 0
@@ -424,29 +424,29 @@ class ClusterView:
             if whole < use.with_address + more:
                 limits.append("the subnet's free /28 blocks")
                 more = max(whole - use.with_address, 0)
-            # The slot of a pod that runs takes no prefix before the pod ends.
+            # The slot of a running pod cannot hold a prefix until the pod ends.
             open_slots = max(secondary(row.ipv4_per_interface) - use.with_address, 0)
             gain, live = gain + more, live + min(more, open_slots * ADDRESSES_PER_PREFIX)
         return gain, live, list(dict.fromkeys(limits))
 
     @cached_property
     def prefix_pool(self) -> WarmPool:
-        """The pool that would act with prefix delegation on, the other settings kept."""
+        """The effective pool after prefix delegation is turned on, with the other settings kept."""
         try:
             return pool_of_pairs({**(self.state.cni_configmap or {}), **asking(prefixes=True)})
         except CapacityError:
             return WarmPool.prefix()
 
     def pool(self, row: InstanceType) -> WarmPool | None:
-        """The pool that acts on a type; None where the ConfigMap does not tell."""
+        """The pool that applies to a type; None if the ConfigMap is not known or invalid."""
         return self.state.warm_pools[row.nitro]
 
     def max_pods_of(self, name: str) -> int:
         """
-        The kubelet's limit on a further node of a type. [pods].
+        Max-pods of a further node of a type. [pods].
 
-        What most of its Windows nodes have, else what the bootstrap arguments of its node
-        group say, else the default of the EKS AMIs.
+        The most frequent one of its Windows nodes; without nodes, the largest set by bootstrap
+        arguments or EC2NodeClasses; else the default of the EKS AMIs.
         """
         limits = Counter(
             node.pods_limit
@@ -468,12 +468,12 @@ class ClusterView:
         return max(filter(None, given), default=KUBELET_MAX_PODS)
 
     def _on_each(self, row: InstanceType, pool: WarmPool, pods: int | None) -> int:
-        """Number of pods with addresses on a further node: as many as are asked for, else full."""
+        """Pods with addresses on a further node: the requested number, or else as many as fit."""
         wanted = self.max_pods_of(row.name) if pods is None else pods
         return min(wanted, curve_of(row.ipv4_per_interface, pool).most)
 
     def _in_blocks(self, node: Node, row: InstanceType, pods: int, blocks: dict[str, int]) -> int:
-        """Number of pods that the free /28 blocks of a node's subnet serve; keeps account."""
+        """Pods that free /28 blocks of a node's subnet can serve; deducted from `blocks`."""
         home = self.subnet_of[node.name]
         subnets = [home] if home else self.own_subnets
         models = [subnet.subnet for subnet in subnets]
@@ -489,9 +489,9 @@ class ClusterView:
 
     def with_max_pods(self, need: PodNeed, *, full: str) -> tuple[int, int]:
         """
-        The max-pods that lets nodes use their addresses, and the pods that gains.
+        The max-pods that lets nodes use their addresses, and the number of pods gained.
 
-        It is never above what AWS advises for the type.
+        Never above what AWS advises for the type.
         """
         most, gain = 0, 0
         for node in self.ready:
@@ -506,7 +506,7 @@ class ClusterView:
         return most, gain
 
     def fresh(self, name: str, need: PodNeed) -> int:
-        """Number of pods of one kind on a new node of a type, beside its DaemonSets. [pods]."""
+        """Pods of one kind that fit on a new node besides its HostProcess pods. [pods]."""
         row = self.row(name)
         if row is None:
             return 0
@@ -518,7 +518,7 @@ class ClusterView:
         return int(pods_in(np.array([room], np.float64), need)[0])
 
     def _beside(self, row: InstanceType) -> tuple[int, int, int]:
-        """Pods of the host on a node of a type, and the CPU and memory of a new one; kept."""
+        """HostProcess pods on a node of a type, and CPU and memory of a new node; cached."""
         if row.name not in self._typical:
             same = [n for n in self.windows if n.instance_type == row.name]
             cpus = [n.cpu_m for n in same if n.cpu_m is not None]
@@ -532,13 +532,13 @@ class ClusterView:
 
     @cached_property
     def running_in(self) -> Counter[str | None]:
-        """Windows nodes of each node group by its name, and of none. [nodes]."""
+        """Windows nodes by name of their node group; None for nodes of no group. [nodes]."""
         groups = (group_of(node, self.state) for node in self.windows)
         return Counter(None if group is None else group.name for group in groups)
 
     @cached_property
     def advised(self) -> list[InstanceType]:
-        """The rows of the catalog that run Windows and prefixes, of the current generation."""
+        """Catalog rows of the current generation that support Windows and prefixes."""
         rows = (self.catalog[name] for name in self.catalog)
         return [
             row
@@ -548,9 +548,9 @@ class ClusterView:
 
     def larger(self, need: PodNeed) -> str:
         """
-        Name of the smallest type that runs Windows and holds a pod; empty if none does.
+        Name of the smallest type that supports Windows and fits a pod; empty if none does.
 
-        Of equals one of a family for any work comes before those with disks or accelerators.
+        Among types of equal size, general families (c, m, r) come first.
         """
         fitting = [row for row in self.advised if self.fresh(row.name, need)]
         return min(
@@ -560,16 +560,16 @@ class ClusterView:
 
     @cached_property
     def groups(self) -> list[NodeGroup]:
-        """The node groups that run Windows."""
+        """Node groups that run Windows."""
         return [g for g in self.state.node_groups or () if self.systems[g.name] == "windows"]
 
     @cached_property
     def systems(self) -> Mapping[str, str]:
-        """What each node group runs; empty where nothing tells."""
+        """Operating system of each node group; empty if not known."""
         return {group.name: self._system_of(group) for group in self.state.node_groups or ()}
 
     def _system_of(self, group: NodeGroup) -> str:
-        """What a node group runs, by its own word, else by its nodes."""
+        """Operating system of a node group, from its own fields, or else from its nodes."""
         if group.windows is not None:
             return "windows" if group.windows else "linux"
         ids = set(group.instances)
@@ -582,16 +582,16 @@ class ClusterView:
 
     @cached_property
     def classes(self) -> Mapping[str, NodeClass]:
-        """Karpenter's EC2NodeClasses by their names."""
+        """Karpenter's EC2NodeClasses by name."""
         return {node_class.name: node_class for node_class in self.state.node_classes or ()}
 
     @cached_property
     def pools(self) -> list[tuple[NodePool, NodeClass | None]]:
         """
-        Karpenter's NodePools of Windows nodes, each with its EC2NodeClass.
+        Karpenter's Windows NodePools, each with its EC2NodeClass.
 
-        A pool that names no system is one of Windows where its class is; None stands for a
-        class that is not known.
+        A pool that names no system counts as Windows if its class does; None stands for a class
+        that is not known.
         """
         pairs = [(pool, self.classes.get(pool.node_class)) for pool in self.state.node_pools or ()]
         return [
@@ -603,7 +603,7 @@ class ClusterView:
 
     @cached_property
     def claims(self) -> list[NodeClaim]:
-        """Karpenter's NodeClaims of Windows nodes that do not take pods yet."""
+        """Karpenter's NodeClaims of Windows nodes that do not accept pods yet."""
         pools = {pool.name for pool, _ in self.pools}
         return [
             claim
@@ -614,7 +614,7 @@ class ClusterView:
 
     @cached_property
     def types(self) -> list[str]:
-        """The types of Windows nodes and node groups that the catalog has."""
+        """Types of the Windows nodes, node groups and NodePools that the catalog has."""
         names = [node.instance_type for node in self.windows]
         names += [name for group in self.groups for name in group.instance_types]
         names += [name for pool, _ in self.pools for name in pool.instance_types]
@@ -622,7 +622,7 @@ class ClusterView:
 
     @cached_property
     def own_subnets(self) -> list[SubnetState]:
-        """The subnets that Windows nodes start in, else the cluster's, else all."""
+        """Subnets that Windows nodes start in, else the cluster's, else all known."""
         wanted = {subnet_id for group in self.groups for subnet_id in group.subnet_ids}
         wanted |= {subnet.subnet_id for subnet in self.subnet_of.values() if subnet}
         wanted = wanted or set(self.state.subnet_ids or ())
@@ -630,7 +630,7 @@ class ClusterView:
         return [subnet for subnet in known if subnet.subnet_id in wanted] or known
 
     def unseen(self, subnet: SubnetState) -> int:
-        """Addresses that EC2 counts in use and no interface shows: something holds them."""
+        """Addresses that EC2 counts as used although no interface shows them."""
         model = subnet.subnet
         if model is None or subnet.available is None or not model.placement_known:
             return 0
@@ -640,12 +640,12 @@ class ClusterView:
         self, subnet: SubnetState, name: str, *, pods: int | None = None, keep_free: int = 0
     ) -> NodesThatFit | str:
         """
-        How many further nodes of a type a subnet takes, or why that is not known.
+        Further nodes of a type that fit in a subnet, or why the number is not known.
 
-        Without `pods` each runs as many as its addresses and max-pods allow, which is what every
-        command assumes and prints; `keep_free` addresses stay free.
+        Without `pods`, each node runs as many as its addresses and max-pods allow: every command
+        assumes and prints this. `keep_free` addresses stay free.
         """
-        # An instance that a warm pool will keep ready holds its own address, and no pod's.
+        # An instance that a warm pool will start takes its primary address, but no pod addresses.
         warm = sum(g.warm_pool for g in self.groups if subnet.subnet_id in g.subnet_ids)
         row, model = self.catalog[name], subnet.subnet
         pool = self.pool(row)
@@ -665,7 +665,7 @@ class ClusterView:
         return fit_of(model, need, keep_free + warm + self.unseen(subnet))
 
     def nodes_in(self, subnet: SubnetState, name: str) -> int | str:
-        """Further full nodes of a type that are guaranteed to fit a subnet, or why that is not known."""
+        """Further full nodes of a type guaranteed to fit in a subnet, or why this is not known."""
         fit = self.further_nodes(subnet, name)
         if isinstance(fit, str):
             return fit
@@ -677,7 +677,7 @@ class ClusterView:
         return fit.nodes
 
     def assumption(self, name: str, pods: int | None = None) -> str:
-        """What every count of further nodes of a type rests on, in words; empty if not known."""
+        """Assumption behind each count of further nodes of a type; empty if not known."""
         row = self.catalog[name]
         pool = self.pool(row)
         if pool is None:
@@ -688,7 +688,7 @@ class ClusterView:
         return f"each further {name} counted full: {each} with addresses"
 
     def starved(self, node: Node) -> int | None:
-        """Pods that a node's pool makes addresses for, if there are more; else None."""
+        """Pods that a node's pool creates addresses for, if more are running; else None."""
         row = self.row(node.instance_type)
         pool = None if row is None else self.pool(row)
         if row is None or pool is None:
@@ -699,6 +699,6 @@ class ClusterView:
 
 
 def starting_subnets(state: ClusterState, catalog: Catalog) -> list[SubnetState] | None:
-    """The subnets that Windows nodes start in, where what they hold is known; None for none."""
+    """Subnets that Windows nodes start in and whose use is known; None if there are none."""
     view = ClusterView(state, catalog, None)
     return [one for one in view.own_subnets if one.subnet is not None] or None

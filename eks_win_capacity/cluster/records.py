@@ -19,7 +19,7 @@ Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Node(Shown):
     """
-    A node as kubectl shows it.
+    A node as shown by kubectl.
 
     Attributes
     ----------
@@ -27,20 +27,20 @@ class Node(Shown):
     os, arch : str
         ``windows`` or ``linux``; ``amd64`` or ``arm64``.
     compute : {"ec2", "fargate", "auto", "hybrid"}
-        What runs it.
+        The compute service that runs it.
     instance_type, zone, node_group, ami : str
-        From its labels; empty where they do not say.
+        From its labels; empty if a label is missing.
     build : str
         The kernel version, on Windows such as ``10.0.17763.2746``.
     os_image, kubelet_version : str
         From its status.
     address : str
-        Its internal address, which tells its subnet.
+        Its internal address, which identifies its subnet.
     ready : bool or None
-        Its condition Ready; None where the node has no such condition, as kubectl shows
+        Its condition Ready; None if the node has no such condition, which kubectl shows as
         ``Unknown``.
     schedulable : bool
-        Whether it takes new pods.
+        Whether it accepts new pods.
     pods_limit : int or None
         Allocatable ``pods``: the kubelet's max-pods. [pods]
     advertised_addresses : int or None
@@ -52,14 +52,14 @@ class Node(Shown):
         As ``key=value:effect``.
     events : tuple of str
         Warnings about it, as ``Reason: message``, without account ids.
-    instance_id : str
+    EC2's id of the instance, from ``spec.providerID``; empty if that is missing.
         EC2's id of the instance, from ``spec.providerID``; empty where it does not say.
-    node_pool : str
+    The Karpenter NodePool that started it; empty for other nodes.
         Karpenter's NodePool that started it; empty for other nodes.
     build_label : str
         Its label ``node.kubernetes.io/windows-build``, by which pods choose a release.
     barred : str
-        Why it takes no new pods though nobody cordoned it: that it is being deleted, or a taint
+        Why it accepts no new pods although it is not cordoned: it is being deleted, or has a taint
         that no workload tolerates, such as ``node.kubernetes.io/disk-pressure``; else empty.
     """
 
@@ -97,49 +97,49 @@ class Node(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Pod(Shown):
     """
-    A pod, kept small: a cluster may have 100,000.
+    A pod, with few fields: a cluster may have 100,000.
 
     Attributes
     ----------
     namespace, name : str
     node : str
-        Where it was placed; empty while it was not.
+        The node that it is assigned to; empty if not scheduled yet.
     phase : str
         ``Pending``, ``Running``, ``Succeeded``, ``Failed`` or ``Unknown``.
     owner : str
-        What made it, such as ``Deployment/web``.
+        The object that created it, such as ``Deployment/web``.
     selects_os, selects_arch, selects_compute : str
-        What its node selector or required node affinity demands; the last is
+        What its node selector or required node affinity requires; the last is
         the label ``eks.amazonaws.com/compute-type``.
     declares_os : str
         ``spec.os.name``, or ``windows`` where Windows options are set.
     host_process, host_network : bool
-        Either one takes no pod address.
+        Whether it is a HostProcess pod, or uses the host's network; neither needs a pod address.
     cpu_m, memory_bytes : int
-        What it requests. [millicores], [bytes]
+        Its requests. [millicores], [bytes]
     message : str
-        Why the scheduler or the kubelet has it wait.
+        Why it is waiting, from the scheduler or the kubelet.
     labels : tuple of (str, str)
         Sorted; services select by them.
     requests_address : bool or None
         Whether its spec requests ``vpc.amazonaws.com/PrivateIPv4Address``, which the
-        webhook of the VPC resource controller adds; None where that is not known.
+        webhook of the VPC resource controller adds; None if not known.
     selector_os : str
-        The system that ``spec.nodeSelector`` itself names: the webhook looks at nothing else.
+        The system in ``spec.nodeSelector``, the only field that the webhook reads.
     address : str
-        The address that the controller or the kubelet wrote down for it; empty without one.
+        The address recorded by the controller or the kubelet; empty if none.
     events : tuple of str
-        Warnings about it while it waits, and what autoscalers say of it.
+        Warnings while it is waiting, and messages of autoscalers about it.
     selects_build : str
-        The Windows build that its node must have, by selector, affinity or RuntimeClass.
+        The Windows build that its node must have, from selector, affinity or RuntimeClass.
     autoscaler : bool
         Whether a container's image or arguments are those of the cluster autoscaler.
     csi_drivers : tuple of str
-        CSI drivers of its volumes; an empty one where a volume's is not known.
+        CSI drivers of its volumes; an empty string for a volume whose driver is not known.
     gmsa_unfilled : str
-        The credential spec of a gMSA that it names and whose contents it lacks.
+        The gMSA credential spec that it names without including its contents.
     other_requests : tuple of str
-        What it requests beside CPU, memory and an address, such as ``ephemeral-storage``.
+        Its requests besides CPU, memory and an address, such as ``ephemeral-storage``.
     """
 
     _LISTED = ("namespace", "name", "phase", "node", "owner", "selects_os", "cpu_m", "memory_bytes")
@@ -171,12 +171,12 @@ class Pod(Shown):
 
     @property
     def full_name(self) -> str:
-        """Namespace and name as kubectl does."""
+        """Namespace and name, as in kubectl."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def takes_address(self) -> bool:
-        """Whether it needs a pod address once it runs on Windows."""
+        """Whether it needs a pod address when it runs on Windows."""
         return not (self.host_process or self.host_network)
 
     @property
@@ -184,8 +184,8 @@ class Pod(Shown):
         """
         Whether it needs a pod address but did not request one, so it never gets one.
 
-        A pod that runs, or that has an address, proves the contrary, as does a scheduler
-        that misses the resource for it.
+        False if the pod runs or has an address, or if the scheduler reports that the resource is
+        insufficient for it.
         """
         return (
             self.requests_address is False
@@ -197,14 +197,14 @@ class Pod(Shown):
 
     @property
     def active(self) -> bool:
-        """Whether it holds, or will hold, a place: finished pods hold none."""
+        """Whether it uses, or will use, capacity of a node; finished pods do not."""
         return self.phase not in {"Succeeded", "Failed"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkloadManifest(Shown):
     """
-    A manifest that makes pods.
+    A manifest that creates pods.
 
     Attributes
     ----------
@@ -215,19 +215,19 @@ class WorkloadManifest(Shown):
     host_process : bool
         Whether its pods use the host's network.
     labels : tuple of (str, str)
-        Of its pods.
+        Labels of its pods.
     replicas : int or None
-        How many it asks for; None where the kind does not say.
+        The number of pods that it requests; None for kinds without one.
     selects_build : str
         As for a pod.
     autoscaler : bool
         As for a pod.
     csi_drivers : tuple of str
-        As of a `Pod`.
+        As for a `Pod`.
     gmsa_unfilled : str
-        As of a `Pod`; the webhook fills in those of the pods that it makes.
+        As for a `Pod`; the webhook adds the contents to the pods that the manifest creates.
     refused : str
-        What was said when its pods could not be created; empty where nothing was.
+        The error message if its pods could not be created; else empty.
     """
 
     kind: str
@@ -253,7 +253,7 @@ class WorkloadManifest(Shown):
 
 
 Workload = WorkloadManifest
-"""The older name of `WorkloadManifest`: a workload that is planned for is another thing."""
+"""Older name of `WorkloadManifest`; now `Workload` means a workload to plan for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,9 +266,9 @@ class Service(Shown):
     namespace, name, kind : str
         Such as ``default``, ``web``, ``LoadBalancer``.
     selector : tuple of (str, str)
-        Which pods it serves; empty for a service without a selector.
+        Labels of the pods that it serves; empty for a service without a selector.
     backends : int or None
-        Addresses its endpoints list; None where no endpoints were given.
+        Number of addresses in its endpoints; None if no endpoints were given.
     """
 
     namespace: str
@@ -281,17 +281,17 @@ class Service(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DisruptionBudget(Shown):
     """
-    A PodDisruptionBudget: how many of its pods may be evicted now.
+    A PodDisruptionBudget: the number of its pods that may be evicted now.
 
     Attributes
     ----------
     namespace, name : str
     selector : tuple of (str, str)
-        Labels that its pods have; of all pods of the namespace where empty.
+        Labels of its pods; if empty, all pods of the namespace.
     allowed : int or None
-        Evictions allowed now, by its status; None where that does not say. [pods]
+        Evictions allowed now, from its status; None if the status lacks it. [pods]
     readable : bool
-        Whether it selects by labels alone.
+        Whether it selects pods by labels only.
     """
 
     namespace: str
@@ -304,15 +304,15 @@ class DisruptionBudget(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecurityGroupPolicy(Shown):
     """
-    Which pods ask for their own security groups.
+    Selects the pods that request their own security groups.
 
     Attributes
     ----------
     namespace, name : str
     selector : tuple of (str, str)
-        Labels of the pods; empty for a selector that takes every pod.
+        Labels of the pods; empty for a selector that matches every pod.
     readable : bool
-        Whether the selector has labels alone, so that it could be followed.
+        Whether the selector has labels only, so that it could be evaluated.
     """
 
     namespace: str
@@ -333,7 +333,7 @@ class RoleMapping(Shown):
     groups : tuple of str
     username : str
     has_path : bool
-        Whether the mapped ARN carries a path, which the cluster does not match.
+        Whether the mapped ARN has a path, which makes the cluster ignore the mapping.
     """
 
     role: str
@@ -370,7 +370,7 @@ class FargateProfile(Shown):
     ----------
     name : str
     selectors : tuple of (str, tuple of (str, str))
-        Namespace and labels of the pods it takes.
+        Namespace and labels of the pods that it runs.
     """
 
     name: str
@@ -389,46 +389,46 @@ class NodeGroup(Shown):
     version, release_version : str
         Kubernetes version and AMI release of its nodes.
     instance_types : tuple of str
-        From the group, else from its launch template.
+        From the group, or else from its launch template.
     min_size, desired_size, max_size : int or None
     role : str
         Name of the node role.
     subnet_ids : tuple of str
     launch_template : str
-        Such as ``lt-0abc version 3``; empty where there is none of the user's.
+        Such as ``lt-0abc version 3``; empty if the user gave none.
     custom_ami : bool or None
-        Whether its launch template names an image; None if that is unknown.
+        Whether its launch template specifies an image; None if not known.
     kubelet_max_pods : int or None
         From ``--max-pods`` in the bootstrap arguments; None if not given there.
     user_data_known : bool
-        Whether the bootstrap arguments could be looked at.
+        Whether the bootstrap arguments could be read.
     labels : tuple of (str, str)
     taints : tuple of str
     autoscaling_tags : tuple of (str, str) or None
-        Tags of its Auto Scaling group; None if they were not looked at.
+        Tags of its Auto Scaling group; None if not read.
     autoscaling_groups : tuple of str
-        Names of its Auto Scaling groups, as far as EKS told them.
+        Names of its Auto Scaling groups, as far as EKS reports them.
     managed : bool
         Whether EKS manages it.
     system : str
-        ``windows`` or ``linux`` where something else than the AMI type says so.
+        ``windows`` or ``linux`` if known from a source other than the AMI type.
     instances : tuple of str
-        Ids of its EC2 instances, as far as its Auto Scaling group told them.
+        Ids of its EC2 instances, as far as its Auto Scaling group reports them.
     reserved_memory_mib : int or None
-        Memory that the bootstrap arguments keep from pods; None if not given there. [MiB]
+        Memory that the bootstrap arguments reserve; None if not given there. [MiB]
     bootstraps : bool or None
-        Whether its user data runs the bootstrap script; None if it was not looked at.
+        Whether its user data runs the bootstrap script; None if not read.
     service_cidr : str
         ``-ServiceCIDR`` of the bootstrap arguments; empty without one.
     dsr : bool
-        Whether the bootstrap arguments turn direct server return on for kube-proxy.
+        Whether the bootstrap arguments enable direct server return for kube-proxy.
     warm_pool : int
-        Instances that its warm pool has yet to start. [nodes]
+        Instances of its warm pool that are not started yet. [nodes]
     prefixes : int or None
-        /28 prefixes that its launch template gives the first interface; None if that is not
-        known. [prefixes]
+        /28 prefixes that its launch template assigns to the first interface; None if not known.
+        [prefixes]
     issues : tuple of str
-        What EKS finds wrong with it, as ``code: message``, without account ids.
+        Problems that EKS reports about it, as ``code: message``, without account ids.
     """
 
     name: str
@@ -464,7 +464,7 @@ class NodeGroup(Shown):
 
     @property
     def windows(self) -> bool | None:
-        """Whether its nodes run Windows; None where a custom AMI hides it."""
+        """Whether its nodes run Windows; None if not known, as with a custom AMI."""
         if self.system:
             return self.system == "windows"
         if self.ami_type.startswith("WINDOWS"):
@@ -475,14 +475,14 @@ class NodeGroup(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance(Shown):
     """
-    An EC2 instance, for the IAM role of the node on it.
+    An EC2 instance and the IAM role of its node.
 
     Attributes
     ----------
     instance_id, profile : str
-        Id, and name of its instance profile; empty without one.
+        Id, and name of its instance profile; empty if it has none.
     role : str
-        Name of the profile's role; empty where no answer of GetInstanceProfile told it.
+        Name of the profile's role; empty without an answer of GetInstanceProfile.
     """
 
     instance_id: str
@@ -493,20 +493,20 @@ class Instance(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodePool(Shown):
     """
-    A NodePool of Karpenter.
+    A Karpenter NodePool.
 
     Attributes
     ----------
     name, node_class : str
-        Its own name, and that of the EC2NodeClass its nodes are made of.
+        Its name, and that of the EC2NodeClass of its nodes.
     systems : tuple of str
-        The values that its requirements or labels allow for ``kubernetes.io/os``; empty
-        where they do not name it.
+        The values that its requirements or labels allow for ``kubernetes.io/os``; empty if they
+        do not mention it.
     instance_types : tuple of str
-        The types that its requirements name; empty where they name none.
+        The types that its requirements list; empty if they list none.
     architectures : tuple of str
-        The values that its requirements allow for ``kubernetes.io/arch``; empty where they do
-        not name it.
+        The values that its requirements allow for ``kubernetes.io/arch``; empty if they do not
+        mention it.
     limits, used : tuple of (str, str)
         ``spec.limits`` and ``status.resources``, as Kubernetes quantities.
     taints : tuple of str
@@ -526,7 +526,7 @@ class NodePool(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeClass(Shown):
     """
-    An EC2NodeClass of Karpenter.
+    A Karpenter EC2NodeClass.
 
     Attributes
     ----------
@@ -534,11 +534,11 @@ class NodeClass(Shown):
         ``ami_family`` from ``spec.amiFamily``, else from the alias of its AMIs, such as
         ``Windows2022``; role or instance profile of its nodes.
     max_pods : int or None
-        ``spec.kubelet.maxPods``; None where it is not set. [pods]
+        ``spec.kubelet.maxPods``; None if not set. [pods]
     reserved_memory_mib : int or None
-        Memory that ``spec.kubelet`` keeps from pods; None where it says nothing. [MiB]
+        Memory that ``spec.kubelet`` reserves; None if not set. [MiB]
     prefixes : int or None
-        ``spec.ipPrefixCount``; None where it is not set.
+        ``spec.ipPrefixCount``; None if not set.
     """
 
     name: str
@@ -551,7 +551,7 @@ class NodeClass(Shown):
 
     @property
     def windows(self) -> bool | None:
-        """Whether its nodes run Windows; None for custom AMIs, which do not say."""
+        """Whether its nodes run Windows; None for custom AMIs, whose system is not known."""
         family = self.ami_family.lower()
         return None if family in {"", "custom"} else family.startswith("windows")
 
@@ -559,18 +559,18 @@ class NodeClass(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeClaim(Shown):
     """
-    A NodeClaim of Karpenter: a node that it starts, or has started.
+    A Karpenter NodeClaim: a node that is starting or has started.
 
     Attributes
     ----------
     name, node_pool, instance_type, node : str
-        Its own name, that of its NodePool, and type and name of the node, which are empty
-        until they are known.
+        Its name, its NodePool, and the type and name of the node, which are empty until they
+        are known.
     systems : tuple of str
-        As of a NodePool.
+        As for a NodePool.
     open : tuple of (str, str, str)
-        ``Launched``, ``Registered`` and ``Initialized`` as far as they are not true yet, each
-        with its reason and message.
+        Those of ``Launched``, ``Registered`` and ``Initialized`` that are not true yet, each with
+        its reason and message.
     """
 
     name: str
@@ -590,7 +590,7 @@ class Addon(Shown):
     ----------
     name, version, status : str
     configuration : Mapping
-        Its configuration values, as the user gave them.
+        Its configuration values, as given by the user.
     """
 
     name: str
@@ -602,16 +602,16 @@ class Addon(Shown):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InterfaceState(Shown):
     """
-    The network interface of an instance, as EC2 shows it.
+    The network interface of an instance, as reported by EC2.
 
     Attributes
     ----------
     address : str
-        Its primary address, by which the node is known.
+        Its primary address, which identifies the node.
     secondary : tuple of str
-        Its other addresses, one a slot.
+        Its secondary addresses, one per slot.
     prefixes : tuple of str
-        Its /28 prefixes, one a slot.
+        Its /28 prefixes, one per slot.
     """
 
     address: str
@@ -619,11 +619,11 @@ class InterfaceState(Shown):
     prefixes: tuple[str, ...] = ()
 
 
-# Without slots, so that the model of its addresses stays with it: all questions ask for that.
+# No __slots__, so that the subnet model is cached with it: every question needs the model.
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SubnetState(Shown):
     """
-    A subnet as EC2 shows it: what is taken, and by whom.
+    A subnet as reported by EC2: which addresses are used, and by whom.
 
     Attributes
     ----------
@@ -631,12 +631,12 @@ class SubnetState(Shown):
     available : int or None
         EC2's AvailableIpAddressCount. [addresses]
     used : tuple of str or None
-        Addresses and prefixes that interfaces hold; None if unknown.
+        Addresses and prefixes of its interfaces; None if unknown.
     reservations : tuple of (str, str) or None
         CIDR and kind (``prefix`` or ``explicit``) of each CIDR reservation; None if unknown.
     users : Mapping of str to int, or None
-        Addresses held by ``windows nodes``, ``linux nodes``, ``load balancers``,
-        ``endpoints``, ``control plane`` and ``other``; those in prefixes count.
+        Addresses used by ``windows nodes``, ``linux nodes``, ``load balancers``, ``endpoints``,
+        ``control plane`` and ``other``, those in prefixes included.
         [addresses]
     interfaces : tuple of InterfaceState or None
         The interfaces of instances in it; None if unknown.
@@ -662,10 +662,10 @@ class SubnetState(Shown):
     @cached_property
     def subnet(self) -> Subnet | None:
         """
-        The subnet as a model, made once; None if nothing tells what is in use.
+        The subnet as a model, cached; None if its use is not known.
 
-        Without the interfaces only a count is known, and only where no
-        reservation hides how much of itself is used.
+        Without the interfaces only the count of used addresses is known, and only if no reservation
+        hides its own use.
         """
         from eks_win_capacity.addresses.subnet import Subnet
 

@@ -1,4 +1,4 @@
-"""Capacity, use and head-room by node, subnet and zone."""
+"""Capacity, use and headroom by node, subnet and zone."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ if TYPE_CHECKING:
 
 
 _LESSER: Final = ("usable", "available", "free_prefixes_best", "free_prefixes_worst")
-"""Columns of a subnet that a notebook has no room for."""
+"""Columns of subnets that a notebook leaves out."""
 
 _SHOWN: Final = (
     "node", "instance_type", "zone", "ready", "binding", "capacity", "pods", "headroom", "reason",
     "blocked",
 )  # fmt: skip
-"""Columns of the nodes that a notebook has room for."""
+"""Columns of nodes that a notebook shows."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ClusterReport:
     """
-    What the Windows nodes of a cluster hold.
+    Capacity, use and headroom of the Windows nodes of a cluster.
 
     Attributes
     ----------
     subnets, zones : DataFrame
-        Addresses and /28 blocks that are free, and for each type in ``more_<type>`` how
-        many more nodes fit if primary addresses go into broken blocks first. Missing
-        values are unknown; a sum with one is unknown as well.
+        Free addresses and /28 blocks, and for each type in ``more_<type>`` how many more nodes
+        fit if primary addresses go into broken blocks first. Missing values are unknown; a sum
+        that includes one is unknown too.
     more_nodes : DataFrame
-        The same in one row for each subnet and type: mode, pods of each node, what one
-        takes, the most nodes and those that fit in any case, and what stops the next.
+        The same, one row per subnet and type: mode, pods per node, addresses per node, the most
+        nodes, those guaranteed to fit, and the limit that binds.
     typical_pod : tuple of (int, int), or None
         Mean request of the Windows pods: CPU [millicores] and memory [bytes].
     prefix_delegation : bool or None
         The mode of the cluster.
     mode_source : {"configmap", "nodes", ""}
-        Where the mode is from: asked for in the ConfigMap, else what all nodes that are
-        ready advertise; empty where neither tells.
+        The source of the mode: the ConfigMap, or else what all ready nodes advertise; empty if
+        neither is known.
     unknown : tuple of str
         What could not be reported, and why.
     assumptions : tuple of str
-        What the counts of further nodes rest on, the same as in `explain_pending`.
+        Assumptions of the counts of further nodes, as in `explain_pending`.
     """
 
     subnets: pd.DataFrame
@@ -83,17 +83,16 @@ class ClusterReport:
     @property
     def nodes(self) -> pd.DataFrame:
         """
-        One row for each Windows node.
+        One row per Windows node.
 
-        Pods allowed by addresses, kubelet, CPU and memory (``address_pods``,
-        ``kubelet_pods``, ``cpu_pods``, ``memory_pods``), the least of them (``capacity``)
-        and which one that is (``binding``); the pods that run, of them with an address or
-        HostProcess; ``headroom`` for further pods of the typical kind, 0 on a node that
-        takes none; and the number advertised against the one computed, with the reason
-        where they differ. ``no_address_pods`` need an address and asked for none.
-        ``attachable`` pods can still get an address by what the interface holds, each node
-        for itself; ``blocked`` names why a pod that was placed gets none, with the
-        ``evidence``. Missing values are unknown.
+        Pods allowed by addresses, kubelet, CPU and memory (``address_pods``, ``kubelet_pods``,
+        ``cpu_pods``, ``memory_pods``), the smallest of them (``capacity``) and its name
+        (``binding``); running pods, and those of them with an address or HostProcess; ``headroom``
+        for more typical pods, 0 on a node that accepts none; advertised and computed addresses, and
+        the reason if they differ. ``no_address_pods`` need an address but did not request one.
+        ``attachable`` pods can still get an address, given the slots of the interface, each node
+        for itself; ``blocked`` is the code of why scheduled pods get none, with the ``evidence``.
+        Missing values are unknown.
 
         Raises
         ------
@@ -107,10 +106,10 @@ class ClusterReport:
     @property
     def total(self) -> pd.Series:
         """
-        Sums over the nodes; where a node's value is unknown, so is the sum.
+        Sums over the nodes; unknown if the value of any node is unknown.
 
-        What several nodes could attach from the same free addresses or blocks of a subnet
-        is counted once in ``headroom`` and ``attachable``.
+        Free addresses or blocks of a subnet that several nodes could attach are counted once in
+        ``headroom`` and ``attachable``.
 
         Raises
         ------
@@ -137,7 +136,7 @@ class ClusterReport:
     @property
     def differences(self) -> pd.DataFrame:
         """
-        The nodes that advertise another number than is computed, and why in words.
+        Nodes whose advertised addresses differ from the computed ones, and why.
 
         Raises
         ------
@@ -149,7 +148,7 @@ class ClusterReport:
         return rows[columns].assign(why=rows["reason"].map(REASONS))
 
     def __repr__(self) -> str:
-        """What was reported, without the tables."""
+        """A summary without the tables."""
         nodes = (
             "unknown nodes"
             if self._nodes is None
@@ -169,7 +168,7 @@ class ClusterReport:
 
     def to_pandas(self) -> pd.DataFrame:
         """
-        `nodes`: one row for each Windows node.
+        `nodes`: one row per Windows node.
 
         Raises
         ------
@@ -179,7 +178,7 @@ class ClusterReport:
         return self.nodes
 
     def to_dict(self) -> dict[str, Any]:
-        """The tables as plain lists of rows, with None for what is not known."""
+        """The tables as lists of rows, with None for unknown values."""
         tables = {
             "nodes": self._nodes,
             "subnets": self.subnets,
@@ -295,7 +294,7 @@ def cluster_report(
 def _assumed(
     view: ClusterView, types: list[str], pods_per_node: int | Mapping[str, int] | None
 ) -> tuple[str, ...]:
-    """What the counts of further nodes of each type rest on; nothing where none are counted."""
+    """Assumptions of the counts of further nodes of each type; empty if none are counted."""
     if not view.state.subnets:
         return ()
     given = (
@@ -318,7 +317,7 @@ def _hidden(view: ClusterView, missing: list[str]) -> tuple[str, ...]:
 def _check_request(
     pods_per_node: Any, pod_cpu_m: object, pod_memory_bytes: object, keep_free: object
 ) -> None:
-    """Refuse counts that are not whole numbers, by the names that the caller gave them."""
+    """Raise InvalidCountError for counts that are not whole numbers, named as the caller did."""
     if isinstance(pods_per_node, Mapping):
         for name, pods in pods_per_node.items():
             count(pods, name=f"pods_per_node[{name!r}]", low=1)
@@ -331,7 +330,7 @@ def _check_request(
 
 
 def _unseen_slots(view: ClusterView) -> list[str]:
-    """What is not known where the interfaces of nodes that serve prefixes were not loaded."""
+    """What is unknown without the interfaces of nodes in prefix mode."""
     if view.state.pods is None:
         return []
     unseen = [
@@ -351,7 +350,7 @@ def _unseen_slots(view: ClusterView) -> list[str]:
 
 
 def _unseen_pods(view: ClusterView) -> list[str]:
-    """What is not known where pods of one namespace alone were saved, or pods whose nodes were not."""
+    """What is unknown if the saved pods are of one namespace, or their nodes are missing."""
     pods, nodes = view.state.pods or (), view.state.nodes or ()
     unseen: list[str] = []
     if nodes and pods and (space := view.state.only_namespace):
@@ -383,7 +382,7 @@ def _node_table(view: ClusterView, pod: tuple[int, int]) -> pd.DataFrame | None:
 
 
 def _typical(state: ClusterState) -> tuple[int, int]:
-    """The mean request of the Windows pods that take an address, rounded up."""
+    """Mean request of the Windows pods that take an address, rounded up."""
     pods = [
         pod for pod in state.windows_pods or () if pod.takes_address and not pod.without_request
     ]
@@ -411,14 +410,14 @@ _COUNTS: Final = tuple(name for name in _COLUMNS if name not in _WORDS)
 
 
 def _node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, Any]:
-    """Row of one node, with a typical pod's CPU [millicores] and memory [bytes]."""
+    """Row of one node, for a typical pod of given CPU [millicores] and memory [bytes]."""
     use, computed = view.use_of(node), view.expected(node.instance_type, prefixes=view.mode)
     advertised, slots = advertised_by(node), view.slots(node)
     obstacle = view.blocked.get(node.name)
     counted = view.state.pods is not None
     limits = _limits(node, pod, use, view)
     known = {name: limit for name, limit in limits.items() if limit is not None}
-    # Without the pods nothing tells how many HostProcess pods the kubelet counts as well.
+    # Without the pods, the number of HostProcess pods, which also count to max-pods, is unknown.
     complete = counted and {"addresses", "kubelet"} <= known.keys()
     binding = min(known, key=lambda name: known[name]) if complete else None
     lowest = known[binding] if binding else None
@@ -453,7 +452,7 @@ def _node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, 
 
 
 def _limits(node: Node, pod: tuple[int, int], use: Use, view: ClusterView) -> dict[str, int | None]:
-    """How many pods with addresses each constraint lets a node take in all; None if unknown."""
+    """Total pods with addresses that each constraint allows on a node; None if unknown."""
     kubelet = node.pods_limit
     return {
         "addresses": view.address_limit(node),
@@ -465,9 +464,9 @@ def _limits(node: Node, pod: tuple[int, int], use: Use, view: ClusterView) -> di
 
 def _shared_growth(rows: pd.DataFrame, view: ClusterView) -> dict[str, int]:
     """
-    What sums over the rows of nodes hold too much. [pods].
+    Excess of the column sums over what the subnets can really give. [pods].
 
-    The nodes of a subnet count its room more than once, each for itself.
+    Each node's row counts all of the subnet's free slots, so a sum counts them repeatedly.
     """
     excess = dict.fromkeys(("headroom", "attachable"), 0)
     for column in excess:
@@ -484,7 +483,7 @@ def _shared_growth(rows: pd.DataFrame, view: ClusterView) -> dict[str, int]:
 
 
 def _by_request(room: int | None, used: int, pods: int, request: int) -> int | None:
-    """Number of pods that fit: those that run, and typical ones in what is left."""
+    """Pods that fit: those running, and typical ones in the remaining capacity."""
     if room is None or not request:
         return None
     return pods + max(room - used, 0) // request
@@ -505,7 +504,7 @@ _MORE_COUNTS: Final = (
 
 
 def _gap(subnet: SubnetState, unseen: int) -> list[str]:
-    """What may hold the addresses that EC2 counts in use and no interface shows."""
+    """Likely users of the addresses that EC2 counts as used and no interface shows."""
     if not unseen:
         return []
     owner = "another account that shares the subnet"
@@ -525,7 +524,7 @@ def _gap(subnet: SubnetState, unseen: int) -> list[str]:
 def _subnet_tables(
     view: ClusterView, types: Sequence[str], pods: int | Mapping[str, int] | None, keep_free: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
-    """The tables of subnets, of zones and of further nodes, and what is not known."""
+    """Tables of subnets, of zones and of further nodes, and what is unknown."""
     import pandas as pd
 
     rows, more, unknown = [], [], []
@@ -536,7 +535,7 @@ def _subnet_tables(
         for name in types:
             wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
             fit = view.further_nodes(subnet, name, pods=wanted, keep_free=keep_free)
-            # A reason stands in the place of counts where they are not known.
+            # If the counts are not known, a reason takes their place.
             counts = (
                 {"why": fit}
                 if isinstance(fit, str)
@@ -575,5 +574,5 @@ def _subnet_row(subnet: SubnetState, model: Subnet | None) -> dict[str, Any]:
 
 
 def _whole_sum(column: pd.Series) -> Any:
-    """Sum a column; one unknown value makes the sum unknown."""
+    """Sum of a column; unknown if any value is."""
     return column.sum(skipna=False)

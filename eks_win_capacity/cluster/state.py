@@ -1,4 +1,4 @@
-"""What is known of one EKS cluster, and what is not; saved as JSON and back without loss."""
+"""The known state of one EKS cluster, and its lossless form in JSON."""
 
 from __future__ import annotations
 
@@ -96,25 +96,25 @@ PARTS = read_only(
         "node_claims": "kubectl get nodeclaims -o json",
     }
 )
-"""Every part of a cluster's state, and the command that tells it."""
+"""Every part of a cluster's state, and the command that outputs it."""
 
 
 _UNTOLD = "no source told"
-"""Why a part is not known that nobody was asked for."""
+"""Reason for a part that no source was asked for."""
 
 _REFUSED = re.compile(rf"; {allowing('([^ ]+)')}$")
 
 
 class Unknown(str):
     """
-    Why a part is not known, in words.
+    Why a part is not known, as a string.
 
     Attributes
     ----------
     action : str
-        The IAM action that AWS refused to who asked; empty where it refused none.
+        The IAM action that AWS denied; empty if none.
     asked : bool
-        Whether anybody was asked.
+        Whether any source was asked.
 
     Examples
     --------
@@ -127,14 +127,14 @@ class Unknown(str):
     asked: bool
 
     def __new__(cls, words: str, *, action: str = "", asked: bool = True) -> Self:
-        """Words with what they mean."""
+        """The string with its attributes."""
         unknown = super().__new__(cls, words)
         unknown.action, unknown.asked = action, asked
         return unknown
 
     @classmethod
     def of(cls, words: str) -> Unknown:
-        """The reason that a saved state gives: it keeps the words alone, as this library wrote them."""
+        """The reason in a saved state, its attributes parsed from the string."""
         if isinstance(words, Unknown):
             return words
         refused = _REFUSED.search(words)
@@ -143,7 +143,7 @@ class Unknown(str):
 
 
 _KNOWN_ELSEWHERE = frozenset({"node_claims", "support_ends"})
-"""Parts that need no answer: nodes and pods, or a bundled table of a certain day, tell as well."""
+"""Parts that are also known from elsewhere: nodes and pods, or a bundled dated table."""
 
 
 @checked_call
@@ -155,7 +155,7 @@ class ClusterState(Shown):
     Attributes
     ----------
     support_ends : str or None
-        Last day of extended support of the version, as EKS tells it.
+        Last day of extended support of the version, as reported by EKS.
     name, region, version, platform_version, ip_family : str or None
         As DescribeCluster gives them, such as ``1.30``, ``eks.5``, ``ipv4``.
     authentication_mode : str or None
@@ -169,7 +169,7 @@ class ClusterState(Shown):
     vpc_id, subnet_ids
         Where the cluster runs.
     service_cidr : str or None
-        The addresses of its services.
+        The CIDR of its services.
     local_cluster : bool or None
         Whether its control plane runs on an Outpost.
     node_groups, fargate_profiles, access_entries, addons
@@ -244,7 +244,7 @@ class ClusterState(Shown):
         object.__setattr__(self, "unknown", read_only(why))
 
     def __repr__(self) -> str:
-        """Name, and how many of each part are known."""
+        """Name, and the number of known records of each part."""
         sizes = [
             f"{part.replace('_', ' ')}: {len(value):,}"
             for part in PARTS
@@ -261,15 +261,15 @@ class ClusterState(Shown):
 
     @cached_property
     def windows_nodes(self) -> Listed[Node] | None:
-        """The nodes that run Windows, or None if nodes are unknown."""
+        """Nodes that run Windows; None if nodes are unknown."""
         return None if self.nodes is None else Listed(n for n in self.nodes if n.os == "windows")
 
     @cached_property
     def only_namespace(self) -> str:
         """
-        The one namespace of all pods, where it is not kube-system; else empty.
+        The only namespace among the pods, unless it is kube-system; else empty.
 
-        Every cluster runs pods in kube-system: without one, those of other namespaces were not saved.
+        Every cluster has pods in kube-system, so without them the other namespaces were not saved.
         """
         spaces = {pod.namespace for pod in self.pods or ()}
         if len(spaces) != 1 or "kube-system" in spaces:
@@ -279,7 +279,7 @@ class ClusterState(Shown):
 
     @cached_property
     def windows_pods(self) -> Listed[Pod] | None:
-        """The unfinished pods that run on Windows, or are to; None if unknown."""
+        """Unfinished pods that run on Windows or require it; None if unknown."""
         if self.pods is None:
             return None
         return Listed(pod for pod in self.pods if pod.active and self.pod_os(pod) == "windows")
@@ -297,7 +297,7 @@ class ClusterState(Shown):
         return pools
 
     def pod_os(self, pod: Pod) -> str:
-        """The operating system that a pod runs on, or else selects; empty if unknown."""
+        """Operating system of a pod's node, or else the one it selects; empty if unknown."""
         node = self.nodes_by_name.get(pod.node) if pod.node else None
         return (node.os if node else "") or pod.selects_os or pod.declares_os
 
@@ -317,7 +317,7 @@ class ClusterState(Shown):
         ('1.30', 'ipv4')
         """
         values: dict[str, Any] = {}
-        # What AWS refused says more than that a file does not tell it.
+        # A denied action explains more than a file that lacks the part, so it comes last and wins.
         reasons = sorted(
             (*self.unknown.items(), *other.unknown.items()),
             key=lambda reason: Unknown.of(reason[1]).asked,
@@ -330,7 +330,7 @@ class ClusterState(Shown):
             else:
                 values[part] = theirs if mine is None else mine
             if values[part] is not None and not (
-                # One side knew the part only in parts, and the other not at all.
+                # One side knew the part incompletely, and the other not at all.
                 (mine is not None and part in self.unknown)
                 or (theirs is not None and part in other.unknown)
             ):
@@ -342,7 +342,7 @@ class ClusterState(Shown):
         return ClusterState(**values, unknown=why)
 
     def to_dict(self) -> dict[str, Any]:
-        """The state as plain mappings and lists, ready for JSON."""
+        """The state as plain mappings and lists, for JSON."""
         plain: dict[str, Any] = {"format": _FORMAT}
         for part in (*PARTS, "unknown"):
             value = getattr(self, part)
@@ -377,7 +377,7 @@ class ClusterState(Shown):
         return cls(**values)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """File of the state in JSON, written as a whole or not at all; no other function stores it."""
+        """JSON file of the state, written atomically; no other function stores it."""
         text = json.dumps(self.to_dict(), indent=1)
         replace_file(path, text + "\n")
 
@@ -403,9 +403,9 @@ class ClusterState(Shown):
 
 def needs_state(state: object) -> ClusterState:
     """
-    The state that a function was given, with what acts: add-on values for a missing ConfigMap.
+    The state given as an argument, with add-on values in place of a missing ConfigMap.
 
-    Raises UnsupportedInputError if it is not.
+    Raises UnsupportedInputError if it is not a ClusterState.
     """
     if not isinstance(state, ClusterState):
         raise UnsupportedInputError(
@@ -424,7 +424,7 @@ def needs_state(state: object) -> ClusterState:
 
 
 _PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")
-"""The parts that are tuples of strings and not of records."""
+"""Parts that are tuples of strings rather than records."""
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "pods": ("namespace", "name"),
@@ -437,15 +437,15 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "subnets": ("subnet_id",),
     "instances": ("instance_id",),
 }
-"""What tells the records of a part apart; ``name`` where nothing is said."""
+"""Fields that identify a record of a part; ``name`` by default."""
 
 
 _ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-"""How the name of an availability zone, or of a local one, begins: with its region."""
+"""Start of the name of an availability or local zone: its region."""
 
 
 def refuse_zone(zone: str, region: str | None, *, part: str, what: str) -> None:
-    """Refuse what lies in another region: an answer that was asked with another profile."""
+    """Raise StateConflictError for a zone outside the region: another profile's answer."""
     if region and not zone.startswith(region) and _ZONE.match(zone):
         raise StateConflictError(
             f"the cluster is in {region} and {what} in {zone}; save the answers of one region",
@@ -454,12 +454,12 @@ def refuse_zone(zone: str, region: str | None, *, part: str, what: str) -> None:
 
 
 def identity(part: str, record: object) -> tuple[str, ...]:
-    """What tells a record from the others of its part."""
+    """Values that identify a record within its part."""
     return tuple(getattr(record, name) for name in _KEYS.get(part, ("name",)))
 
 
 def _union(part: str, mine: Any, theirs: Any) -> Any:
-    """Put two tuples of records together; the same record twice must agree."""
+    """Union of two tuples of records; the same record in both must be equal."""
     if not isinstance(mine, tuple) or part in _PLAIN_TUPLES:
         raise StateConflictError(
             f"two sources disagree about {part.replace('_', ' ')}: {mine!r} and {theirs!r}; "
@@ -479,7 +479,7 @@ def _union(part: str, mine: Any, theirs: Any) -> Any:
 
 
 def _written(value: Any) -> Any:
-    """A record, or tuples and mappings of them, as JSON has it; defaults are left out."""
+    """A record, tuple or mapping in JSON types; fields with default values are left out."""
     if dataclasses.is_dataclass(value):
         return {
             name: _written(member)
@@ -502,9 +502,9 @@ def _defaults(record: Any) -> tuple[tuple[str, Any], ...]:
 
 def _read(value: Any, kind: Any, where: str) -> Any:
     """
-    What `_written` wrote as the kind that a field has; an error names the place.
+    The inverse of `_written` for a field of a type; errors name the position.
 
-    A record, a string, a number, a tuple or mapping, or a union of these.
+    The type is a record, string, number, tuple, mapping, or a union of these.
     """
     origin = get_origin(kind)
     if origin in {Union, UnionType}:
@@ -520,7 +520,7 @@ def _read(value: Any, kind: Any, where: str) -> Any:
     elif kind is Any:
         fits = True
     else:
-        # A truth value is a number in Python, and no count.
+        # In Python a bool is also an int, but not a valid count.
         fits = isinstance(value, origin or kind) and (kind is bool or not isinstance(value, bool))
     if not fits:
         raise _damaged(where, f"it cannot be {value!r:.60}")
@@ -543,7 +543,7 @@ def _record(value: Any, record: Any, where: str) -> Any:
 
 @cache
 def _hints(record: Any) -> dict[str, Any]:
-    # A record imports Mapping for its checker alone.
+    # Records import Mapping only for type checking.
     return get_type_hints(record, {**vars(sys.modules[record.__module__]), "Mapping": Mapping})
 
 
@@ -559,7 +559,7 @@ def _tuple(value: Any, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
 
 
 def _damaged(where: str, why: str) -> DocumentError:
-    """Make the error for a saved state that is not as it was written."""
+    """Error for a damaged saved state."""
     return DocumentError(
         f"the saved cluster state is damaged at {where}: {without_accounts(why)}",
         source="the mapping",

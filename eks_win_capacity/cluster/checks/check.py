@@ -1,4 +1,4 @@
-"""What a check is, and how it says what it saw."""
+"""A check of a cluster, and the findings that it makes."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ CONTROLLER: Final = (
 KARPENTER: Final = "Karpenter, NodePools: https://karpenter.sh/docs/concepts/nodepools/"
 
 SHOWN: Final = 10
-"""How many offenders a finding names."""
+"""Number of offenders named in a finding."""
 
 _STALE_DAYS: Final = 183
-"""Age from which on data behind a verdict are called old. [days]"""
+"""Age above which the data behind a verdict are called old. [days]"""
 
 
 class Look(ClusterView):
-    """The state that checks look at by a day, with what several of them ask of it."""
+    """The state under check, a date, and values that several checks use."""
 
     def __init__(self, state: ClusterState, catalog: Catalog, now: date | None = None) -> None:
         super().__init__(state, catalog, None)
@@ -73,7 +73,7 @@ class Look(ClusterView):
 
     @property
     def cluster(self) -> str:
-        """The cluster's name as one word of a command."""
+        """The cluster's name as one word of a shell command."""
         return word(self.state.name, "CLUSTER_NAME")
 
     @property
@@ -83,12 +83,12 @@ class Look(ClusterView):
 
     @cached_property
     def legacy(self) -> list[str] | None:
-        """The components of legacy Windows support; None where they are not known."""
+        """Components of legacy Windows support that are present; None if not known."""
         return legacy_components(self.state)
 
     @cached_property
     def windows_types(self) -> dict[str, list[str]] | None:
-        """Each instance type of Windows nodes, node groups and NodePools, and who has it."""
+        """Users of each instance type of Windows nodes, node groups and NodePools."""
         nodes, groups = self.state.windows_nodes, self.state.node_groups
         if nodes is None and groups is None and not self.pools:
             return None
@@ -105,24 +105,24 @@ class Look(ClusterView):
 
     @property
     def windows_classes(self) -> list[NodeClass]:
-        """The EC2NodeClasses that are known to run Windows."""
+        """EC2NodeClasses known to run Windows."""
         return [node_class for node_class in self.state.node_classes or () if node_class.windows]
 
     @cached_property
     def linux_groups(self) -> list[NodeGroup]:
-        """The node groups that are known to run Linux."""
+        """Node groups known to run Linux."""
         return [g for g in self.state.node_groups or () if self.systems[g.name] == "linux"]
 
     @cached_property
     def hidden_groups(self) -> list[NodeGroup]:
-        """The node groups of which nothing tells what they run."""
+        """Node groups whose operating system is not known."""
         return [g for g in self.state.node_groups or () if not self.systems[g.name]]
 
     def role_of(self, node: Node) -> str:
         """
-        The IAM role of a node, by its group, its instance or its EC2NodeClass.
+        IAM role of a node, from its group, its instance or its EC2NodeClass.
 
-        Empty where none of them tells it.
+        Empty if none of them is known.
         """
         group = group_of(node, self.state)
         if group is not None and group.role:
@@ -141,7 +141,7 @@ class Look(ClusterView):
         return {pool.name: node_class.role for pool, node_class in pairs if node_class is not None}
 
     def roles(self, system: str) -> dict[str, str]:
-        """The IAM roles of nodes of a system, each with one who has it."""
+        """IAM roles of the nodes of an operating system, each with one of its users."""
         groups = self.groups if system == "windows" else self.linux_groups
         holders = {group.role: group.name for group in groups if group.role}
         for node in self.state.nodes or ():
@@ -154,7 +154,7 @@ class Look(ClusterView):
 
     @cached_property
     def karpenter(self) -> bool | None:
-        """Whether Karpenter starts nodes here; None where nothing tells."""
+        """Whether Karpenter starts nodes in this cluster; None if not known."""
         state = self.state
         if (
             state.node_pools
@@ -171,9 +171,9 @@ class Look(ClusterView):
 
     def aged(self, day: str) -> str:
         """
-        Words for data that are older than six months; empty for newer ones.
+        Note on data that are older than six months; empty for newer ones.
 
-        The day in ISO 8601 is that on which they were read; a month or a year stands for its first.
+        The day is the ISO 8601 date of the data; a month or a year stands for its first day.
         """
         parts = [int(part) for part in day.split("-")[:3] if part.isdecimal()]
         if self.now is None or not parts:
@@ -185,7 +185,7 @@ class Look(ClusterView):
 
     @cached_property
     def makers(self) -> dict[str, tuple[WorkloadManifest | Pod, str]] | None:
-        """Each manifest, and each owner of pods without one, with the system it is for."""
+        """Each manifest, and each owner of pods without one, with its operating system."""
         state = self.state
         if state.workloads is None and state.pods is None:
             return None
@@ -193,26 +193,26 @@ class Look(ClusterView):
             w.full_name: (w, w.selects_os or w.declares_os) for w in state.workloads or ()
         }
         for pod in state.pods or ():
-            # A Pod of a Node is the kubelet's own: static, and never scheduled.
+            # A Pod owned by a Node is a static pod of the kubelet, never scheduled.
             if pod.active and not pod.owner.startswith("Node/"):
                 kind, _, owner = pod.owner.partition("/")
                 name = f"{kind} {pod.namespace}/{owner}" if owner else f"Pod {pod.full_name}"
                 known = makers.setdefault(name, (pod, state.pod_os(pod)))
                 if not known[1]:
-                    # Where its pods run tells what a manifest without a word is for.
+                    # A manifest that does not name a system is for the one that its pods run on.
                     makers[name] = (known[0], state.pod_os(pod))
         return makers
 
     @cached_property
     def windows_makers(self) -> list[WorkloadManifest | Pod] | None:
-        """Every manifest and every pod that asks for Windows; None if neither is known."""
+        """Manifests and pods that require Windows; None if neither are known."""
         state = self.state
         if state.workloads is None and state.pods is None:
             return None
         makers: list[WorkloadManifest | Pod] = [
             w
             for w in state.workloads or ()
-            # A DaemonSet makes no pod without a node: an idle one asks nothing of anybody.
+            # A DaemonSet creates no pods without a node, so its manifest alone requires nothing.
             if "windows" in {w.selects_os, w.declares_os}
             and (w.kind != "DaemonSet" or w.selects_compute)
         ]
@@ -220,7 +220,7 @@ class Look(ClusterView):
         return makers
 
     def instead_of(self, name: str) -> str:
-        """Name a type that runs Windows and prefixes, like one that does not; or nothing."""
+        """A phrase with a similar type that supports Windows and prefixes; empty if none does."""
         row = self.row(name)
         like = [
             other
@@ -233,7 +233,7 @@ class Look(ClusterView):
         return f", such as {best.name}"
 
     def cni_flag(self, variable: str) -> bool | None:
-        """Read a switch of the VPC CNI, from its DaemonSet or its add-on; None if not known."""
+        """A switch of the VPC CNI, from its DaemonSet or its add-on; None if not known."""
         env = self.state.cni_env
         if env is None and self.state.addons is not None:
             addon = next((a for a in self.state.addons if a.name == "vpc-cni"), None)
@@ -245,28 +245,28 @@ class Look(ClusterView):
 @dataclass(frozen=True, kw_only=True)
 class Check(Shown):
     """
-    One consideration of the guide, as a question about a cluster.
+    One consideration of the guide, as a check of a cluster.
 
     Attributes
     ----------
     code : str
-        Its name in findings, in kebab-case.
+        Its code in findings, in kebab-case.
     considers : str
         The consideration, in a few words.
     severity : {"error", "warning", "info"}
-        How bad a failure is.
+        Severity of a failure.
     why : str
         Why it matters.
     source : str
-        Where the rule comes from, with its address.
+        Source of the rule, with its URL.
     whole : tuple of str
-        Parts of the state of which a pass must know all: the rest could fail.
+        Parts of the state that must be complete for a pass, because the missing rest could fail.
     needs : tuple of str
-        Parts without which nothing is seen; ``a|b`` where either one does.
+        Parts without which the outcome is unknown; ``a|b`` if either one is enough.
     look : callable
-        Looks at the state and gives findings: the function that the check decorates.
+        The decorated function, which reads the state and yields findings.
     clear : str
-        What a pass says where it gave none; empty where it always gives some.
+        Text of the pass if `look` yields no findings; empty if it always yields some.
     """
 
     code: str = field(kw_only=False)
@@ -280,11 +280,11 @@ class Check(Shown):
     clear: str = field(default="", repr=False)
 
     def __call__(self, look: Run) -> Check:
-        """Decorate the function that looks: a check of the same fields with it."""
+        """Decorator of a function: a copy of this check with it as `look`."""
         return replace(self, look=look)
 
     def run(self, look: Look) -> Iterator[Finding]:
-        """The findings; where a part is known in part alone, no pass of the whole."""
+        """Findings; if a required part is incomplete, unknown replaces an overall pass."""
         state = look.state
         wanted = [need.split("|") for need in self.needs]
         missing = [
@@ -318,17 +318,17 @@ class Check(Shown):
         severity: Severity | None = None,
         files: dict[str, str] | None = None,
     ) -> Finding:
-        """The finding of a failure."""
+        """Finding with outcome fail."""
         return self._finding("fail", seen, remedy, subject, severity=severity, files=files)
 
     def passed(self, seen: str, *, subject: str = "") -> Finding:
-        """The finding that all is well."""
+        """Finding with outcome pass."""
         return self._finding("pass", seen, "", subject)
 
     def unknown(
         self, look: Look, *parts: str, seen: str = "", remedy: str = "", subject: str = ""
     ) -> Finding:
-        """The finding that parts of the state are missing, with how to get them."""
+        """Finding with outcome unknown: the missing parts, and how to get them."""
         return self._finding(
             "unknown",
             seen or f"not known: {self._reasons(look, parts)}",
@@ -337,7 +337,7 @@ class Check(Shown):
         )
 
     def lacking(self, look: Look, **parts: object) -> Finding:
-        """The finding that those parts are missing that are None here."""
+        """Finding with outcome unknown, for those of the given parts that are None."""
         return self.unknown(look, *(name for name, value in parts.items() if value is None))
 
     def _finding(
@@ -375,13 +375,13 @@ Run = Callable[[Check, Look], Iterator[Finding]]
 
 
 def some(names: list[str] | tuple[str, ...]) -> str:
-    """Name the first few of many."""
+    """The first few of many names, as one string."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def windows_group(look: Look) -> str:
-    """The command that makes a Windows node group, as the cluster's partition allows."""
+    """Command that creates a Windows node group, as the cluster's partition allows."""
     if look.partition != "aws":
         return (
             "a self-managed one, for EKS has Windows AMI types in commercial Regions alone: aws "

@@ -1,4 +1,4 @@
-"""Checks of what Windows nodes offer: types that run Windows, pod addresses, max-pods and memory."""
+"""Checks of Windows nodes: supported types, pod addresses, max-pods and memory."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 
 def _told(look: Look, reasons: Iterable[Reason]) -> str:
-    """Each reason with its date and source, and whether it is an old one."""
+    """Each reason with its date and source, and a note if it is old."""
     return "; ".join(f"{r.why} ({r.date}, {r.source}){look.aged(r.date)}" for r in reasons)
 
 
 def _no_row(rule: Check, look: Look, name: str, users: list[str]) -> Finding:
-    """What is said of a type that the catalog lacks."""
+    """Finding for a type that the catalog lacks."""
     known = absent(name)
     return rule.unknown(
         look,
@@ -59,7 +59,7 @@ def _no_row(rule: Check, look: Look, name: str, users: list[str]) -> Finding:
 def _each_type(
     rule: Check, look: Look, judge: Callable[[str, list[str], InstanceType | None], Finding | None]
 ) -> Iterator[Finding]:
-    """The judgement on each type and its users, and what stands in the way of judging others."""
+    """Findings for each type and its users, and for the types that cannot be judged."""
     types = look.windows_types
     if types is None:
         yield rule.unknown(look, "nodes", "node_groups")
@@ -179,7 +179,7 @@ def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _by_karpenter(row: InstanceType) -> str:
-    """Whether Karpenter's table has a type, and what follows where it does not."""
+    """Whether Karpenter's table has a type, and the consequence if it does not."""
     counted = karpenter_addresses(row)
     if counted is None:
         return "may have it already"
@@ -226,7 +226,7 @@ def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _served_again(look: Look, reason: str, node: str) -> str:
-    """The cure for a reason of silence; the check of its own cause says more."""
+    """Remedy for a node that advertises no addresses; the check of the cause says more."""
     of = {
         "windows-ipam-off": "turn it on: see windows-ipam-enabled",
         "role-policy": "attach it: see resource-controller-policy",
@@ -279,22 +279,22 @@ _UNBLOCKED: Final = {
     "not-served": "let the controller serve it: see node-advertises-addresses",
     "node-not-ready": "restore its kubelet first: see windows-nodes-ready",
 }
-"""What helps against each obstacle, in short."""
+"""Short remedy for each obstacle."""
 
 
 @dataclass(frozen=True)
 class Kind:
     """
-    Nodes, node groups or NodePools that are alike to the kubelet.
+    Nodes, node groups or NodePools with the same limits.
 
     Attributes
     ----------
     name : str
         Instance type.
     limit, addresses : int or None
-        max-pods, and the pod addresses of each; None where not known. [pods], [addresses]
+        max-pods, and pod addresses per node; None if not known. [pods], [addresses]
     host : int
-        Most HostProcess pods on one of them. [pods]
+        Most HostProcess pods on one of the nodes. [pods]
     cap : int
         The largest max-pods that AWS advises for the type. [pods]
     """
@@ -307,7 +307,7 @@ class Kind:
 
     @property
     def wanted(self) -> int | None:
-        """The max-pods to set; None where it may stay as it is."""
+        """The max-pods to set; None if the present one is fine."""
         if self.limit is None or self.addresses is None:
             return None
         most = min(self.addresses + self.host, self.cap)
@@ -317,7 +317,7 @@ class Kind:
 
 
 def kinds(look: Look) -> Counter[Kind]:
-    """Count the Windows nodes of each kind; what will start them where there are no nodes."""
+    """Windows nodes by kind; without nodes, the node groups and NodePools that will start them."""
     if not look.windows:
         return Counter(
             Kind(
@@ -358,10 +358,10 @@ def _planned(look: Look) -> Iterator[tuple[str, int | None]]:
 
 def arguments(look: Look, name: str, all_kinds: Iterable[Kind]) -> dict[str, str]:
     """
-    The kubelet's settings for nodes of a type, all that they should hold in one file.
+    Files with all recommended kubelet settings for nodes of a type.
 
-    A limit that was set on purpose stays where nothing speaks against it. Karpenter writes
-    the bootstrap arguments itself: its nodes take the settings from their EC2NodeClass.
+    A limit set on purpose stays unless it is wrong. Karpenter writes the bootstrap arguments
+    itself: its nodes take the settings from their EC2NodeClass.
     """
     same = [kind for kind in all_kinds if kind.name == name]
     wanted = max((kind.wanted for kind in same if kind.wanted), default=None)
@@ -384,7 +384,7 @@ def _class_file(one: Launcher) -> str:
 
 
 def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
-    """How nodes of a type get the settings, by what starts them."""
+    """How to apply the settings to nodes of a type, for each of their launchers."""
     flags = next((text.strip() for file, text in files.items() if file.endswith(".txt")), "")
     return "; ".join(
         one.starts_with(flags, f"as in {word(_class_file(one), 'FILE')}")
@@ -413,7 +413,7 @@ def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _of_kind(rule: Check, look: Look, kind: Kind, who: str, all_kinds: Iterable[Kind]) -> Finding:
-    """Whether the kubelet's limit of one kind of nodes is what AWS advises, and serves them."""
+    """Finding on max-pods of one kind of nodes: as AWS advises, and enough for the addresses."""
     if kind.limit is None or kind.addresses is None:
         missing = "nodes" if kind.limit is None else "cni_configmap"
         return rule.unknown(look, missing, subject=kind.name)
@@ -434,7 +434,7 @@ def _of_kind(rule: Check, look: Look, kind: Kind, who: str, all_kinds: Iterable[
             severity="info",
         )
     if kind.wanted:
-        # AWS suggests 110: a node that keeps to it is well, and only not used in full.
+        # AWS suggests 110: a node with that limit is fine, only not fully used.
         severity: Severity = "info" if kind.limit >= KUBELET_MAX_PODS else rule.severity
         return rule.failed(
             f"{sentence}: {kind.addresses - kind.limit} unused",
@@ -451,7 +451,7 @@ def _of_kind(rule: Check, look: Look, kind: Kind, who: str, all_kinds: Iterable[
 
 
 def _none_yet(rule: Check, look: Look) -> Finding:
-    """Pass without Windows nodes; unknown where they, or the types of a NodePool, are not known."""
+    """Pass without Windows nodes; unknown if nodes, or the types of a NodePool, are not known."""
     open_pools = [pool.name for pool, _ in look.pools if not pool.instance_types]
     if open_pools:
         return rule.unknown(
@@ -482,7 +482,7 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
     blind = [k.name for k in named_kinds if k.limit is None or look.row(k.name) is None]
     for kind in named_kinds:
         row = look.row(kind.name)
-        # 110 and 250 stand in those lists as well, and mean nothing by themselves.
+        # 110 and 250 occur in those lists too, so they prove nothing.
         if row is None or kind.limit in {None, KUBELET_MAX_PODS, KUBELET_MAX_PODS_ADVISED}:
             continue
         listed = row.network_interfaces * (row.ipv4_per_interface - 1) + 2
