@@ -1,4 +1,4 @@
-"""What Karpenter and the cluster autoscaler believe of nodes, and say of pods for which they start none."""
+"""What Karpenter and the cluster autoscaler assume of nodes, and why they start none for a pod."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _POOL: Final = re.compile(r"(?:nodepool|provisioner):? \"?([a-z0-9.-]+)", re.IGN
 
 def refusal(pod: Pod) -> tuple[str, str] | None:
     """
-    Why an autoscaler starts no node for a pod: its code, and the sentence in which it says so.
+    Why an autoscaler starts no node for a pod: a code, and the message that says so.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def lift(pod: Pod, need: PodNeed, view: ClusterView) -> Iterator[Change]:
 
 
 def _match(pod: Pod, need: PodNeed, text: str, view: ClusterView) -> Change:
-    """Change of a pod or a NodePool of which Karpenter says that they do not fit."""
+    """Change to a pod or a NodePool that do not match according to Karpenter."""
     system = "windows" if view.state.pod_os(pod) == "windows" else "linux"
     name, why = _told_of(text, system, view)
     pool = word(name or None, "NODEPOOL")
@@ -138,10 +138,10 @@ _REFUSES: Final = re.compile(r"did not tolerate (?:taint \(taint=)?([^\s;,()]+)"
 
 def _told_of(text: str, system: str, view: ClusterView) -> tuple[str, str]:
     """
-    The NodePool that should take a pod, of all that Karpenter names, and what it says of it.
+    The NodePool in Karpenter's message that should run a pod, and its part of the message.
 
-    One that is known to be of the pod's system, else one that lacks something else than the
-    system.
+    Preferably one known to be of the pod's system, or else one rejected for a reason other than
+    the system.
     """
     refusals = _INCOMPATIBLE.findall(text)
     of_system = [one for one in refusals if _systems(one[0], view) == (system,)]
@@ -154,7 +154,7 @@ def _systems(name: str, view: ClusterView) -> tuple[str, ...]:
 
 
 def _runs(name: str, system: str, view: ClusterView) -> bool:
-    """Whether a NodePool is known to start nodes of a system, by itself and by its class."""
+    """Whether a NodePool is known to start nodes of a system, by its requirements and its class."""
     if system == "linux":
         return _systems(name, view) == ("linux",)
     return any(
@@ -165,10 +165,10 @@ def _runs(name: str, system: str, view: ClusterView) -> bool:
 
 def halted(claim: NodeClaim) -> str:
     """
-    What keeps a NodeClaim from becoming a node, as Karpenter says it; empty while it may.
+    Karpenter's reason why a NodeClaim cannot become a node; empty if it still may.
 
-    A launch that EC2 refused, and a node on which the VPC resource controller has
-    registered no addresses: Karpenter initialises no node before that.
+    EC2 refused the launch, or the VPC resource controller has registered no addresses on the
+    node, without which Karpenter does not initialise it.
 
     References
     ----------
@@ -190,7 +190,7 @@ def halted(claim: NodeClaim) -> str:
 
 
 def unhalt(claim: NodeClaim) -> str:
-    """What tells why a NodeClaim does not become a node, and what makes it one."""
+    """How to find and remove what keeps a NodeClaim from becoming a node."""
     if any(step == "Launched" for step, _, _ in claim.open):
         return (
             "correct what EC2 refused: other types, zones or subnets in the NodePool and its "
@@ -203,7 +203,7 @@ def unhalt(claim: NodeClaim) -> str:
 
 
 def of_claims(view: ClusterView) -> tuple[str, ...]:
-    """How far each of Karpenter's NodeClaims of Windows is on its way to become a node."""
+    """Progress of each Windows NodeClaim towards becoming a node."""
     return tuple(
         f"NodeClaim {claim.name} ({claim.instance_type or 'type not known yet'}): "
         + (
@@ -216,7 +216,7 @@ def of_claims(view: ClusterView) -> tuple[str, ...]:
 
 
 def claimed(need: PodNeed, view: ClusterView) -> Iterator[Change]:
-    """What Karpenter's NodeClaims promise to a pod, and what keeps others from becoming nodes."""
+    """Changes from NodeClaims: wait for those that are starting, or fix one that is stuck."""
     coming = [claim for claim in view.claims if not halted(claim)]
     each = [view.fresh(claim.instance_type, need) for claim in coming if claim.instance_type]
     blind = len(each) < len(coming)
@@ -239,7 +239,7 @@ def claimed(need: PodNeed, view: ClusterView) -> Iterator[Change]:
 
 
 def _raise_maximum(text: str, view: ClusterView) -> Change:
-    """Room for one more node in the group that is full, else in the first that has a maximum."""
+    """Room for one more node in a full group, or else in the first one with a maximum."""
     limited = [g for g in view.groups if g.max_size is not None]
     full = [
         g for g in limited if g.desired_size is not None and g.desired_size >= (g.max_size or 0)
@@ -256,25 +256,25 @@ def _raise_maximum(text: str, view: ClusterView) -> Change:
 
 
 def wanted_tags(group: NodeGroup, view: ClusterView) -> dict[str, str] | None:
-    """The tags that the Auto Scaling group of a node group needs; None where that is not known."""
+    """Tags that the Auto Scaling group of a node group needs; None if not known."""
     ids = set(group.instances)
     names = group.instance_types or tuple(
         {node.instance_type for node in view.windows if node.instance_id in ids}
     )
     each = [view.expected(name, prefixes=view.mode) for name in names]
-    # A group of several types must not promise more than its smallest gives.
+    # A group of several types must not promise more than its smallest type gives.
     return None if not each or None in each else autoscaler_tags(min(n or 0 for n in each))
 
 
 def lacking_tags(wanted: Mapping[str, str], group: NodeGroup) -> dict[str, str]:
-    """Those of the wanted tags that a group is not known to have; none where it tells addresses."""
+    """Wanted tags that a group lacks; empty if its tag of addresses is right."""
     tags = dict(group.autoscaling_tags or ())
     lacking = {key: value for key, value in wanted.items() if tags.get(key) != value}
     return lacking if next(iter(wanted)) in lacking else {}
 
 
 def _tag_group(text: str, view: ClusterView) -> Change:
-    """The tag by which the autoscaler learns of addresses, for each group without it."""
+    """Change that tags the groups whose pod addresses the cluster autoscaler does not know."""
     wanted = [(group, wanted_tags(group, view)) for group in view.groups]
     cluster = word(view.state.name, "CLUSTER_NAME")
     commands = [
@@ -402,7 +402,7 @@ def karpenter_view(
 _COUNTED: Final = (
     "karpenter_addresses", "karpenter_pods", "nodes_started", "nodes_needed", "surplus_nodes",
 )  # fmt: skip
-"""Columns of whole numbers that may be missing."""
+"""Integer columns with possible missing values."""
 
 
 def _karpenter_row(
@@ -447,7 +447,7 @@ def _karpenter_row(
 
 
 def _karpenter_nodes(pods: int, planned: int | None, real: int) -> dict[str, int | None]:
-    """The nodes that Karpenter starts for some pods, and those that the pods need."""
+    """Nodes that Karpenter starts for some pods, and nodes that the pods need."""
     started = -(-pods // planned) if planned else None
     needed = -(-pods // real) if real else None
     surplus = None if started is None or needed is None else started - needed
@@ -457,7 +457,7 @@ def _karpenter_nodes(pods: int, planned: int | None, real: int) -> dict[str, int
 def _least(
     addresses: int, max_pods: int, room: tuple[int, int], request: tuple[int, int]
 ) -> tuple[int, str]:
-    """The pods a node takes, and what decides; the first of equals."""
+    """Pods that fit on a node, and the limit that binds; the first of equal ones."""
     bounds = {"addresses": addresses, "kubelet": max_pods}
     for name, has, wants in zip(("cpu", "memory"), room, request, strict=True):
         if wants:

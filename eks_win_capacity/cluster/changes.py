@@ -1,4 +1,4 @@
-"""What settings, subnets and further nodes gain a pod that waits."""
+"""Changes of settings, subnets and node counts, and how many pending pods each would help."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _ASK_SUBNETS: Final = "give aws ec2 describe-subnets and describe-network-interf
 
 
 def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
-    """Turn the controller's work for Windows on, where it is off."""
+    """Change that turns the controller's Windows support on."""
     data = view.state.cni_configmap
     if data is None or go_bool(data.get(ENABLE_IPAM, "")) or not need.address:
         return
@@ -77,10 +77,10 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
 
 
 def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
-    """Change that lets pods onto cordoned nodes again."""
+    """Changes that make cordoned or broken nodes available again."""
     if view.cordoned:
         room = view.left_on(view.cordoned, need)
-        # A node that takes none of them stays cordoned.
+        # A node that fits none of the pods stays cordoned.
         named = [name for name in room if room[name]][:_NAMED] or list(room)[:_NAMED]
         gain = sum(room[name] for name in named)
         yield Change(
@@ -105,11 +105,11 @@ def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
 
 
 _NAMED: Final = 10
-"""How many nodes a command names."""
+"""Number of nodes in a command."""
 
 
 def _take(nodes: Iterable[str]) -> str:
-    """Nodes as the subject of a sentence: the first few, and how many more."""
+    """Nodes as the subject of a sentence: the first few, and the number of others."""
     first, *more = nodes
     if not more:
         return f"{first} takes"
@@ -119,7 +119,7 @@ def _take(nodes: Iterable[str]) -> str:
 
 
 def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
-    """Replace nodes that still advertise less than the mode of the cluster gives."""
+    """Change that replaces nodes that advertise less than the cluster's mode allows."""
     old = {
         node.name: (due, node)
         for node in view.ready
@@ -145,7 +145,7 @@ def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
 
 
 def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
-    """Changes of the warm targets of a node that is starved of addresses."""
+    """Change of the warm targets of a node whose pool is starved."""
     node = view.state.nodes_by_name[pod.node]
     row = view.catalog[node.instance_type]
     pool = view.pool(row)
@@ -162,7 +162,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
 
 
 def prefixes(need: PodNeed, view: ClusterView) -> Change:
-    """Gain of prefix delegation for pods that take an address."""
+    """Gain of prefix delegation for pods that need an address."""
     state = view.state
     remedy = safe_steps(state, prefixes=True)
 
@@ -250,7 +250,7 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
 
 
 def _no_higher(view: ClusterView, *, full: str) -> str:
-    """Why a higher max-pods gains nothing: AWS advises none, or something else binds."""
+    """Why a higher max-pods gains nothing: AWS advises against it, or another limit binds."""
     if full == "kubelet" and any(
         (n.pods_limit or 0) >= max_pods_cap(view.row(n.instance_type)) for n in view.ready
     ):
@@ -284,7 +284,7 @@ def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
 
 
 def select(pod: Pod, view: ClusterView) -> Change:
-    """Change of a selector that no Windows node matches."""
+    """Change of a selector that matches no Windows node."""
     wrong = [
         f"{label}={value}"
         for label, value, right in (
@@ -307,7 +307,7 @@ def select(pod: Pod, view: ClusterView) -> Change:
 
 
 def safe_steps(state: ClusterState, *, prefixes: bool) -> str:
-    """Order in which the mode changes without pods that get no address, as `migration` has it."""
+    """Steps that change the mode without leaving pods without addresses, as in `migration`."""
     command = patch(asking(prefixes=prefixes), state)
     steps = STEPS["to-prefix" if prefixes else "to-secondary"]
     return "; ".join(
@@ -317,7 +317,7 @@ def safe_steps(state: ClusterState, *, prefixes: bool) -> str:
 
 
 def empty_slots(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
-    """Change that empties a node whose slots are held by addresses of the other mode."""
+    """Change that empties a node whose slots are filled in the other mode."""
     node = view.state.nodes_by_name[pod.node]
     slots, first = view.slots(node), word(node.name, "NODE")
     late = view.use[node.name].waiting
@@ -363,7 +363,7 @@ def leave_prefixes(pod: Pod, view: ClusterView) -> Change:
 
 
 def wait(pod: Pod, view: ClusterView) -> Change:
-    """Patience, where something is known to come; else the answer that would tell."""
+    """Change to wait if an address is coming, or else to check the interface of the node."""
     if coming := view.coming(pod.node):
         return Change(
             code="wait",
@@ -391,7 +391,7 @@ def wait(pod: Pod, view: ClusterView) -> Change:
 
 
 def ask_for_address(pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
-    """Changes that make a pod ask for its address: the webhook adds it when a pod is created."""
+    """Changes that make a pod request an address, which the webhook adds when it is created."""
     yield from enable(PodNeed(address=True, cpu_m=pod.cpu_m, memory=pod.memory_bytes), view)
     kind, _, name = pod.owner.partition("/")
     namespace = word(pod.namespace, "NAMESPACE")
@@ -426,7 +426,7 @@ def ask_for_address(pod: Pod, waiting: int, view: ClusterView) -> Iterator[Chang
 
 
 def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
-    """A subnet that takes the nodes which the full one does not."""
+    """Change that starts nodes in a subnet other than the full one."""
     full = view.home(pod)
     node = view.state.nodes_by_name.get(pod.node)
     names = [node.instance_type] if node and node.instance_type in view.types else view.types
@@ -446,7 +446,7 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
             if names
             else "no type of Windows nodes is known: add kubectl get nodes -o json",
         )
-    # The subnet and type by which most pods find room; what each of them takes is the evidence.
+    # The subnet and type with room for most pods; the room in each one is the evidence.
     best: tuple[int, str, str, SubnetState] | None = None
     said = []
     for subnet in others:
@@ -468,7 +468,7 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
             why=f"{seen}; {view.assumption(name)}",
             nodes=1,
         )
-    # A subnet that takes none for sure is known to be no help; one of which nothing is known is not.
+    # Only a known lack of room shows that no subnet helps; an unknown one may.
     unknown = any("takes" not in one for one in said)
     return Change(
         code="other-subnet",
@@ -486,7 +486,7 @@ def _place(subnet: SubnetState) -> str:
 
 
 def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Change]:
-    """Number of nodes that take what waits, and whether the subnets take them."""
+    """Nodes that the pending pods need, and whether the subnets have room for them."""
     each = {name: view.fresh(name, need) for name in view.types}
     fitting = [name for name, pods in each.items() if pods]
     if not fitting:
@@ -497,7 +497,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         # Whole nodes: the last one may stay half empty.
         return -(-waiting // each[name])
 
-    # Windows is paid by vCPU: without prices they tell the order.
+    # Windows is priced per vCPU, so without prices the vCPUs give the order.
     price = {one: float(view.prices.get(one, view.catalog[one].vcpus)) for one in fitting}
     name = min(fitting, key=lambda one: nodes(one) * price[one])
     count, pods = nodes(name), each[name]
@@ -541,7 +541,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
 
 
 def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
-    """What is said where no type of the cluster's Windows nodes takes a pod, or none is known."""
+    """Changes if no type of the cluster's Windows nodes fits a pod, or none is known."""
     names = view.types
     if not names:
         yield Change(
@@ -574,13 +574,13 @@ def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
 
 
 def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
-    """Whether lower warm targets make room for one more node in a full subnet."""
+    """Change of the warm targets that makes room for one more node in a full subnet."""
     row = view.catalog[name]
     pool = view.pool(row)
     prefixes = pool is not None and pool.prefix_delegation
 
     def lacking(subnet: SubnetState) -> int:
-        # One pod, one warm address and the node's own; or one prefix for both.
+        # One pod, one warm address and the node's primary one; or one prefix for both.
         room = 0 if prefixes else view.room_in(subnet, prefixes=False) or 0
         return 1 if prefixes else max(NODE_ADDRESSES + 2 - room, 1)
 
@@ -589,7 +589,7 @@ def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
 
 
 def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetState]) -> Change:
-    """A subnet beyond those of the node groups."""
+    """Change that starts nodes in a subnet outside the node groups."""
     ids = {subnet.subnet_id for subnet in full}
     counts = [
         (number, subnet)
@@ -621,7 +621,7 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
 
 
 def _scale(starter: Launcher, name: str | None, more: int, view: ClusterView) -> str:
-    """How more nodes are started, by what starts them."""
+    """How to start more nodes with a launcher."""
     kind = f"{more:,} more {name}" if name else count_of(more, "more Windows node")
     running = view.running_in[starter.group.name if starter.group else None]
     return starter.starts(kind, more, running, view.state.name)

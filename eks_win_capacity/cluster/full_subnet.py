@@ -1,4 +1,4 @@
-"""What makes room in a full subnet: nodes to drain for whole /28 blocks, lean targets, reservations."""
+"""Changes that make room in a full subnet: draining nodes, lower targets, reservations."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DrainStep(Shown):
     """
-    Nodes to drain together, and what that gains.
+    Nodes to drain together, and the blocks gained.
 
     Attributes
     ----------
     subnet_id : str
     nodes : tuple of str
-        Nodes of this step, in any order among themselves.
+        Nodes of this step; their order does not matter.
     pods : int
-        Pods that must move, those of DaemonSets left out. [pods]
+        Pods that must move, without those of DaemonSets. [pods]
     blocks : int
-        Whole /28 blocks that come free by this step. [prefixes]
+        Whole /28 blocks that this step frees. [prefixes]
     total_blocks : int
-        The same with the steps before it. [prefixes]
+        The same, including the earlier steps. [prefixes]
     cidrs : tuple of str
         Those blocks.
     addresses : int
-        Addresses that come back, the nodes' own included. [addresses]
+        Addresses returned, including the nodes' primary ones. [addresses]
     serves : int
         Pods that prefixes in the freed blocks serve. [pods]
     remedy : str
@@ -69,7 +69,7 @@ class DrainStep(Shown):
     )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """Fields as a plain mapping."""
+        """The fields as a plain mapping."""
         return asdict(self)
 
 
@@ -169,7 +169,7 @@ def _steps(
         price = partial(_price, needed=needed, blocks_of=blocks_of, wanted=wanted, pods=pods)
         nodes = min(set(needed.values()), key=price)
         freed = sorted(_freed(nodes, needed, blocks_of))
-        # Only blocks that a drained node broke change: the others stay as they are.
+        # Only blocks with an address of a drained node change.
         for name in nodes:
             for block in blocks_of.pop(name):
                 needed[block] -= {name}
@@ -185,7 +185,7 @@ def _freed(
     needed: Mapping[ipaddress.IPv4Network, frozenset[str]],
     blocks_of: Mapping[str, set[ipaddress.IPv4Network]],
 ) -> set[ipaddress.IPv4Network]:
-    """The blocks that come free once some nodes are gone."""
+    """Blocks that are free once some nodes are gone."""
     return {block for name in nodes for block in blocks_of[name] if needed[block] <= nodes}
 
 
@@ -197,7 +197,7 @@ def _price(
     wanted: int,
     pods: Counter[str],
 ) -> tuple[Any, ...]:
-    """Order of the sets of nodes: pods, then nodes, for each block that is still wanted."""
+    """Sort key of a set of nodes: pods, then nodes, per block that is still wanted."""
     gain = len(_freed(nodes, needed, blocks_of))
     each = min(gain, wanted)
     cost = sum(pods[name] for name in nodes)
@@ -235,7 +235,7 @@ def _step(  # noqa: PLR0917
 
 
 def _owners(state: ClusterState, subnet: SubnetState) -> dict[str, str]:
-    """The Windows node that holds each address or prefix of a subnet, as far as one does."""
+    """Windows node of each address or prefix in a subnet that belongs to one."""
     names = {node.address: node.name for node in state.windows_nodes or () if node.address}
     return {
         item: names[interface.address]
@@ -246,13 +246,13 @@ def _owners(state: ClusterState, subnet: SubnetState) -> dict[str, str]:
 
 
 _SOMEBODY: Final = ""
-"""Stands for whoever is not a Windows node."""
+"""Stands for any owner that is not a Windows node."""
 
 
 def _needed(
     subnet: SubnetState, owners: Mapping[str, str]
 ) -> dict[ipaddress.IPv4Network, frozenset[str]]:
-    """The nodes that must go for each block that is in use and could serve a prefix."""
+    """Nodes that must go to free each used block that could serve a prefix."""
     empty = Subnet(subnet.cidr, used=(), reservations=subnet.reservations or ()).blocks()
     serving = set(empty.loc[empty["serves"], "cidr"])
     occupants: dict[ipaddress.IPv4Network, set[str]] = defaultdict(set)
@@ -270,7 +270,7 @@ def _needed(
 
 
 def give_back(subnet: SubnetState | None, *, prefixes: bool) -> Iterator[Change]:
-    """Change that lets nodes have what an explicit reservation keeps from them."""
+    """Change that returns an explicit reservation to the nodes."""
     kept = [
         cidr for cidr, kind in (subnet.reservations or () if subnet else ()) if kind == "explicit"
     ]
@@ -296,9 +296,9 @@ def lean_targets(
     subnet: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
 ) -> Change:
     """
-    Gain of lower warm targets in the subnet that is full, or in all where it is not known.
+    Gain of lower warm targets in a full subnet, or in all subnets if it is not known.
 
-    It helps if at least `least` addresses, or prefixes, come free.
+    It helps if at least `least` addresses, or prefixes, are freed.
     """
     freed = _freed_by_lean_targets(subnet, view)
     pool = next(
@@ -338,9 +338,9 @@ def lean_targets(
 
 def _freed_by_lean_targets(subnet: SubnetState | None, view: ClusterView) -> tuple[int, int] | None:
     """
-    Addresses that the lowest warm targets give back, and whole prefixes among them.
+    Addresses that the lowest warm targets free, and whole prefixes among them.
 
-    None where targets, types or the nodes of the subnet are not known.
+    None if targets, types or the subnets of the nodes are not known.
     """
     nodes = [
         node
@@ -366,7 +366,7 @@ def _freed_by_lean_targets(subnet: SubnetState | None, view: ClusterView) -> tup
 
 
 def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
-    """Command that sets the lowest targets under which every pod still gets its address."""
+    """Command that sets the lowest targets at which every pod still gets its address."""
     if pool is None:
         return "lower the warm targets of idle nodes in ConfigMap amazon-vpc-cni"
     targets = lean(prefix_delegation=pool.prefix_delegation)
@@ -379,7 +379,7 @@ def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
 
 
 def reserve(pod: Pod, view: ClusterView) -> Change:
-    """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
+    """Change that reserves whole /28 blocks in the subnet of a pending pod."""
     subnet = view.home(pod)
     model = subnet.subnet if subnet else None
     remedy = (
@@ -408,14 +408,14 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
 
 
 def whole_blocks(subnet: Subnet) -> list[str]:
-    """The /28 blocks of a subnet that are free and in no reservation."""
+    """Free /28 blocks of a subnet outside reservations."""
     blocks = subnet.blocks()
     free: list[str] = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
     return free
 
 
 def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
-    """Change that makes whole blocks free by draining the nodes that break them."""
+    """Change that frees whole blocks by draining the nodes that break them."""
     subnet = view.home(pod)
     change = partial(Change, code="drain-for-blocks", unit="prefixes")
     general = "drain the nodes that break the most blocks with the fewest pods"

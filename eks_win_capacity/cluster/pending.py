@@ -1,4 +1,4 @@
-"""Why a Windows pod waits, what can be done for it, and the cheapest change that helps."""
+"""Why Windows pods are pending, and the smallest change that helps."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ WHY: Final = {
     "no-message": "the scheduler has not given a reason",
     "other": "the scheduler's message gives another reason",
 }
-"""Each cause in words."""
+"""Each cause as a phrase."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PendingPod(Shown):
     """
-    Why one pod waits.
+    Why one pod is pending.
 
     Attributes
     ----------
@@ -84,27 +84,27 @@ class PendingPod(Shown):
     cause : str
         Reason code, such as ``addresses``, ``kubelet``, ``selector``.
     why : str
-        The cause in words.
+        The cause as a phrase.
     change : str
-        Code of the cheapest change that helps, such as ``prefix-delegation``,
+        Code of the smallest change that helps, such as ``prefix-delegation``,
         ``max-pods``, ``warm-targets``, ``other-subnet``, ``more-nodes``.
     remedy : str
-        The change in words, with the exact setting or command.
+        The change, with the exact setting or command.
     also : tuple of str
-        Codes of more disruptive changes that help too.
+        Codes of larger changes that also help.
     message : str
-        What the scheduler or the kubelet said, without account ids.
+        Message of the scheduler or the kubelet, without account ids.
     causes : tuple of (str, int or None)
-        Every reason in the message, with the nodes that it rules out.
+        Every reason in the message, with the number of nodes that it excludes.
     waiting : int
-        Pods like this one that wait for the same cause, itself included. [pods]
+        Pods like this one that are pending for the same cause, itself included. [pods]
     options : tuple of Change
-        Every change that was weighed, the cheapest first, with what it gains; those that
-        do not help are named with why.
+        Every change considered, the smallest first, with its gain; those that do not help say
+        why.
     evidence : tuple of str
-        What in the state the cause rests on: events, labels, counters.
+        Parts of the state that show the cause: events, labels, counters.
     owner : str
-        What made the pod, such as ``Deployment/web``.
+        Object that created the pod, such as ``Deployment/web``.
     """
 
     _LISTED = ("pod", "waiting", "cause", "why", "change", "remedy")
@@ -124,11 +124,11 @@ class PendingPod(Shown):
 
     @property
     def pods(self) -> int:
-        """How many pods this tells of: 1, or all that a manifest lacks where none is created."""
+        """Pods that this describes: 1, or all that a manifest lacks if none is created."""
         return self.waiting if self.cause == "not-created" else 1
 
     def __repr__(self) -> str:
-        """Pod, why it waits, and the smallest change that helps."""
+        """The pod, the cause, and the smallest change that helps."""
         return f"<PendingPod {self.pod}: {self.why}; {self.change}: {self.remedy}>"
 
     def to_dict(self) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def explain_pending(
     weighed: dict[Any, tuple[Change, ...]] = {}
     explained = []
     for (pod, reasons), (cause, evidence), key in zip(named, derived, keys, strict=True):
-        # Commands name the pod only where there is nothing to compute for many at once.
+        # Commands name a pod, so changes are shared only for causes whose changes name none.
         cache_key = key if cause in _SHARED else (key, pod.full_name)
         if cache_key not in weighed:
             options = _changes(cause, pod, like[key], view)
@@ -226,7 +226,7 @@ def explain_pending(
 
 
 def _not_created(state: ClusterState) -> Iterator[PendingPod]:
-    """A row for each Windows manifest with fewer pods than it asks for, where some were refused."""
+    """One row per Windows manifest whose pods could not all be created."""
     present = Counter((pod.namespace, pod.owner) for pod in state.pods or () if pod.active)
     for one in state.workloads or ():
         owner = f"{one.kind}/{one.name}"
@@ -257,10 +257,10 @@ def _not_created(state: ClusterState) -> Iterator[PendingPod]:
 
 
 def _waits(pod: Pod, state: ClusterState) -> bool:
-    """Whether a pod waits, and is one for Windows."""
+    """Whether a pod is pending and meant for Windows."""
     if pod.phase != "Pending":
         return False
-    # The resource belongs to Windows alone, whatever the pod itself says.
+    # Only Windows pods use this resource, even if the pod names no operating system.
     return state.pod_os(pod) == "windows" or any(
         ADDRESS_RESOURCE.lower() in text.lower() for text in (pod.message, *pod.events)
     )
@@ -304,23 +304,23 @@ def _explained(  # noqa: PLR0917
 def _cause(
     pod: Pod, reasons: tuple[tuple[str, int | None], ...], view: ClusterView
 ) -> tuple[str, tuple[str, ...]]:
-    """Cause of one pod's waiting, and the evidence for it beside the message."""
+    """Cause of a pending pod, and the evidence besides its message."""
     cause, evidence = _seen_cause(pod, reasons, view)
     if rooms := _denied_room(cause, pod, reasons, view):
         evidence = (*evidence, _room_shown(rooms))
-    # What Karpenter starts, and what it fails to start, bears on every lack of room.
+    # NodeClaims, starting or failed, are evidence for every lack of capacity.
     return cause, (*evidence, *(of_claims(view) if cause in NO_ROOM else ()))
 
 
 _FULL: Final = frozenset({"addresses", "kubelet", "cpu", "memory"})
-"""What nodes can lack, by the scheduler's word and by what is known of them."""
+"""Causes that the known state can confirm: limits of nodes."""
 
 _LIMITS: Final = {"kubelet": "pods_limit", "cpu": "cpu_m", "memory": "memory_bytes"}
-"""What a node is known to offer of it, by the attribute."""
+"""Attribute of a node that holds each of these limits."""
 
 
 def _only_full(reasons: tuple[tuple[str, int | None], ...], view: ClusterView) -> bool:
-    """Whether the scheduler found Windows nodes full alone: those of Linux match no selector."""
+    """Whether all Windows nodes were full: other exclusions are Linux nodes by their selector."""
     linux = len(view.state.nodes or ()) - len(view.windows)
     return all(
         code in _FULL or (code == "selector" and count is not None and count <= linux)
@@ -331,7 +331,7 @@ def _only_full(reasons: tuple[tuple[str, int | None], ...], view: ClusterView) -
 def _denied_room(
     cause: str, pod: Pod, reasons: tuple[tuple[str, int | None], ...], view: ClusterView
 ) -> Mapping[str, int]:
-    """Room for such pods by node, by what is known of them, where the scheduler found none."""
+    """Known room for such pods by node, although the scheduler found none."""
     if cause not in _FULL or pod.node or not _only_full(reasons, view):
         return {}
     lacked = frozenset(_LIMITS[code] for code, _ in reasons if code in _LIMITS)
@@ -383,7 +383,7 @@ def _seen_cause(
 
 
 def _placed(pod: Pod, codes: list[str], view: ClusterView) -> tuple[str, tuple[str, ...]]:
-    """Cause of a pod that has a node: its own message, its request, then its node."""
+    """Cause of a scheduled pod, from its message, its request, then its node."""
     said = next((code for code in codes if code != "waiting-for-address"), None)
     if said:
         return said, ()
@@ -402,9 +402,9 @@ def _placed(pod: Pod, codes: list[str], view: ClusterView) -> tuple[str, tuple[s
 
 
 def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
-    """What may help so many pods like this one: settings, then pods, then nodes; the caller ranks."""
+    """Changes that may help the pending pods like this one; the caller ranks them."""
     need = PodNeed.of(pod)
-    # The order counts among equals: what costs no node comes before what does.
+    # Order matters among equals: changes that need no node come first.
     yield from _see_what_holds(_denied_room(cause, pod, causes(pod.message), view), waiting)
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
         yield from changes.enable(need, view)
@@ -432,7 +432,7 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
         yield changes.select(pod, view)
     if need.address and (
         cause == "addresses"
-        # Where no node can be added, more addresses on those there are help who lacks them.
+        # If no node can be added, more addresses on present ones help pods that lack them.
         or (cause in _AT_LIMIT and "addresses" in dict(causes(pod.message)))
     ):
         yield changes.prefixes(need, view)
@@ -455,7 +455,7 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
 
 
 NO_ROOM: Final = {"addresses", "kubelet", "cpu", "memory", "not-ready", "no-windows-node"}
-"""Causes that another node would cure."""
+"""Causes that one more node would resolve."""
 
 _AT_LIMIT: Final = {"nodepool-limits", "group-at-maximum"}
 
@@ -483,11 +483,11 @@ _LOOK: Final = {
     "no-message": ("look", "check its events: "),
     "other": ("look", "check its events: "),
 }
-"""What to look at where this library has nothing to compute."""
+"""What to check for causes without a computed change."""
 
 
 def serve(need: PodNeed, view: ClusterView) -> Iterator[Change]:
-    """Changes by which silent nodes advertise addresses, one for each reason of their silence."""
+    """Changes by which silent nodes would advertise addresses, one for each reason."""
     by_reason: dict[str, list[Node]] = {}
     for node in view.silent:
         by_reason.setdefault(view.reason(node), []).append(node)
@@ -537,7 +537,7 @@ def _by_reason(
 
 
 def _other_type(why: str, need: PodNeed, view: ClusterView) -> Change:
-    """A node of a type that the controller knows and that holds the pod."""
+    """Change to a node of a type that the controller supports and that fits the pod."""
     name = view.larger(need)
     pods = view.fresh(name, need) if name else 0
     return Change(

@@ -1,4 +1,4 @@
-"""What a remedy says: a change and its gain, commands, manifests, and how starters of nodes are told."""
+"""Remedies: changes with their gains, commands, manifests, and instructions for each launcher."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
 
 ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
-"""What stands in files for the account id, which a state does not keep."""
+"""Placeholder in files for the account id, which a state does not contain."""
 
 _ACCOUNT_NOTE: Final = (
     "# AWS_ACCOUNT_ID is left open: aws sts get-caller-identity --query Account --output text\n"
@@ -47,24 +47,24 @@ _USERNAME: Final = "system:node:{{EC2PrivateDNSName}}"
 @dataclass(frozen=True, kw_only=True)
 class Change(Shown):
     """
-    One thing to do, and what it gains.
+    A change and its gain.
 
     Attributes
     ----------
     code : str
         Such as ``prefix-delegation``, ``more-nodes``.
     remedy : str
-        What to do, with the exact command where there is one.
+        The change, with the exact command if there is one.
     gain : int or None
-        How much it gives, in `unit`; None where that is not known.
+        The gain in `unit`; None if not known.
     unit : {"pods", "addresses", "prefixes", ""}
-        Of the gain: places for pods like this one, or what a subnet gets back.
+        Of the gain: pods like this one that can run, or what a subnet gets back.
     feasible : bool or None
-        Whether it helps here; None where the state does not tell.
+        Whether it helps here; None if the state does not show that.
     nodes : int
-        Nodes that are started, and those that are drained, for it: how much it disturbs.
+        Nodes that are started or drained for it, as a measure of disruption.
     why : str
-        What the gain comes from, or why there is none.
+        Explanation of the gain, or why there is none.
     """
 
     code: str
@@ -77,10 +77,10 @@ class Change(Shown):
 
     def rank(self, waiting: int) -> tuple[bool, bool, bool, int]:
         """
-        Place among other changes for some waiting pods: the smallest that is enough first.
+        Sort key among changes for some pending pods: the smallest sufficient change first.
 
-        What certainly helps comes before what may, what serves all that wait before what
-        serves a part, and then what touches the fewest nodes.
+        Changes certain to help come first, then those that serve all pending pods, then those that
+        affect the fewest nodes.
 
         Examples
         --------
@@ -101,8 +101,8 @@ def word(value: str | None, variable: str) -> str:
     """
     A name as one word of a shell command.
 
-    A name that is not known becomes a variable that the shell refuses to leave empty, so
-    that no command runs with a made-up name.
+    A name that is not known becomes a variable that the shell refuses to expand if empty, so
+    that no command runs with an invented name.
 
     Examples
     --------
@@ -117,12 +117,12 @@ _COMMANDS: Final = {
     "autoscaling_tags": "aws autoscaling describe-auto-scaling-groups",
     "launch_templates": "aws ec2 describe-launch-template-versions",
 }
-"""What tells each part of a state, and those parts of its node groups that have an answer apart."""
+"""Command for each part of a state, and for parts of its node groups with a separate answer."""
 
 
 def how_told(state: ClusterState, parts: Iterable[str]) -> str:
     """
-    How to get what is not known: the permission where AWS refused, else the answer to give.
+    How to get missing parts: the permission that AWS denied, or else the command to add.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def how_told(state: ClusterState, parts: Iterable[str]) -> str:
 
 
 def _command(state: ClusterState, part: str) -> str:
-    """The command that tells a part, with the names that are known filled in."""
+    """Command that outputs a part, with the known names filled in."""
     names = {
         " NAME": f" {word(state.name, 'CLUSTER_NAME')}",
         " ROLE": f" {word(state.cluster_role if 'role' in part else None, 'ROLE')}",
@@ -159,7 +159,7 @@ def _command(state: ClusterState, part: str) -> str:
 
 def partition_of(state: ClusterState) -> str:
     """
-    The AWS partition of the cluster's region, else of its nodes' zones, as ARNs name it.
+    AWS partition of the cluster's region, or else of its nodes' zones, as in ARNs.
 
     Examples
     --------
@@ -175,14 +175,14 @@ _PARTITIONS: Final = {
     "cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc", "us-iso-": "aws-iso",
     "us-isob-": "aws-iso-b", "eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f",
 }  # fmt: skip
-"""How the regions of each partition but the commercial one begin.
+"""Prefixes of the regions in each partition except the commercial one.
 
 Source: botocore, ``partitions.json`` (2026-11-26).
 """
 
 
 def addon_values(state: ClusterState) -> Mapping[str, Any] | None:
-    """Values of the vpc-cni add-on where it writes ConfigMap amazon-vpc-cni; else None."""
+    """Values of the vpc-cni add-on if it writes ConfigMap amazon-vpc-cni; else None."""
     for addon in state.addons or ():
         if addon.name == "vpc-cni" and of_addon(addon.configuration) is not None:
             return addon.configuration
@@ -191,7 +191,7 @@ def addon_values(state: ClusterState) -> Mapping[str, Any] | None:
 
 def acting_key(state: ClusterState, target: str) -> str:
     """
-    The key of the ConfigMap in which a warm target acts.
+    ConfigMap key in which a warm target takes effect.
 
     Examples
     --------
@@ -204,10 +204,10 @@ def acting_key(state: ClusterState, target: str) -> str:
 
 def patch(changes: Mapping[str, str], state: ClusterState) -> str:
     """
-    The command that sets keys of ConfigMap amazon-vpc-cni and leaves the others.
+    Command that sets keys of ConfigMap amazon-vpc-cni and keeps the others.
 
-    Where the vpc-cni add-on writes the ConfigMap, its values change: an update of the add-on
-    would undo what kubectl did.
+    If the vpc-cni add-on writes the ConfigMap, its values are changed instead, because an update
+    of the add-on would undo a change by kubectl.
 
     Examples
     --------
@@ -219,7 +219,7 @@ def patch(changes: Mapping[str, str], state: ClusterState) -> str:
     names = {key: name for name, (key, _) in ADDON_KEYS.items()}
     if values is not None and changes.keys() <= names.keys():
         settings = {**values, **{names[key]: value for key, value in changes.items()}}
-        # The state keeps no account ids: the shell puts the caller's own in its place.
+        # The state contains no account ids: the shell inserts the caller's.
         given = quote(json.dumps(settings)).replace(MASK, "'\"${AWS_ACCOUNT_ID:?}\"'")
         return (
             f"aws eks update-addon --cluster-name {word(state.name, 'CLUSTER_NAME')} --addon-name "
@@ -232,7 +232,7 @@ def patch(changes: Mapping[str, str], state: ClusterState) -> str:
 def resized(
     group: NodeGroup | None, cluster: str | None, *, most: object = None, desired: object = None
 ) -> str:
-    """The command that gives a group a maximum or a desired size; EKS takes it of its own alone."""
+    """Command that sets a group's maximum or desired size, by EKS for managed groups only."""
     if group is not None and not group.managed and group.autoscaling_groups:
         sizes = (("--desired-capacity", desired), ("--max-size", most))
         return (
@@ -249,12 +249,12 @@ def resized(
 
 
 def describe_pod(pod: Pod) -> str:
-    """The command that shows the events of a pod."""
+    """Command that shows the events of a pod."""
     return f"kubectl describe pod -n {word(pod.namespace, 'NAMESPACE')} {word(pod.name, 'POD')}"
 
 
 def attach_policy(state: ClusterState) -> str:
-    """The command that gives the cluster role the policy of the VPC resource controller."""
+    """Command that gives the cluster role the policy of the VPC resource controller."""
     return (
         f"aws iam attach-role-policy --role-name {word(state.cluster_role, 'CLUSTER_ROLE')} "
         f"--policy-arn arn:{partition_of(state)}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}"
@@ -262,7 +262,7 @@ def attach_policy(state: ClusterState) -> str:
 
 
 def update_cluster(state: ClusterState, version: tuple[int, int] | None = None) -> str:
-    """The command that updates the control plane to the minor version after a known one."""
+    """Command that updates the control plane to the next minor version."""
     following = word(version and f"{version[0]}.{version[1] + 1}", "KUBERNETES_VERSION")
     return (
         f"aws eks update-cluster-version --name {word(state.name, 'CLUSTER_NAME')} "
@@ -271,7 +271,7 @@ def update_cluster(state: ClusterState, version: tuple[int, int] | None = None) 
 
 
 def toleration(taint: str) -> str:
-    """The toleration of a taint as it stands in a manifest."""
+    """Toleration of a taint in the notation of a manifest."""
     pair, _, effect = taint.partition(":")
     key, equal, value = pair.partition("=")
     parts = {"key": key, "operator": "Equal" if equal else "Exists"}
@@ -281,7 +281,7 @@ def toleration(taint: str) -> str:
 
 
 def configmap(data: Mapping[str, str]) -> str:
-    """Write ConfigMap kube-system/amazon-vpc-cni with all of its data."""
+    """Manifest of ConfigMap kube-system/amazon-vpc-cni with all of its data."""
     import yaml
 
     return yaml.safe_dump(
@@ -298,9 +298,9 @@ def configmap(data: Mapping[str, str]) -> str:
 
 def aws_auth_entry(role: str, mapped: RoleMapping | None, partition: str) -> dict[str, str]:
     """
-    Write the entry of a role for mapRoles of aws-auth.
+    File with the entry of a role for mapRoles of aws-auth.
 
-    What the role is given there already stays; the entry takes its place.
+    It replaces the present entry of the role and keeps its groups.
     """
     import yaml
 
@@ -321,15 +321,15 @@ def aws_auth_entry(role: str, mapped: RoleMapping | None, partition: str) -> dic
 
 
 def with_account(text: str, account_id: str) -> str:
-    """Fill the account id in."""
+    """The string with the account id filled in."""
     return text.replace(_ACCOUNT_NOTE, "").replace(ACCOUNT, account_id)
 
 
 def map_role_command(role: str, cluster: str, partition: str, region: str | None = None) -> str:
-    """The command that maps a role, the account looked up when it runs."""
+    """Command that maps a role; the account is looked up when it runs."""
     groups = " ".join(f"--group {group}" for group in WINDOWS_ROLE_GROUPS)
     account = "$(aws sts get-caller-identity --query Account --output text)"
-    # The account is expanded by the shell; a name from a file must never be.
+    # The shell expands the account, but must never expand a name from a file.
     start = f'"arn:{partition}:iam::{account}:role/'
     name = (
         '${NODE_ROLE:?}"' if not role else f'{role}"' if quote(role) == role else f'"{quote(role)}'
@@ -341,7 +341,7 @@ def map_role_command(role: str, cluster: str, partition: str, region: str | None
 
 
 def access_entry_command(role: str, cluster: str, old: list[str]) -> str:
-    """The commands that make a role's access entry, in place of one of another type."""
+    """Commands that create a role's access entry, replacing one of another type."""
     name = word(role, "NODE_ROLE")
     arn = f'"$(aws iam get-role --role-name {name} --query Role.Arn --output text)"'
     where = f"--cluster-name {cluster} --principal-arn {arn}"
@@ -350,7 +350,7 @@ def access_entry_command(role: str, cluster: str, old: list[str]) -> str:
 
 
 def bootstrap_arguments(max_pods: int | None) -> str:
-    """The bootstrap arguments with the reservations that AWS advises."""
+    """Bootstrap arguments with the reservations that AWS advises."""
     pods = "" if max_pods is None else f"--max-pods={max_pods} "
     return (
         f"-KubeletExtraArgs '{pods}--kube-reserved memory=0.5Gi,ephemeral-storage=1Gi "
@@ -360,7 +360,7 @@ def bootstrap_arguments(max_pods: int | None) -> str:
 
 
 def node_class_settings(name: str, max_pods: int | None) -> str:
-    """Write the kubelet's settings of an EC2NodeClass, to be merged into its spec."""
+    """Kubelet settings of an EC2NodeClass, to be merged into its spec."""
     import yaml
 
     kubelet: dict[str, object] = {} if max_pods is None else {"maxPods": max_pods}
@@ -380,7 +380,7 @@ def node_class_settings(name: str, max_pods: int | None) -> str:
 
 
 def tag_command(tags: Mapping[str, str], group: NodeGroup, cluster: str) -> str:
-    """The command that puts tags on the Auto Scaling groups of a node group."""
+    """Command that tags the Auto Scaling groups of a node group."""
     if not group.managed and not group.autoscaling_groups:
         tags_json = json.dumps(dict(tags))
         return f"add under tags of {word(group.name, 'NODE_GROUP')} in the file that makes it: {tags_json}"
@@ -401,12 +401,12 @@ def tag_command(tags: Mapping[str, str], group: NodeGroup, cluster: str) -> str:
 
 
 def _resource(name: str) -> str:
-    """Resource of a tag as one word of a command; one that is looked up stays open."""
+    """Resource of a tag as one word of a command; a substitution stays unquoted."""
     return f'"ResourceId={name}"' if name.startswith("$(") else quote(f"ResourceId={name}")
 
 
 def tags_file(tags: Mapping[str, str], groups: tuple[str, ...]) -> str:
-    """Write tags as ``--cli-input-json`` of create-or-update-tags takes them."""
+    """Tags in the ``--cli-input-json`` format of create-or-update-tags."""
     listed = [
         {
             "ResourceId": name,
@@ -424,14 +424,14 @@ def tags_file(tags: Mapping[str, str], groups: tuple[str, ...]) -> str:
 @dataclass(frozen=True)
 class Launcher:
     """
-    A starter of Windows nodes; one that is not known has neither a group nor a pool.
+    What starts Windows nodes; an unknown launcher has neither a group nor a pool.
 
     Attributes
     ----------
     group : NodeGroup or None
         A managed node group, or the Auto Scaling group of self-managed nodes.
     pool, node_class : str
-        A NodePool of Karpenter, and the EC2NodeClass of its nodes where it is known.
+        A Karpenter NodePool, and the EC2NodeClass of its nodes if known.
     """
 
     group: NodeGroup | None = None
@@ -440,13 +440,13 @@ class Launcher:
 
     @property
     def word(self) -> str:
-        """Its name as one word of a command, in sentences too: they are pasted whole."""
+        """Its name as one word of a command, also within sentences that are pasted whole."""
         if self.pool:
             return word(self.pool, "NODEPOOL")
         return word(self.group.name if self.group else None, "NODE_GROUP")
 
     def starts(self, kind: str, more: int, running: int, cluster: str | None) -> str:
-        """How it starts more nodes, with the sizes that follow from today's."""
+        """How to start more nodes, with sizes computed from the present ones."""
         if self.pool:
             return (
                 f"Karpenter starts {kind} by itself where NodePool {self.word} allows it: kubectl "
@@ -469,9 +469,9 @@ class Launcher:
 
     def starts_with(self, arguments: str, kubelet: str) -> str:
         """
-        How its nodes get settings of the kubelet, by what holds them.
+        How to give its nodes settings of the kubelet.
 
-        Karpenter writes the bootstrap arguments itself, by spec.kubelet of an EC2NodeClass.
+        Karpenter writes the bootstrap arguments itself, from spec.kubelet of an EC2NodeClass.
         """
         if self.pool:
             return (
@@ -498,7 +498,7 @@ class Launcher:
         )
 
     def renews(self, image: str, cluster: str) -> str:
-        """How its nodes get another AMI, which is given in words."""
+        """How to give its nodes another AMI, described by `image`."""
         group = self.group
         if self.pool:
             return (
@@ -525,7 +525,7 @@ class Launcher:
         )
 
     def moves_to(self, subnet: SubnetState, where: str) -> str:
-        """How its nodes come into another subnet."""
+        """How to start its nodes in another subnet."""
         if self.pool:
             return (
                 f"let subnetSelectorTerms of EC2NodeClass {word(self.node_class, 'EC2NODECLASS')} "
@@ -542,7 +542,7 @@ class Launcher:
         return f"add a node group in {where}" if self.group else f"start Windows nodes in {where}"
 
     def takes_type(self, name: str) -> str:
-        """How nodes of another type come about."""
+        """How to start nodes of another type."""
         if self.pool:
             return f"allow {name} in the requirements of NodePool {self.word}"
         if self.group is not None and not self.group.managed:
@@ -555,17 +555,17 @@ def _replaced(group: NodeGroup) -> str:
 
 
 def refresh(group: str) -> str:
-    """The command that replaces the nodes of an Auto Scaling group."""
+    """Command that replaces the nodes of an Auto Scaling group."""
     name = word(group, "GROUP_OF_NODES")
     return f"aws autoscaling start-instance-refresh --auto-scaling-group-name {name}"
 
 
 def launchers(view: ClusterView, names: Iterable[str]) -> list[Launcher]:
     """
-    What starts Windows nodes of some types; one that is not known where nothing tells.
+    Launchers of Windows nodes of some types; one unknown launcher if none is known.
 
-    By the types that groups and NodePools name and by the nodes that run; where none of them
-    names a type, those that leave the types open.
+    From the types of groups and NodePools and from running nodes; if none of them names a type,
+    the launchers that leave the types open.
     """
     wanted = set(names)
     return _starters(
@@ -576,7 +576,7 @@ def launchers(view: ClusterView, names: Iterable[str]) -> list[Launcher]:
 
 
 def launchers_of(view: ClusterView, nodes: Iterable[Node]) -> list[Launcher]:
-    """What started some Windows nodes."""
+    """Launchers of some Windows nodes."""
     return _starters(view, list(nodes), lambda _: False)
 
 

@@ -1,4 +1,4 @@
-"""What a Windows node offers and pods take of it, why it is not served, and what messages say of that."""
+"""Addresses that a Windows node offers and its pods use, and why it or a pod gets none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _TEMPLATE: Final = "k8s.io/cluster-autoscaler/node-template/"
 
 LEGACY: Final = ("vpc-resource-controller", "vpc-admission-webhook")
-"""Names of the components of legacy Windows support, in kube-system."""
+"""Components of legacy Windows support, in kube-system."""
 
 PREFIX_VERSIONS: Final[Mapping[str, int]] = {
     version: lowest
@@ -68,16 +68,16 @@ REASONS: Final = {
     "not-reported": "the loaded data do not contain the node's allocatable resources",
     "mode-unknown": "neither the ConfigMap nor the nodes show the mode of the cluster",
 }
-"""Why a node may advertise another number than is computed."""
+"""Reasons why a node advertises a number other than the computed one."""
 
 NO_BLOCK: Final = "InsufficientCidrBlocks"
 NO_ADDRESS: Final = "InsufficientFreeAddressesInSubnet"
-"""Errors of EC2 that reach the events of nodes and pods."""
+"""EC2 errors that appear in events of nodes and pods."""
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a node gives placed pods no address: a code, and the evidence in quotes."""
+    """Why a node gives scheduled pods no address: a code, and the quoted evidence."""
 
     code: str
     evidence: tuple[str, ...]
@@ -85,7 +85,7 @@ class Obstacle:
 
 def minor(version: str | None) -> tuple[int, int] | None:
     """
-    Read a Kubernetes version as numbers, or None if it is none.
+    Major and minor number of a Kubernetes version; None for anything else.
 
     Examples
     --------
@@ -101,10 +101,10 @@ def minor(version: str | None) -> tuple[int, int] | None:
 
 def lowest_platform(version: tuple[int, int], table: Mapping[str, int]) -> int | None:
     """
-    The lowest platform version that a table asks of a Kubernetes version.
+    Lowest platform version that a table requires for a Kubernetes version.
 
-    Every platform version of a version later than the table's will do; an earlier one
-    has none that does.
+    Later Kubernetes versions than the table's need only the first platform version; for earlier
+    ones the result is None.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def lowest_platform(version: tuple[int, int], table: Mapping[str, int]) -> int |
 
 
 def platform_serves(state: ClusterState, table: Mapping[str, int]) -> bool | None:
-    """Whether the platform version reaches a table's; None where that is not known."""
+    """Whether the platform version meets a table's requirement; None if not known."""
     version = minor(state.version)
     if version is None:
         return None
@@ -133,7 +133,7 @@ def platform_serves(state: ClusterState, table: Mapping[str, int]) -> bool | Non
 
 
 def legacy_components(state: ClusterState) -> list[str] | None:
-    """The components of legacy Windows support, or None where they are not known."""
+    """Components of legacy Windows support that are present; None if not known."""
     if (state.workloads is None and state.pods is None) or state.only_namespace:
         return None
     names = [w.name for w in state.workloads or () if w.namespace == "kube-system"]
@@ -142,7 +142,7 @@ def legacy_components(state: ClusterState) -> list[str] | None:
 
 
 def policy_lacking(state: ClusterState) -> bool | None:
-    """Whether the cluster role lacks the controller's policy; None where it is not known."""
+    """Whether the cluster role lacks the controller's policy; None if not known."""
     if state.cluster_role_policies is None:
         return None
     names = {name.rpartition("/")[2] for name in state.cluster_role_policies}
@@ -150,7 +150,7 @@ def policy_lacking(state: ClusterState) -> bool | None:
 
 
 def asked_mode(state: ClusterState) -> bool | None:
-    """Whether the ConfigMap asks for prefix delegation; None where it is not known."""
+    """Whether the ConfigMap enables prefix delegation; None if not known."""
     data = state.cni_configmap
     if data is None:
         return None
@@ -158,21 +158,21 @@ def asked_mode(state: ClusterState) -> bool | None:
 
 
 def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | None) -> int | None:
-    """The addresses a node of a type should advertise; None where it is not known."""
+    """Addresses that a node of a type should advertise; None if not known."""
     if row is None or (prefix_delegation is None and row.nitro):
         return None
     return int(by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
 
 
 def build_of(node: Node) -> int | None:
-    """The number of a node's Windows build, such as 20348; None where it shows none."""
+    """Number of a node's Windows build, such as 20348; None if not known."""
     parts = node.build.split(".")
     return int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else None
 
 
 def release_of(node: Node) -> str:
     """
-    Windows Server release of a node, by its build, else by its image; empty if neither tells.
+    Windows Server release of a node, from its build, or else its image; empty if not known.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def release_of(node: Node) -> str:
 
 
 def group_of(node: Node, state: ClusterState) -> NodeGroup | None:
-    """The node group of a node, by its label, else by the instance; None where none is known."""
+    """Node group of a node, from its label or else its instance; None if not known."""
     return next(
         (
             group
@@ -201,7 +201,7 @@ def group_of(node: Node, state: ClusterState) -> NodeGroup | None:
 
 def autoscaler_tags(addresses: int) -> dict[str, str]:
     """
-    The tags by which the cluster autoscaler knows a Windows node before it exists.
+    Tags that tell the cluster autoscaler the capacity of a Windows node before it starts.
 
     Parameters
     ----------
@@ -226,18 +226,18 @@ def autoscaler_tags(addresses: int) -> dict[str, str]:
 @dataclass
 class Use:
     """
-    What runs on one node.
+    Pods and requests on one node.
 
     Attributes
     ----------
     with_address, host : int
-        Pods with an address of their own, and on the host's network. [pods]
+        Pods with a pod address, and on the host's network. [pods]
     without_request : int
-        Pods that need an address and did not ask for one, so that none comes. [pods]
+        Pods that need an address but did not request one, so they never get one. [pods]
     waiting : int
-        Of those with an address of their own the ones that were placed and show none. [pods]
+        Those `with_address` that are scheduled but have no address yet. [pods]
     cpu_m, memory : int
-        What they request. [millicores], [bytes]
+        Requests of the pods. [millicores], [bytes]
     """
 
     with_address: int = 0
@@ -254,7 +254,7 @@ class Use:
 
     @property
     def without_address(self) -> int:
-        """Pods that count towards max-pods and take no address."""
+        """Pods that count towards max-pods but take no address."""
         return self.host + self.without_request
 
 
@@ -263,7 +263,7 @@ IDLE: Final = Use()
 
 @dataclass(frozen=True)
 class PodNeed:
-    """What one pod takes of a node: an address, CPU [millicores], memory [bytes]."""
+    """Requests of one pod: an address, CPU [millicores], memory [bytes]."""
 
     address: bool
     cpu_m: int
@@ -271,12 +271,12 @@ class PodNeed:
 
     @classmethod
     def of(cls, pod: Pod) -> PodNeed:
-        """What a pod takes: it is placed without an address where it asks for none."""
+        """Requests of a pod, without an address if its spec requests none."""
         return cls(pod.takes_address and not pod.without_request, pod.cpu_m, pod.memory_bytes)
 
 
 def pods_in(rooms: npt.NDArray[np.float64], need: PodNeed) -> npt.NDArray[np.int64]:
-    """Pods that some rooms take, a row each; none where nothing is known to limit them. [pods]."""
+    """Pods that fit into each row of capacities; 0 where no limit is known. [pods]."""
     addresses, lowest, cpu, memory = rooms.T
     if need.address:
         lowest = np.minimum(addresses, lowest)
@@ -287,7 +287,7 @@ def pods_in(rooms: npt.NDArray[np.float64], need: PodNeed) -> npt.NDArray[np.int
 
 
 def use_by_node(state: ClusterState) -> dict[str, Use]:
-    """Sums of what runs on each Windows node."""
+    """Total use of each Windows node."""
     use: dict[str, Use] = defaultdict(Use)
     for pod in state.windows_pods or ():
         if not pod.node:
@@ -306,7 +306,7 @@ def use_by_node(state: ClusterState) -> dict[str, Use]:
 
 
 def other_requests(state: ClusterState) -> str:
-    """What Windows pods request that no capacity is counted of, with who does; empty for nothing."""
+    """Requests of Windows pods beyond the modelled limits, with their number; empty if none."""
     asking = [pod for pod in state.windows_pods or () if pod.active and pod.other_requests]
     if not asking:
         return ""
@@ -317,10 +317,9 @@ def other_requests(state: ClusterState) -> str:
 
 def advertised_by(node: Node) -> int | None:
     """
-    Addresses that a node advertises; None where its allocatable is not known.
+    Addresses that a node advertises; None if its allocatable is not known.
 
-    A node whose allocatable was given without the resource advertises none: no pod with
-    an address is placed on it.
+    An allocatable without the resource means 0: no pod with an address is scheduled on the node.
     """
     if node.advertised_addresses is not None:
         return node.advertised_addresses
@@ -328,7 +327,7 @@ def advertised_by(node: Node) -> int | None:
 
 
 def advertised_mode(node: Node, row: InstanceType) -> bool | None:
-    """Whether a node advertises the number of prefix mode; None where it has neither mode's."""
+    """Whether a node advertises the number of prefix mode; None if that of neither mode."""
     for prefixes in (True, False):
         if node.advertised_addresses == expected_addresses(row, prefix_delegation=prefixes):
             return prefixes
@@ -349,11 +348,11 @@ class Slots:
     prefix_delegation : bool
         The mode in which the node serves new pods.
     old : int
-        Pods that run with an address of the other mode. [pods]
+        Running pods with an address of the other mode. [pods]
     running : int
-        Pods that have an address, those of the other mode included. [pods]
+        Pods with an address, of either mode. [pods]
     room : int or None
-        Slots that the subnet can still fill; None where that is not known.
+        Slots that the subnet can still fill; None if not known.
     """
 
     slots: int
@@ -371,27 +370,27 @@ class Slots:
 
     @property
     def of_other_mode(self) -> int:
-        """Slots that the other mode still holds."""
+        """Slots filled in the other mode."""
         return self.secondary if self.prefix_delegation else self.prefixes
 
     @property
     def attached(self) -> int:
-        """Slots that the node's own mode holds."""
+        """Slots filled in the node's present mode."""
         return self.prefixes if self.prefix_delegation else self.secondary
 
     @property
     def free(self) -> int:
-        """Slots that hold nothing."""
+        """Empty slots."""
         return max(self.slots - self.secondary - self.prefixes, 0)
 
     @property
     def serves_by_slots(self) -> int:
-        """Pods with an address once every slot that is not held is filled. [pods]."""
+        """Pods with an address once every empty slot is filled. [pods]."""
         return self.old + self.each * (self.attached + self.free)
 
     @property
     def serves(self) -> int:
-        """The same with what the subnet can still give. [pods]."""
+        """The same, limited by what the subnet can fill. [pods]."""
         grown = self.free if self.room is None else min(self.free, self.room)
         return self.old + self.each * (self.attached + grown)
 
@@ -401,7 +400,7 @@ class Slots:
         return max(self.each * self.attached - (self.running - self.old), 0)
 
     def __str__(self) -> str:
-        """Counters as EC2 shows them, for the evidence."""
+        """The counts of EC2 as a phrase, for the evidence."""
         return (
             "its interface holds "
             f"{count_of(self.secondary, 'secondary address', 'secondary addresses')} and "
@@ -419,10 +418,10 @@ def slots_of(
     room: int | None,
 ) -> Slots:
     """
-    How the slots of a node are filled, by the answer of DescribeNetworkInterfaces.
+    How the slots of a node are filled, from the answer of DescribeNetworkInterfaces.
 
-    Of its pods the addresses are given as far as they are known; `silent` ones run there too.
-    The subnet can still fill so many slots; None where that is not known.
+    `addresses` are the known ones of its pods; `silent` more pods run there without a known
+    address. `room` is the number of slots that the subnet can fill; None if not known.
     """
     if prefix_delegation:
         other = set(interface.secondary)
@@ -436,7 +435,7 @@ def slots_of(
         secondary=len(interface.secondary),
         prefixes=len(interface.prefixes),
         prefix_delegation=prefix_delegation,
-        # Who does not show its address holds one of the old mode first: it was there first.
+        # Pods without a known address are assumed to use the other mode's, which were first.
         old=min(old + silent, max(most, old)),
         running=len(addresses) + silent,
         room=room,
@@ -456,7 +455,7 @@ def _inside(address: str, prefixes: Collection[str]) -> bool:
 def difference_reason(
     node: Node, row: InstanceType | None, state: ClusterState, *, prefix_delegation: bool | None
 ) -> str:
-    """Code of why a node advertises another number than is computed; empty where it does not."""
+    """Code of why advertised and computed addresses of a node differ; empty if they do not."""
     if row is None:
         return "type-not-in-catalog" if node.instance_type else "type-label-missing"
     if not node.advertised_addresses:
@@ -480,7 +479,7 @@ def difference_reason(
 
 
 def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
-    """Code of why a node advertises nothing."""
+    """Code of why a node advertises no addresses."""
     data = state.cni_configmap
     if advertised_by(node) is None:
         return "not-reported"
@@ -491,7 +490,7 @@ def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
         return "type-unknown-to-controller"
     if node.ready is False:
         return "stale-node"
-    # Where other nodes are served, a policy of the customer's grants what the managed one does.
+    # If other nodes are served, a customer's policy grants what the managed one would.
     if policy_lacking(state) and not any(
         other.advertised_addresses for other in state.windows_nodes or ()
     ):
@@ -504,7 +503,7 @@ def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
 _PATTERNS: Final = tuple(
     (code, re.compile(pattern, re.IGNORECASE))
     for code, pattern in (
-        # The most telling first: of two on one reason, the first counts.
+        # The most specific first, as the first pattern that matches decides.
         ("prefixes", r"InsufficientCidrBlocks"),
         ("subnet", r"InsufficientFreeAddressesInSubnet"),
         ("addresses", r"Insufficient vpc\.amazonaws\.com/PrivateIPv4Address"),
@@ -546,7 +545,7 @@ _PATTERNS: Final = tuple(
 )
 
 PRIORITY: Final = tuple(code for code, _ in _PATTERNS)
-"""The causes; of several in one message the first here is named as the cause."""
+"""The causes by rank; the first one in a message is its main cause."""
 
 _HEAD: Final = re.compile(r"^\s*(?P<fit>[0-9]+)/(?P<all>[0-9]+) nodes are available\b[:.]?\s*")
 _TAIL: Final = re.compile(r"[.,;]?\s*preemption:.*$", re.IGNORECASE | re.DOTALL)
@@ -558,10 +557,10 @@ _OLD_HEAD: Final = re.compile(r"^.*(of the predicates|failure summary on nodes)\
 @lru_cache(maxsize=4096)
 def causes(message: str) -> tuple[tuple[str, int | None], ...]:
     """
-    Read why no node fits, the most telling cause first, with the nodes each one rules out.
+    Reasons why no node fits, the main one first, with the number of nodes each one excludes.
 
-    Reads what schedulers since Kubernetes 1.6 write; what is said of preemption is not a reason of
-    its own and is left aside. None stands for nodes that a message does not count.
+    Messages of schedulers since Kubernetes 1.6 are parsed; their part on preemption is ignored.
+    The number is None if the message gives none.
 
     Examples
     --------
@@ -592,7 +591,7 @@ def _parts(text: str) -> list[str]:
         body = text[head.end() :].rstrip(". ")
         if not body:
             return [text]
-        # Taints hold commas of their own: only one before a count parts two reasons.
+        # Taints may contain commas: only one before a number separates reasons.
         return [part.strip() for part in re.split(r",\s+(?=[0-9]+ )", body)]
     old = _OLD_HEAD.match(text)
     if old:
@@ -602,7 +601,7 @@ def _parts(text: str) -> list[str]:
 
 def taints_of(message: str) -> list[str]:
     """
-    The taints that a message names, as ``key=value``.
+    Taints in a message, as ``key=value``.
 
     Examples
     --------
@@ -620,7 +619,7 @@ _SPEAKERS: Final = {
     ),
     "cluster-autoscaler": re.compile(r"trigger(ed)? scale-up", re.IGNORECASE),
 }
-"""How the events of each autoscaler are known.
+"""Patterns in the events of each autoscaler.
 
 Source: Karpenter, ``pkg/controllers/provisioning/scheduling/events.go``; cluster autoscaler,
 ``processors/status/eventing_scale_up_processor.go``.
@@ -629,7 +628,7 @@ Source: Karpenter, ``pkg/controllers/provisioning/scheduling/events.go``; cluste
 
 def heard(pods: Iterable[Pod], name: str) -> bool:
     """
-    Whether an autoscaler speaks in the events of pods, so that it runs.
+    Whether an autoscaler appears in the events of pods, so that it runs.
 
     Examples
     --------

@@ -44,7 +44,7 @@ _MODULES = (versions, control_plane, node_role, served_nodes, node_start, schedu
 CHECKS: tuple[Check, ...] = tuple(
     value for module in _MODULES for value in vars(module).values() if isinstance(value, Check)
 )
-"""Every check, one for each consideration and step of the guide, in the order of the modules."""
+"""Every check, one per consideration and step of the guide, in the order of the modules."""
 
 
 @checked_call
@@ -66,9 +66,9 @@ def check_cluster(
     Returns
     -------
     Listed of Finding
-        A tuple that displays, filters (`.failed`) and converts. At least one for each of `CHECKS`, in their order, with the outcome
-        ``fail``, ``pass`` or ``unknown``; and those of the warm pool. Where the
-        state does not tell, the outcome is unknown, never a pass.
+        A tuple that displays, filters (`.failed`) and converts. At least one finding for each of
+        `CHECKS`, in their order, with the outcome ``fail``, ``pass`` or ``unknown``, and those of
+        the warm pool. Where the state lacks data, the outcome is unknown, never a pass.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def remedies(
         if finding.outcome != "fail":
             continue
         for name, text in finding.files:
-            # Names come from the cluster: none may lead out of the folder.
+            # Names come from the cluster and must not lead out of the folder.
             safe = re.sub(r"[^A-Za-z0-9+=,.@_-]", "-", name)
             stem, dot, kind = safe.rpartition(".")
             whole = text if account_id is None else with_account(text, account_id)
@@ -162,7 +162,7 @@ def remedies(
 
 
 def _findings(findings: object) -> list[Finding]:
-    """Findings of an iterable that holds nothing else."""
+    """Findings of an iterable; raises UnsupportedInputError if it contains anything else."""
     from eks_win_capacity.core.findings import Finding
 
     given = list(findings) if isinstance(findings, Iterable) else [None]

@@ -1,4 +1,4 @@
-"""Checks of what the cluster gives Windows nodes: control plane, ConfigMap and subnets."""
+"""Checks of what Windows nodes need from the cluster: control plane, ConfigMap and subnets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 def _dns_hosts(look: Look) -> tuple[int, str] | None:
-    """Count what can run CoreDNS, and say what it is; None where it is not known."""
+    """Number and description of the hosts for CoreDNS; None if not known."""
     state = look.state
     if state.nodes is not None:
         return _ready_hosts(look, state.nodes)
@@ -62,7 +62,7 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
     description = f"Linux node groups ask for {count_of(nodes, 'node')}"
     if state.fargate_profiles is None and nodes < 2:
         return None
-    # A profile for kube-system starts as many Fargate pods as CoreDNS has replicas.
+    # With a Fargate profile for kube-system, CoreDNS gets one Fargate pod per replica.
     serving = [
         profile.name
         for profile in state.fargate_profiles or ()
@@ -76,7 +76,7 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
 
 
 def _starts_uncounted(state: ClusterState) -> bool:
-    """Whether Auto Mode or Karpenter starts Linux nodes that no group counts."""
+    """Whether Auto Mode or Karpenter may start Linux nodes outside the node groups."""
     on_fargate = any(
         "karpenter" in namespace
         for profile in state.fargate_profiles or ()
@@ -86,7 +86,7 @@ def _starts_uncounted(state: ClusterState) -> bool:
 
 
 def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
-    # Where CoreDNS runs, it tolerates the taints, whatever its manifest says elsewhere.
+    # CoreDNS tolerates the taints of the nodes where it runs, beyond the defaults of EKS.
     serving = {
         pod.node
         for pod in look.state.pods or ()
@@ -100,7 +100,7 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
         if n.os == "linux" and n.ready and n.schedulable and (n.name in serving or not _bars_dns(n))
     ]
     linux = sum(n.compute != "fargate" for n in fit)
-    # A Fargate node runs one pod: one that is another's cannot take CoreDNS.
+    # A Fargate node runs one pod, so one with another pod cannot run CoreDNS.
     taken = {
         pod.node
         for pod in look.state.pods or ()
@@ -117,7 +117,7 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
 
 
 def _bars_dns(node: Node) -> bool:
-    """Whether a taint of a node keeps CoreDNS, with the tolerations EKS gives it, away."""
+    """Whether a taint of a node excludes CoreDNS with the default tolerations of EKS."""
     return any(
         effect in {"NoSchedule", "NoExecute"} and pair.partition("=")[0] not in _DNS_TOLERATES
         for pair, _, effect in (taint.rpartition(":") for taint in node.taints)
@@ -125,11 +125,11 @@ def _bars_dns(node: Node) -> bool:
 
 
 _DNS_TOLERATES: Final = {"CriticalAddonsOnly", "node-role.kubernetes.io/control-plane"}
-"""Keys of taints that CoreDNS tolerates, by the add-on's manifest."""
+"""Keys of taints that CoreDNS tolerates, from the manifest of the add-on."""
 
 
 def _dns_runs(look: Look) -> bool | None:
-    """Whether a pod of CoreDNS runs; None where pods are not known."""
+    """Whether a pod of CoreDNS runs; None if pods are not known."""
     pods = look.state.pods
     if pods is None or "pods" in look.state.unknown:
         return None
@@ -140,7 +140,7 @@ def _dns_runs(look: Look) -> bool | None:
 
 
 def _add_linux(look: Look) -> str:
-    """The commands that add hosts for CoreDNS."""
+    """Commands that add capacity for CoreDNS."""
     subnets = " ".join(word(s, "SUBNET_ID") for s in look.state.subnet_ids or ()) or word(
         None, "SUBNET_ID"
     )
@@ -286,7 +286,7 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
     name = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
     flag = look.cni_flag(name)
     if flag is None:
-        # Where the VPC CNI is not an add-on, its DaemonSet alone tells.
+        # If the add-ons are known, only the DaemonSet of the VPC CNI is missing.
         parts = ("cni_env", "addons") if look.state.addons is None else ("cni_env",)
         yield rule.unknown(look, *parts)
     elif flag:
@@ -380,7 +380,7 @@ def fargate_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """Match a namespace as a Fargate profile does: ``*`` and ``?`` stand for others."""
+    """Whether a namespace matches a Fargate profile, with the wildcards ``*`` and ``?``."""
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
@@ -438,18 +438,18 @@ def hybrid_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 _MENDED = frozenset({"minimum-only-starves", "plain-key-wins"})
-"""The traps that the changes of `_changes` take away."""
+"""Findings that the settings of `_changes` resolve."""
 
 _STAND_IN = "m5.large"
-"""The type by which subnets are judged while no Windows node tells its own."""
+"""Type used to check subnets if no Windows type is known."""
 
 
 def _changes(look: Look) -> dict[str, str]:
     """
-    The keys of the ConfigMap to set so that it does what it says.
+    ConfigMap keys to set so that Windows support and all targets take effect.
 
-    A windows- key that is hidden says what was meant; where pods would starve, the
-    controller's own default takes the place of nothing.
+    A windows- key hidden by a plain key is copied to it; where pods would starve, the default of
+    the controller is set.
     """
     data = look.state.cni_configmap or {}
     settings = {}
@@ -469,7 +469,7 @@ def _changes(look: Look) -> dict[str, str]:
 
 
 def _mended(look: Look) -> dict[str, str]:
-    """The whole ConfigMap with all changes, so that no file undoes another; none of an add-on's."""
+    """The whole ConfigMap with all changes, so that files do not conflict; empty for an add-on."""
     if addon_values(look.state) is not None:
         return {}
     data = {**(look.state.cni_configmap or {}), **_changes(look)}
@@ -548,7 +548,7 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     data = look.state.cni_configmap or {}
-    # Those of another check are not said twice.
+    # Findings that other checks report are left out here.
     other_codes = {"windows-ipam-off", "configmap-missing", "prefix-delegation-not-nitro"}
     rows = [row for name in look.windows_types or () if (row := look.row(name))]
     slots = min((secondary(row.ipv4_per_interface) for row in rows), default=None)
@@ -596,7 +596,7 @@ def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _room(rule: Check, look: Look, subnet: SubnetState, name: str) -> Finding:
-    """Judge one subnet for one type: an idle node must fit, a full one should."""
+    """Finding on a subnet for a type: an idle node must fit, a full one should."""
     where = f"{subnet.subnet_id} ({subnet.cidr}, {subnet.zone or 'zone unknown'})"
     model = subnet.subnet
     idle = look.further_nodes(subnet, name, pods=1)
@@ -637,7 +637,7 @@ def _room(rule: Check, look: Look, subnet: SubnetState, name: str) -> Finding:
 
 
 def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
-    """The cure for a subnet that is too full or too fragmented."""
+    """Remedy for a subnet that is too full or too fragmented."""
     cure = "give the node group another subnet, or lower the warm targets"
     if not prefixes or subnet is None or not subnet.placement_known:
         return f"{cure}, or take smaller nodes"

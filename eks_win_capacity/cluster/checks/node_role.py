@@ -30,7 +30,7 @@ def _mode(look: Look) -> str:
 
 
 def _role_lacks(look: Look, role: str) -> list[str] | None:
-    """The groups that aws-auth does not give a role; None where it is not known."""
+    """Required groups that aws-auth does not give a role; None if not known."""
     if _mode(look) == "API":
         return list(WINDOWS_ROLE_GROUPS)
     if look.state.aws_auth is None:
@@ -45,7 +45,7 @@ def _role_lacks(look: Look, role: str) -> list[str] | None:
 
 
 def _entry_types(look: Look, role: str) -> list[str] | None:
-    """The types of a role's access entries; None where they are not known."""
+    """Types of a role's access entries; None if not known."""
     if _mode(look) == "CONFIG_MAP":
         return []
     if look.state.access_entries is None:
@@ -58,7 +58,7 @@ def _is_windows_entry(types: list[str] | None) -> bool:
 
 
 def _marked_roles(look: Look) -> list[str]:
-    """The roles that aws-auth or an access entry marks as those of Windows nodes."""
+    """Roles that aws-auth or an access entry marks as those of Windows nodes."""
     state = look.state
     roles = [entry.role for entry in state.aws_auth or () if KUBE_PROXY_GROUP in entry.groups]
     return roles + [
@@ -67,12 +67,12 @@ def _marked_roles(look: Look) -> list[str]:
 
 
 def _without_role(look: Look) -> list[str]:
-    """Names of the Windows nodes whose role nothing tells."""
+    """Names of the Windows nodes whose role is not known."""
     return [node.name for node in look.windows if not look.role_of(node)]
 
 
 def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
-    """Pass of a role; unknown where nothing says that the nodes have it."""
+    """Pass for a role; unknown if other nodes may have another role."""
     alone = _without_role(look)
     if not alone or role in look.roles("windows"):
         return rule.passed(seen, subject=role)
@@ -87,7 +87,7 @@ def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
 
 
 def _windows_roles(look: Look) -> list[str] | None:
-    """The roles of Windows nodes: those that are known, else as aws-auth and entries mark them."""
+    """Known roles of Windows nodes, or else those marked in aws-auth and access entries."""
     state = look.state
     roles = list(look.roles("windows"))
     if not roles or _without_role(look):
@@ -133,7 +133,7 @@ def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _no_role_mapped(rule: Check, look: Look, roles: list[str] | None) -> Finding:
-    """What is said where nothing names a role of Windows nodes."""
+    """Finding for a cluster where no role of Windows nodes is known."""
     both = _mode(look) == "API_AND_CONFIG_MAP"
     if look.state.windows_nodes and both and look.state.access_entries is None:
         return rule.unknown(look, "access_entries", "instances")
@@ -151,7 +151,7 @@ def _no_role_mapped(rule: Check, look: Look, roles: list[str] | None) -> Finding
 
 
 def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
-    """Judge what aws-auth, or an entry in its place, gives one role."""
+    """Finding on the groups that aws-auth, or an access entry instead, gives a role."""
     state = look.state
     lacking = _role_lacks(look, role) or []
     types = _entry_types(look, role)
@@ -189,7 +189,7 @@ def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
 
 
 def _role_command(look: Look) -> str:
-    """The command that tells the role of the Windows nodes, by what started them."""
+    """Command that shows the role of the Windows nodes, by their launcher."""
     groups = [node.node_group for node in look.windows if node.node_group]
     if groups:
         return (
@@ -211,7 +211,7 @@ def _role_command(look: Look) -> str:
 
 
 def _own_role(look: Look, role: str, types: list[str]) -> str:
-    """The commands for an entry; a role that Linux nodes need must keep its own."""
+    """Commands that create an access entry; a role that Linux nodes also use keeps its entry."""
     if not types or all(group.role != role for group in look.linux_groups):
         return access_entry_command(role, look.cluster, types)
     names = ", ".join(
@@ -225,7 +225,7 @@ def _own_role(look: Look, role: str, types: list[str]) -> str:
 
 
 def _with_own_role(look: Look, name: str) -> str:
-    """The command for a node group like another one, with a role of its own."""
+    """Command that creates a node group like another one, with a separate role."""
     if look.partition != "aws":
         return (
             "a self-managed group, for EKS has Windows AMI types in commercial Regions alone: aws "
@@ -236,7 +236,7 @@ def _with_own_role(look: Look, name: str) -> str:
     types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
     ami = f"--ami-type {word(group.ami_type if group and group.windows else WINDOWS_AMI_TYPE, 'AMI_TYPE')}"
     if group and group.custom_ami:
-        # Its launch template names the AMI: EKS takes no type beside it.
+        # Its launch template specifies the AMI: EKS then accepts no AMI type.
         template, _, version = group.launch_template.partition(" version ")
         ami = f"--launch-template id={word(template, 'TEMPLATE_ID')},version={word(version, 'VERSION')}"
     return (
@@ -249,7 +249,7 @@ def _with_own_role(look: Look, name: str) -> str:
 
 
 def _wrong_username(look: Look, role: str) -> str:
-    """The username of a mapping that no node could have; empty if all is well."""
+    """Username of a mapping that is wrong for every node; empty if all are right."""
     return next(
         (
             entry.username
@@ -303,7 +303,7 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _entry_of(rule: Check, look: Look, role: str, mode: str) -> Finding:
-    """Whether an access entry, or aws-auth where the cluster reads both, serves a role."""
+    """Whether an access entry, or aws-auth if the cluster reads both, is right for a role."""
     types = _entry_types(look, role) or []
     lacking = _role_lacks(look, role)
     if _is_windows_entry(types):
@@ -336,7 +336,7 @@ def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
-    """Whether the role of a group with an image of its own is mapped, if that is Windows."""
+    """Finding on the role of a group with a custom image, if that may be Windows."""
     windows = group.name in {one.name for one in look.groups}
     linux = group.name in {one.name for one in look.linux_groups}
     lacking, types = _role_lacks(look, group.role), _entry_types(look, group.role)
@@ -418,7 +418,7 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _moved(look: Look, who: str) -> str:
-    """How nodes come to another role, by what starts them."""
+    """How to move nodes to another role, by their launcher."""
     if who.startswith("EC2NodeClass ") or any(node.node_pool for node in look.windows):
         return "name it in spec.role of the EC2NodeClass: Karpenter replaces its nodes"
     group = next((g for g in look.groups if g.name == who), None)

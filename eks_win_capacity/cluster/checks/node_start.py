@@ -1,4 +1,4 @@
-"""Checks of what starts Windows nodes: tags, launch templates, NodePools of Karpenter."""
+"""Checks of what starts Windows nodes: tags, launch templates, Karpenter NodePools."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _runs_autoscaler(look: Look) -> bool | None:
-    """Whether the cluster autoscaler runs; None where manifests and pods are not known."""
+    """Whether the cluster autoscaler runs; None if neither manifests nor pods are known."""
     marked = any(
         key == "k8s.io/cluster-autoscaler/enabled"
         for group in look.groups
@@ -88,7 +88,7 @@ def _runs_autoscaler(look: Look) -> bool | None:
 
 
 def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
-    """Whether the Auto Scaling group of a node group has the tag."""
+    """Finding on the tag of a node group's Auto Scaling group."""
     if group.autoscaling_tags is None:
         return rule.unknown(
             look,
@@ -251,7 +251,7 @@ def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
 def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, ...]) -> Finding:
     sentence = f"{who} starts each node with {count_of(count, 'prefix', 'prefixes')}"
     rows = [row for name in types if (row := look.row(name)) is not None]
-    # Every slot but that of the node's own address can hold a prefix.
+    # Each slot can hold a prefix; the node's primary address is not in a slot.
     small = [r.name for r in rows if count > secondary(r.ipv4_per_interface)]
     old = [r.name for r in rows if not r.nitro]
     if small or old:
@@ -327,7 +327,7 @@ def windows_ami_regions(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _absent(rule: Check, look: Look, *parts: str) -> Finding:
-    """What is said where no NodePool is known: a pass only where Karpenter does not run."""
+    """Finding for a cluster without known NodePools: a pass only if Karpenter does not run."""
     if look.karpenter is False:
         return rule.passed("nothing runs Karpenter, by its name, and no node is of a NodePool")
     return rule.unknown(look, *parts)
@@ -376,13 +376,13 @@ def karpenter_node_os(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _system_of(look: Look, pool: NodePool) -> str:
-    """The system of a pool's class, ``linux`` where it does not say."""
+    """Operating system of a pool's class; ``linux`` if not known."""
     node_class = look.classes.get(pool.node_class)
     return "windows" if node_class is not None and node_class.windows else "linux"
 
 
 def _of_arm(rule: Check, pools: list[NodePool]) -> list[Finding]:
-    """What is said of pools whose nodes would be Windows on another processor than amd64."""
+    """Findings for pools that would start Windows on a processor other than amd64."""
     return [
         rule.failed(
             f"NodePool {pool.name} asks for Windows on {', '.join(pool.architectures)}",
@@ -475,7 +475,7 @@ def karpenter_limits(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _reached(name: str, used: str, limit: str) -> bool:
-    """Whether a quantity has reached its limit; one that cannot be read has not."""
+    """Whether a quantity has reached its limit; False for one that cannot be parsed."""
     read = millicores if name == "cpu" else whole_bytes
     try:
         return read(used) >= read(limit)

@@ -1,4 +1,4 @@
-"""Checks of workloads: which nodes they select, their services, volumes and identities."""
+"""Checks of workloads: the nodes that they select, their services, volumes and identities."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _patches(names: list[str], label: str, value: str) -> str:
-    """The commands that add a node selector to the first few manifests."""
+    """Commands that add a node selector to the first few manifests."""
     commands = []
     for name in names:
         kind, _, where = name.partition(" ")
@@ -99,7 +99,7 @@ def _patches(names: list[str], label: str, value: str) -> str:
 
 
 def _open_nodes(look: Look) -> bool:
-    """Whether a Windows node takes pods that tolerate nothing."""
+    """Whether a Windows node accepts pods without tolerations."""
     return any(
         not any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in node.taints)
         for node in look.state.windows_nodes or ()
@@ -145,13 +145,13 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 _CSI_NODE = "DaemonSet kube-system/ebs-csi-node-windows"
-"""The EBS CSI driver's own DaemonSet, which waits for Windows nodes on every cluster with it."""
+"""DaemonSet of the EBS CSI driver, present even without Windows nodes."""
 
 _PATCHED = 3
-"""How many commands a remedy spells out."""
+"""Number of commands in a remedy."""
 
 _API = ("default", "kubernetes")
-"""The control plane's own service, whose few backends no selector tells."""
+"""Service of the control plane; it has few backends and no selector."""
 
 
 @Check(
@@ -177,7 +177,7 @@ def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
     if look.makers is None:
         yield rule.unknown(look, "workloads")
         return
-    # The one image of HostProcess runs on every release.
+    # The HostProcess base image runs on every release.
     open_ = [
         name
         for name, (maker, system) in look.makers.items()
@@ -199,7 +199,7 @@ _BUILD = "node.kubernetes.io/windows-build"
 
 
 def _releases(look: Look) -> dict[str, None]:
-    """The Windows Server releases of nodes, else of what will start them, in order."""
+    """Windows Server releases of the nodes, or else of their launchers, in order."""
     releases = [release for node in look.windows if (release := release_of(node))]
     if not releases:
         names = [group.ami_type for group in look.groups]
@@ -215,7 +215,7 @@ _LOGGERS = (
 
 
 def _backends(state: ClusterState, services: tuple[Service, ...]) -> Iterator[tuple[Service, int]]:
-    """Count the backends of each service, from endpoints or from pods."""
+    """Number of backends of each service, from endpoints or from pods."""
     kinds = Counter((p.namespace, p.labels) for p in state.pods or () if p.active)
     for service in services:
         if service.backends is not None:
@@ -235,7 +235,7 @@ def _backends(state: ClusterState, services: tuple[Service, ...]) -> Iterator[tu
 
 
 def _backend_limit(state: ClusterState) -> int | None:
-    """The limit of the oldest build; None where a build is not known."""
+    """Limit of the oldest build; None if a build is not known."""
     builds = []
     for node in state.windows_nodes or ():
         parts = node.build.split(".")
@@ -252,7 +252,7 @@ def _backend_limit(state: ClusterState) -> int | None:
 
 
 def _linux_alone(look: Look, service: Service) -> bool:
-    """Whether pods are known to serve it and none is Windows: only clients can be."""
+    """Whether all known pods of a service run on Linux, so that Windows pods are only clients."""
     chosen = set(service.selector)
     serving = [
         pod
@@ -319,7 +319,7 @@ def event_log_collected(rule: Check, look: Look) -> Iterator[Finding]:
     if known:
         yield rule.passed(f"by its name, {some(known)} collects logs on Windows")
     elif daemonsets:
-        # A name tells what it tells: no other collector is ruled out.
+        # Only names are known, so another one may collect the log.
         yield rule.unknown(
             look,
             seen=f"whether {some(daemonsets)} collect the event log is not known",
@@ -332,7 +332,7 @@ def event_log_collected(rule: Check, look: Look) -> Iterator[Finding]:
 _EBS: Final = "ebs.csi.aws.com"
 
 _LINUX_ALONE: Final = frozenset({"efs.csi.aws.com", "s3.csi.aws.com"})
-"""Drivers that are not compatible with Windows images.
+"""CSI drivers that are not compatible with Windows images.
 
 Source: Amazon EKS user guide, considerations of these drivers (2026-11-27).
 """
@@ -374,7 +374,7 @@ def windows_volumes(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
-    """What stands in the way of EBS volumes on Windows nodes."""
+    """Findings on obstacles to EBS volumes on Windows nodes."""
     plugin = next(
         (m for name, (m, _) in (look.makers or {}).items() if name.endswith(_PLUGIN)), None
     )

@@ -1,4 +1,4 @@
-"""Checks of versions: the platform's, the address family, the Windows AMI's."""
+"""Checks of versions: Kubernetes, platform, address family, Windows releases and AMIs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 _RELEASED: Final = re.compile(r"-([0-9]{4})\.(0[1-9]|1[0-2])\.(0[1-9]|1[0-9]|2[0-8])")
 _AMI_DAYS: Final = 120
-"""Age from which on a Windows AMI may be private. [days]"""
+"""Age above which a Windows AMI may be private. [days]"""
 
 _SOON_DAYS: Final = 90
-"""Days before the end of support from which on a check warns."""
+"""Days before the end of support when a check starts to warn."""
 
 
 def _platform(
@@ -183,7 +183,7 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str]]:
-    """Who has each release that EKS has, who one that it ended, and of whom nothing tells."""
+    """Users of each supported release and of each ended one, and those of unknown release."""
     users: dict[str, list[str]] = {}
     ended: dict[str, list[str]] = {}
     strange = []
@@ -210,7 +210,7 @@ def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]],
 def _release(
     rule: Check, look: Look, release: str, names: list[str], version: tuple[int, int]
 ) -> Finding:
-    """Judge one release of Windows Server by the Kubernetes versions that have it."""
+    """Finding on a Windows Server release, by the Kubernetes versions that support it."""
     state, first = look.state, WINDOWS_SERVER_FROM[release]
     last = WINDOWS_SERVER_LAST.get(release)
     if version < (minor(first) or (0, 0)):
@@ -278,7 +278,7 @@ def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _older_nodes(look: Look, text: str) -> str:
-    """The cure for kubelets that are newer than the control plane: no update goes back."""
+    """Remedy for kubelets newer than the control plane, which cannot be downgraded."""
     version = minor(look.state.version) or (1, 0)
     back = "; ".join(
         f"a node group cannot go back to {look.state.version}: create another one with "
@@ -294,7 +294,7 @@ def _older_nodes(look: Look, text: str) -> str:
 
 
 def _updates(look: Look, text: str) -> str:
-    """How the nodes of a kubelet version are replaced, for each of what starts them."""
+    """How to replace the nodes of a kubelet version, for each of their launchers."""
     wide = f"an AMI for {look.state.version}"
     return f"replace the nodes with ones that use {wide}: " + "; ".join(
         one.renews(wide, look.cluster) for one in _with_kubelet(look, text)
@@ -302,7 +302,7 @@ def _updates(look: Look, text: str) -> str:
 
 
 def _with_kubelet(look: Look, text: str) -> list[Launcher]:
-    """What starts the nodes that have a kubelet version."""
+    """Launchers of the nodes with a kubelet version."""
     named = [Launcher(group=group) for group in look.groups if group.version == text]
     nodes = [node for node in look.windows if node.kubelet_version == text]
     seen = launchers_of(look, nodes) if nodes or not named else []
@@ -357,7 +357,7 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     if version is None:
         yield rule.unknown(look, "version")
         return
-    # Without a day, what had ended when the table was written has ended.
+    # Without a date, support that had ended when the table was written counts as ended.
     day = look.now or date.fromisoformat(KUBERNETES_SUPPORT_AS_OF)
     name = f"{version[0]}.{version[1]}"
     newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
