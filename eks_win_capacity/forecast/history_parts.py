@@ -92,7 +92,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Season lengths, usual or given by the user; horizon; periods per day, 1 for longer periods."""
+    """Season lengths, usual or given by the user; horizon; periods per day, at least 1."""
 
     lengths: tuple[int, ...]
     given: bool
@@ -393,8 +393,8 @@ def outliers(values: Floats) -> Floats:
     """
     Deviations of outliers from the moving median; 0 for all other values.
 
-    A value is compared with the median of the seven values around it. Three equal values in a
-    row move that median, so a new level, however sudden, is never an outlier.
+    A value is compared with the median of the seven values around it. Three high values at the
+    end move that median, so a new level, however sudden, is never an outlier.
     """
     periods = values.shape[1]
     if periods < 8:

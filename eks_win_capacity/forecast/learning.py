@@ -1,4 +1,4 @@
-"""What the histories of many series say: views of each, and what every view has earned."""
+"""Which models fit the histories of many series: views of each, weighted by their backtest."""
 
 from __future__ import annotations
 
@@ -28,61 +28,61 @@ VIEWS = ("whole", "logarithm", "since_bend", "last_35")
 """Names of the views, as columns of ``forecast.model``."""
 
 SHORT = ((RECENT, True), (35, False))
-"""Periods of the short views, and whether they begin where growth last bent."""
+"""Maximum length of each short view, and whether it begins at the last change of growth."""
 
 SINCE = (60, 42, 29, 20, 14)
-"""Periods that the view since a bend may be fitted to: the most that do not reach beyond it."""
+"""Lengths of the view since a bend: the longest that does not reach beyond it is fitted."""
 
 _BEND = 6.0
-"""What a bend must be worth to be one: so many times the logarithm of the periods (BIC: 2)."""
+"""Penalty of a bend, as a multiple of the logarithm of the number of periods (BIC: 2)."""
 
 _EVIDENCE = (0.02, 3.0)
-"""Power of a bend's likelihood ratio, for errors go together, and the most that it may be worth."""
+"""Power of a bend's likelihood ratio, as errors are correlated; maximum log evidence."""
 
 _ENDED = (2.0, 1.0, 4.0)
-"""What an end of growth must be worth: two standard errors, a missing step; and the most it may."""
+"""Thresholds of an end of growth: log evidence, missing steps; and maximum log evidence."""
 
 _HARDLY = 0.1
-"""Share of the past growth below which a model says that it has ended."""
+"""Share of the past growth below which a model counts as without growth."""
 
 _UNSETTLED = 3.0
-"""How many times less sure growth since a bend is than its fit says: it may bend again."""
+"""Factor of the standard error of growth since a bend, because growth may bend again."""
 
 _PRIOR = np.log((0.5, 0.2, 0.15, 0.15))
-"""Log of each view's share before its backtest."""
+"""Log prior of each view."""
 
 _TEMPER = 0.7
-"""Power of each look back: its days err together, and the next months are not the last ones."""
+"""Power of each backtest's likelihood: errors are correlated, and the future may differ."""
 
 _LOOKS = 4
-"""Origins of the backtest."""
+"""Number of origins of the backtest."""
 
 _LONGEST = 56
-"""Periods that the oldest look goes back, at most: views differ in what happened recently."""
+"""Maximum age of a backtest origin in periods: views differ in what happened recently."""
 
 _LEAST = 0.01
-"""Smallest share of the paths that a view is given."""
+"""Minimum share of the paths of a view; views with less get none."""
 
 MIN_TRAINING = 21
-"""Periods that a backtest origin must know."""
+"""Minimum number of periods before a backtest origin."""
 
 _POSITIVE = 0.1
-"""Share of the usual level that no period may fall below for its logarithm to be a view."""
+"""Share of the usual level that all periods must exceed for the view of the logarithm."""
 
 _MONTH = 28
-"""Periods before each that its usual level is the mean of."""
+"""Periods whose mean is the usual level."""
 
 _CLIP = 16.0
-"""Largest squared error of a look, in variances: one surprise does not decide alone."""
+"""Limit of a squared error in variances, so that one surprise does not decide alone."""
 
 _SHARPEST = 2e-3
-"""Smallest deviation that a look is scored with, as a share of the usual level."""
+"""Minimum standard deviation in the score of a view, as a share of the usual level."""
 
 _RECENT = 180
-"""Newest periods whose innovations may come again."""
+"""Newest periods whose innovations are resampled in the view of the whole history."""
 
 _STEADY = (14, 35)
-"""Newest periods of which most must repeat the season before for a series to be stepped."""
+"""Numbers of newest periods of which at least half must be unchanged in a stepped series."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class View:
     """
     One view of a chunk of series, fitted at the last period.
 
-    Errors, (series, periods of the view), are innovations of its likeliest model, in that
-    model's deviations. Its looks are mean and deviation of the level that it forecast from
-    each origin. For some series it is not possible; since how many periods it holds, and the
-    logarithm of what a bend there, or an end of growth, is worth as evidence, each has its own.
+    `errors`, (series, periods of the view), are the standardized innovations of the likeliest
+    model. `looks` are mean and standard deviation of the level forecast from each origin. Each
+    series has its own values of `possible`, whether the view applies; `since`, the number of
+    periods fitted; and `evidence`, the log evidence of a bend or an end of growth.
     """
 
     name: str
@@ -109,13 +109,13 @@ class View:
 @dataclass(frozen=True)
 class Learned:
     """
-    What was learned from a chunk of histories.
+    Components and views of a chunk of histories.
 
-    The scale is the usual size of the values, which all else is in units of. Of the views,
-    the whole history first, each has a share of the paths, (series, views); `back` are the
-    origins of the backtest. Stepped series mostly repeat their last season, of `lag` periods,
-    to the last digit: how each season differed from the one before stands there, in units of
-    the history. A day has so many periods; 1 also where they are longer.
+    `scale` is the mean absolute value, the unit of all other fields. `shares`, (series, views),
+    are the shares of the paths of each view; the first view is the whole history. `back` are
+    the origins of the backtest. `stepped` has the changes from season to season, of `lag`
+    periods and in units of the history, of the series that mostly repeat their last season
+    exactly. `day` is the number of periods per day; 1 also for longer periods.
     """
 
     scale: Floats
@@ -131,7 +131,7 @@ class Learned:
     day: int
 
     def drift(self) -> Floats:
-        """Growth of the level a period at the end of the history, over all views."""
+        """Growth of the level per period at the end of the history: the mean of all views."""
         total = np.zeros(len(self.scale))
         for view, share in zip(self.views, self.shares.T, strict=True):
             at = view.fit
@@ -143,16 +143,16 @@ class Learned:
 
     def backtest(self, levels: Sequence[float]) -> tuple[Floats, Floats, Floats]:
         """
-        How near all views together came in the rolling backtest; NaN without one.
+        Accuracy of all views together in the rolling backtest; NaN without one.
 
-        Mean absolute error of the mean path, and of holding the last value, of each series;
-        then the share of values inside the interval of each level.
+        Mean absolute errors, for each series, of the mean path and of repeating the last value,
+        and the share of values inside the interval of each level.
         """
         level, weight = self.parts.level, self.shares.T[..., None]
         sums, covered = np.zeros((3, len(level))), np.zeros((len(level), len(levels)))
         bounds = normal_quantile((1 + np.array(levels)) / 2)
         for look, origin in enumerate(self.back):
-            # A view that does not exist for a series has no weight, whatever it says.
+            # A view that is not possible for a series has no weight, and meaningless values.
             means, spreads = (
                 np.where(weight > 0, np.stack([view.looks[look][part] for view in self.views]), 0.0)
                 for part in (0, 1)
@@ -171,10 +171,10 @@ class Learned:
 
 def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
     """
-    Take histories apart into season, steps, outliers and a level with drift.
+    Components and weighted views of histories.
 
-    Values, (series, periods), are NaN where nothing was seen, and where they are
-    `censored` a lower bound of the demand.
+    Values, (series, periods), are NaN in gaps, and a lower bound of the demand where they are
+    `censored`.
     """
     periods, daily = values.shape[1], calendar.day == 1
     seen = ~np.isnan(values)
@@ -185,15 +185,15 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
     clean, every = parts.clean, np.ones(len(values), dtype=bool)
     if daily:
         logs, possible = logarithm(clean)
-        # What is reset again and again is added, not multiplied.
+        # A slow leak that is reset grows linearly, not by a factor.
         possible &= ~(parts.kept != 0).any(axis=1)
-        # One pass over the periods for both: a pass costs most where series are few.
+        # One pass over the periods for both: with few series, most time is spent per period.
         both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
         passed = Filtered.of(both, known, [*back, periods])
         plain, compound = passed.rows(slice(len(clean))), passed.rows(slice(len(clean), None))
-        # A subnet that was full may have grown all the same.
+        # The demand for a full subnet may have grown unseen.
         free = np.asarray(~censored[:, -RECENT:].any(axis=1))
-        # How noisy a series is now, its last half year says.
+        # The last half year shows how noisy a series is now.
         views = [
             long_view(plain, every, newest=min(_RECENT, periods)),
             long_view(compound, possible, newest=periods, compound=True),
@@ -214,7 +214,7 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
         seen=seen,
         parts=parts,
         step=newest_step(parts.level, parts.kept, parts.outliers),
-        # Within a day, what rises for some hours is a season or an outlier.
+        # For periods shorter than a day, a rise of some hours is a season or an outlier.
         surges=surges(parts.level if daily else parts.level[:, :0]),
         views=tuple(views),
         shares=shares(views, clean, seen, back),
@@ -226,7 +226,7 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
 
 
 def _stepped(values: Floats, censored: Flags, lag: int) -> dict[int, Floats]:
-    """Changes from season to season, of series that recently mostly did not change at all."""
+    """Changes from season to season of the series in which most of them are 0, by row."""
     by_row = {}
     changes = values[:, lag:] - values[:, :-lag]
     for row in np.flatnonzero(~censored.any(axis=1)):
@@ -234,22 +234,22 @@ def _stepped(values: Floats, censored: Flags, lag: int) -> dict[int, Floats]:
         still = here == 0
         if len(here) and min(still[-n:].mean() for n in (0, *_STEADY)) >= 0.5:
             calm = np.diff(np.flatnonzero(~still), prepend=-1, append=len(here)) - 1
-            # What has been calm for much longer than ever before has changed its ways.
+            # A series unchanged for much longer than ever before now behaves differently.
             if len(calm) == 1 or calm[-1] <= 2 * calm[:-1].max() + lag:
                 by_row[int(row)] = here
     return by_row
 
 
 def origins(periods: int, horizon: int) -> list[int]:
-    """Origins of the backtest, oldest first; none where the history is too short."""
+    """Origins of the backtest, oldest first; none if the history is too short."""
     reach = min(horizon, periods // 4, _LONGEST)
     looks = sorted({-(-reach * step // _LOOKS) for step in range(1, _LOOKS + 1)}, reverse=True)
     return [periods - ahead for ahead in looks if periods - ahead >= MIN_TRAINING and ahead > 0]
 
 
 def logarithm(values: Floats) -> tuple[Floats, Flags]:
-    """Logarithms of levels, and where they are a view: far enough from zero."""
-    # Held against the month before, for growth may begin a hundred times smaller than it ends.
+    """Logarithms of levels, and whether each series is far enough from zero for this view."""
+    # Compared with the last month, because growth may multiply a level by a hundred.
     sums = np.pad(values, ((0, 0), (_MONTH, 0))).cumsum(axis=1)
     known = np.minimum(np.arange(1, values.shape[1] + 1), _MONTH)
     usual = (sums[:, _MONTH:] - sums[:, :-_MONTH]) / known
@@ -265,7 +265,7 @@ def long_view(
     compound: bool = False,
     within_day: bool = False,
 ) -> View:
-    """The view of the whole history, or of its logarithm, in which growth is compound."""
+    """View of the whole history, or if `compound`, of its logarithm."""
     count, periods = passed.seen.shape
     since = np.full(count, periods)
     *back, fit = passed.fits(within_day=within_day)
@@ -282,14 +282,14 @@ def long_view(
 
 @lru_cache(maxsize=16)
 def _bent_lines(width: int) -> tuple[NDArray[np.int64], Floats]:
-    """Periods to fit for each bend, and orthonormal columns of the line that bends there."""
+    """Length to fit for each possible bend, and orthonormal basis of a line that bends there."""
     at = np.arange(width, dtype=float)
     since = np.array([width, *range(SINCE[-1], min(SINCE[0] + SINCE[-1], width - SINCE[-1]))])
     lines = np.ones((len(since), width, 3))
     lines[..., 1] = at
     lines[..., 2] = np.maximum(at - (width - since[:, None]), 0.0)
     bases = np.linalg.qr(lines)[0]
-    # The first does not bend: its third column is nothing.
+    # The first line does not bend.
     bases[0, :, 2] = 0.0
     fewer = np.array(SINCE[::-1])
     lengths = fewer[np.searchsorted(fewer, since, side="right") - 1]
@@ -299,10 +299,10 @@ def _bent_lines(width: int) -> tuple[NDArray[np.int64], Floats]:
 
 def since_bend(values: Floats) -> tuple[NDArray[np.int64], Floats]:
     """
-    Periods since the growth of each series bent, by least squares; all where it did not.
+    Periods since the growth of each series last bent, by least squares; all if it did not.
 
-    With it, where it did, the logarithm of how much likelier than a line, or compound growth,
-    that makes the values, above what any bend must.
+    The second result is the log likelihood ratio of the bend to a line or compound growth,
+    less the penalty of a bend.
     """
     count, width = values.shape
     lengths, bases = _bent_lines(width)
@@ -311,7 +311,7 @@ def since_bend(values: Floats) -> tuple[NDArray[np.int64], Floats]:
     explained = ((middle @ bases) ** 2).reshape(count, -1, 3).sum(axis=2)
     score = width * np.log(np.maximum(total - explained, 1e-12 * total + 1e-26))
     score[:, 1:] += _BEND * np.log(width)
-    # Compound growth bends everywhere, but that is what the logarithm is for.
+    # The view of the logarithm covers compound growth, which bends everywhere.
     positive, line = values.min(axis=1) > 0, bases[:, :2]
     compound = np.exp(np.log(np.where(positive[:, None], values, 1.0)) @ line @ line.T)
     left = np.where(positive, ((values - compound) ** 2).sum(axis=1), np.inf)
@@ -321,9 +321,9 @@ def since_bend(values: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 def short_view(values: Floats, passed: Filtered, *, length: int, bends: bool, free: Flags) -> View:
     """
-    The view of the newest periods alone, looked back at with as many periods each time.
+    View of the newest periods; the backtest fits as many periods before each origin.
 
-    Growth may have ended where a series was `free` to grow.
+    Only a series that was `free` to grow can show an end of growth.
     """
     periods, looks = values.shape[1], []
     for end in passed.states:
@@ -347,10 +347,10 @@ def short_view(values: Floats, passed: Filtered, *, length: int, bends: bool, fr
 
 def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
     """
-    What it is worth that a fit to the newest past no longer shows the growth of the whole.
+    Log evidence that growth has ended: a fit to the newest past does not show past growth.
 
-    It is the more, the more standard errors of the newest growth lie between the two,
-    and the more steps of the usual size should have come.
+    The evidence rises with the difference of both growth rates in standard errors, and with
+    the number of steps of usual size that past growth would have made since.
     """
     errors, steps, most = _ENDED
     periods = values.shape[1]
@@ -358,7 +358,7 @@ def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
     risen = values[:, -month:].mean(axis=1) - values[:, :month].mean(axis=1)
     past = np.abs(risen) / (periods - month)
     hardly = fit.weight * (np.abs(fit.growth) < _HARDLY * past[:, None])
-    # Of the models that may grow: the second half may not.
+    # The first half of the models has growth, the second has none.
     grows = np.arange(fit.weight.shape[1]) < fit.weight.shape[1] // 2
     weight = np.where(grows, np.maximum(fit.weight, 1e-300), 0.0)
     variance = (weight * (fit.root[..., 1, :] ** 2).sum(axis=2)).sum(axis=1) / weight.sum(axis=1)
@@ -370,44 +370,44 @@ def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
 
 
 def exact(view: View) -> Flags:
-    """Series that a model follows to the last digit: they were computed."""
+    """Whether a model fits each series exactly, so that its values were computed."""
     return np.asarray((view.fit.sigma == 0).any(axis=1))
 
 
 def _innovations(passed: Filtered, fit: Fit, since: NDArray[np.int64], newest: int) -> Floats:
-    """Newest innovations of the likeliest model, which come again, and so are 0 on average."""
+    """Newest innovations of the likeliest model for resampling, centred at 0."""
     sigma = fit.sigma[fit.likeliest][:, None]
     errors = passed.innovations(fit, since, newest) / np.where(sigma > 0, sigma, 1.0)
-    # Growth that has bent leaves errors of one sign, which must not bend it once more.
+    # Centred: growth that has bent leaves errors of one sign, which would bend it again.
     known = passed.seen[:, -newest:] & (np.arange(newest) >= newest - since[:, None])
     mean = errors.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return np.asarray(errors - mean[:, None])
 
 
 def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
-    """Share of the paths, (series, views), that each earns by how well it looked ahead."""
+    """Shares of the paths, (series, views), by prior, backtest and evidence of each view."""
     score = np.tile(_PRIOR[: len(views)], (len(values), 1))
     reach = values.shape[1] - np.array(back)
     looks = [_looked_back(view, values, seen, back) for view in views]
     long = zip(views[:2], looks, strict=False)
     best = np.max([np.where(v.possible[:, None], look, -np.inf) for v, look in long], axis=0)
     for column, (view, log_density) in enumerate(zip(views, looks, strict=True)):
-        # A look from before a bend says nothing of what followed it: it counts as the best.
+        # A backtest from before a bend cannot judge the view since it: it scores as the best.
         known = (reach < view.since[:, None]) | (view.evidence[:, None] == 0)
         score[:, column] += np.where(known, log_density, best).sum(axis=1)
         score[:, column] += view.evidence
         score[~view.possible, column] = -np.inf
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
-    # A view that would be a handful of paths only blurs the facts about a series.
+    # A view with a handful of paths would only blur the result.
     weight[weight < _LEAST] = 0.0
-    # What one line explains to the last digit needs no second view.
+    # A series that one line fits exactly needs no second view.
     weight[exact(views[0])] = np.arange(len(views)) == 0
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
 def _looked_back(view: View, values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
-    """How well a view forecast from each origin: mean log of its density, (series, origins)."""
+    """Mean log density of what followed each origin under a view, (series, origins)."""
     out = np.zeros((len(values), len(back)))
     for column, (origin, (mean, deviation)) in enumerate(zip(back, view.looks, strict=True)):
         here = seen[:, origin:]
@@ -419,6 +419,6 @@ def _looked_back(view: View, values: Floats, seen: Flags, back: Sequence[int]) -
 
 
 def normal_quantile(share: Floats) -> Floats:
-    """Invert the normal distribution."""
+    """Quantiles of the standard normal distribution."""
     normal = NormalDist()
     return np.array([normal.inv_cdf(float(x)) for x in share])

@@ -1,4 +1,4 @@
-"""From what was learned of many series to sample paths of what comes, and what the paths say."""
+"""Which futures are possible for many series: sample paths, and the dates and intervals in them."""
 
 from __future__ import annotations
 
@@ -25,63 +25,63 @@ if TYPE_CHECKING:
     Places = NDArray[np.int32]
 
 RECURS = 0.6
-"""Share of paths in which strange values of the past, which may have been errors, come again."""
+"""Share of paths in which past outliers, which may have been errors, recur."""
 
 _LOGARITHM = 1
-"""Place of the view whose paths are logarithms."""
+"""Index of the view whose paths are logarithms."""
 
 _MOST = float(np.log(1e4))
-"""Logarithm of the largest growth that a path may show."""
+"""Maximum of the logarithm of a path, relative to the usual level."""
 
 _SURPRISES = 0.5
 _SEEN_YEARS = 2.0
 """
-What is known of surprises before a history is read: so many, in so many years.
+Prior of the rate of surprises: this number of surprises in this number of years.
 
-A surprise is unlike anything a history holds: a launch, a migration, a sale. Each
-year of history without one makes the next less likely.
+A surprise is an event unlike the history: a launch, a migration, a sale. Each year of
+history without one makes it less likely.
 """
 
 _SURPRISE = (0.5, 1.2)
-"""Size of a surprise as a share of the level: the median, and the deviation of its logarithm."""
+"""Size of a surprise as a share of the level: median, and standard deviation of its logarithm."""
 
 _SHRUNK_YEARS = 0.25
-"""Years without a surge that are added to a history, for what is few comes seldom again."""
+"""Years without surges added to a history, to shrink rates estimated from few surges."""
 
 _STEPPED = 0.5
-"""Share of the paths of a stepped series that go on by changes of the past."""
+"""Share of the paths of a stepped series that continue with changes drawn from its past."""
 
 _HALF_LIFE_YEARS = 0.25
-"""Years after which such a change is drawn half as often."""
+"""Age at which a past change is drawn half as often. [years]"""
 
 _DRAWN = 0.3
-"""Newest steps that the size drawn is worth, where a history ends in one."""
+"""Weight of the drawn size of a surprise, in newest steps that have been seen."""
 
 _HEIGHTS = 0.4
-"""Deviation of the logarithm of a surge's height, about those of the past."""
+"""Standard deviation of the logarithm of a surge's height around the mean of the past."""
 
 _UPWARD, _STAYS, _PASSES = 0.75, 0.5, 5.0
-"""Share of surprises that add, share that stay, and days that the others last, on average."""
+"""Share of surprises that add use, share that stay, and mean duration of the others in days."""
 
 _EVENLY = 1.1347241384015194 ** -np.arange(1.0, 6.0)
-"""Strides by which points fill five dimensions evenly: powers of the root of x**6 = x + 1."""
+"""Steps of a low-discrepancy sequence in five dimensions: powers of the root of x**6 = x + 1."""
 
 _BEGINS = 0.75
-"""Where they begin: shares of large surprises among the first few are then right on average."""
+"""Start of the sequence, with the right share of large surprises among its first points."""
 
 _STILL = 0.01
-"""Change of a constant history, should it change, as a share of its level; at least one address."""
+"""Size of a change in a constant history as a share of its level; at least one address."""
 
 _TOLERANCE = 1e-6
-"""Share of the capacity that single precision may miss a limit by."""
+"""Tolerance of the capacity for rounding in single precision, as a share."""
 
 
 @dataclass(frozen=True)
 class Draws:
     """
-    The randomness of a forecast, drawn once and shared by all series.
+    Random numbers of a forecast, drawn once and shared by all series.
 
-    The answer for one series so never depends on which others were asked about.
+    So the forecast of one series never depends on the others in the same call.
     """
 
     model: Floats
@@ -102,7 +102,7 @@ class Draws:
 
     @classmethod
     def of(cls, seed: int, *, paths: int, horizon: int, year: float) -> Draws:
-        """Draws for so many paths and periods; parameters are spread evenly, not at random."""
+        """Draws for all paths and periods; parameters are evenly spaced quantiles, not random."""
         rng = np.random.default_rng(seed)
         spread = (np.arange(paths) + 0.5) / paths
         normal = normal_quantile(spread)
@@ -127,12 +127,12 @@ class Draws:
 
 
 def _surprised(order: Floats, *, horizon: int, day: float) -> Singles:
-    """What one surprise a path adds to each period, as a share of the level."""
+    """Change of each period by the surprise of each path, as a share of the level."""
     middle, spread = _SURPRISE
-    # However few paths are struck, what strikes them is spread evenly, and not by chance.
+    # Low discrepancy: even if few paths have a surprise, their surprises are representative.
     even = (_BEGINS + np.outer(_EVENLY, order)) % 1.0
     size = middle * np.exp(spread * normal_quantile(even[0]))
-    # Nothing can fall by more than there is.
+    # Use cannot fall below 0.
     size = np.where(even[1] < _UPWARD, size, -np.minimum(size, 0.9))
     begin = np.floor(even[2] * horizon)
     lasts = np.ceil(-np.log(even[4]) * max(_PASSES * day, 1.0))
@@ -143,10 +143,10 @@ def _surprised(order: Floats, *, horizon: int, day: float) -> Singles:
 
 def simulate(learned: Learned, draws: Draws) -> Singles:
     """
-    Sample paths, unclipped, in units of the history.
+    Sample paths, (horizon, series, paths), unclipped, in units of the history.
 
-    What is common to all paths of a series is kept in double precision, and
-    what they differ by in single, which is twice as fast: (horizon, series, paths).
+    The part common to all paths of a series is computed in double precision, and differences
+    from it in single precision, which is twice as fast.
     """
     parts, view, middle = _dealt(learned, draws)
     level, growth, fading, sigma, alpha, phi, gamma = parts
@@ -164,14 +164,14 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     error, scratch, pick = np.empty_like(level), np.empty_like(level), np.empty_like(first)
     for step in range(horizon):
         here = out[step]
-        # The periods of a day are drawn together, for they err alike.
+        # The periods of a day are drawn together, because their errors are correlated.
         hour = step % day
         np.multiply(draws.innovation[step - hour], size, out=pick, casting="unsafe")
         if day > 1:
             pick *= day
             pick += hour
         pick += first
-        # The innovation: a past one of the path's view, as large as its spread says.
+        # A past innovation of the path's view, scaled by the sigma of its model.
         pool.take(pick, out=error, mode="clip")
         error *= sigma
         level += growth
@@ -182,12 +182,12 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
             extra.take(pick, out=scratch, mode="clip")
             scratch *= draws.recurs
             here += scratch
-        # Level, fading part and growth each keep a share of the innovation.
+        # Level, fading deviation and growth each keep a share of the innovation.
         level += np.multiply(alpha, error, out=scratch)
         fading += np.multiply(beta, error, out=scratch)
         growth += np.multiply(gamma, error, out=scratch)
         if len(logs):
-            # Views of the logarithm come back to counts, less the line added to all below.
+            # Logarithms become counts, less the line that is added to all paths below.
             flat = here.reshape(-1)
             grown = np.exp(np.minimum(flat[logs], _MOST))
             flat[logs] = grown - line[of_logs, step]
@@ -197,7 +197,7 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
             here[row] += added[step]
         now = np.flatnonzero(draws.surprised[step, struck])
         here[:, struck[now]] += surprise[:, now] * draws.surprised[step, struck[now]]
-        # The season multiplies, then adds; what all paths share stays in double precision.
+        # Factor, then term; the part common to all paths stays in double precision.
         here *= factor[step].astype(np.float32)[:, None]
         here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
     return out
@@ -205,11 +205,11 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
 
 def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], Floats]:
     """
-    Deal the paths to the models of all views, as many as each has earned.
+    Model and start state of each path, with models in proportion to their weights.
 
-    Of each path the level, growth, fading part, sigma, alpha, phi, gamma and view; then the
-    level and growth in the middle of each series, which those of the paths are differences
-    from. A logarithm stands for itself.
+    Level, growth, fading deviation, sigma, alpha, phi and gamma of each path; its view; and the
+    mean level and growth of each series. Level and growth of the paths are differences from
+    these means, except those of logarithms.
     """
     views = np.repeat(np.arange(len(learned.views)), [len(v.fit.models) for v in learned.views])
     fit = stacked([view.fit for view in learned.views])
@@ -217,7 +217,7 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
     linear = np.where(views == _LOGARITHM, 0.0, weight)
     total = np.maximum(linear.sum(axis=1), 1e-300)
     middle = [(linear * x).sum(axis=1) / total for x in (fit.level, fit.growth)]
-    # Which model each path follows: the inverse of the cumulated weights.
+    # The model of each path, by the inverse of the cumulated weights.
     model = np.stack([np.searchsorted(row, draws.model) for row in weight.cumsum(axis=1)])
     model = np.minimum(model, weight.shape[1] - 1)
     at = (np.arange(len(weight))[:, None], model)
@@ -231,7 +231,7 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
     if still.any():
         usual = np.abs(middle[0])
         least = np.maximum(1 / learned.scale, _STILL * usual)
-        # A logarithm changes by shares of the level, which is positive where there is one.
+        # A logarithm changes by a share of the level, which is positive in that view.
         share = np.minimum(least / np.maximum(usual, 1e-12), 1.0)
         sigma[still] = np.where(straight, least[:, None], share[:, None])[still]
         alpha = np.where(still[:, None], 1.0, alpha)
@@ -242,7 +242,7 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
 def _stepped(
     learned: Learned, draws: Draws, line: Floats
 ) -> tuple[list[tuple[int, Singles]], NDArray[np.intp]]:
-    """Paths of stepped series that repeat the last season, and change as seasons did before."""
+    """Paths of stepped series: the last season, with changes drawn from its past; their numbers."""
     horizon, lag, season = len(draws.innovation), learned.lag, learned.parts.season
     chosen = np.flatnonzero(draws.mostly < _STEPPED)
     ahead = np.arange(horizon)
@@ -255,7 +255,7 @@ def _stepped(
         drawn = np.pad(
             changes[np.minimum(picked, len(changes) - 1)].cumsum(axis=0), ((1, 0), (0, 0))
         )
-        # Without a season the last value goes on, and half a season later it changes.
+        # Without a season the last value continues, and changes half a season later.
         length, wait = (lag, 0) if season.strength[row].any() else (1, lag // 2)
         clean = learned.parts.clean[row, -length:]
         last = clean * season.factor[row, -length:] + season.term[row, -length:]
@@ -267,18 +267,18 @@ def _stepped(
 
 
 def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles]:
-    """Paths that a surprise may strike, and what of its share each series' path is raised by."""
+    """Paths that have a surprise in some series, and the level that it is a share of."""
     horizon, periods = len(draws.innovation), learned.seen.shape[1]
     step = learned.step
-    # A newest step that stays is a surprise that was seen.
+    # A newest step that stays counts as an observed surprise.
     seen = step.stays * step.fitted
-    # A Gamma prior's mean rate of what was never seen, and the rate of what was, shrunk a little.
+    # The posterior mean rate of a Gamma prior, plus the shrunk rate of observed surprises.
     unseen = _SURPRISES / (_SEEN_YEARS * draws.year + periods)
     rate = unseen + seen / (_SHRUNK_YEARS * draws.year + periods)
     strikes = 1 - np.exp(-rate * horizon)
     struck = np.flatnonzero(draws.surprise < strikes.max())
     level = _recent_level(learned)
-    # What grows by a line to the last digit was computed, and goes on as computed.
+    # A series that grows exactly by a line was computed, and has no surprises.
     first = learned.views[0]
     grows = (first.fit.weight * np.abs(first.fit.growth)).sum(axis=1) > 1e-9
     level[exact(first) & grows & ~step.fitted] = 0.0
@@ -289,7 +289,7 @@ def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles
 
 
 def _recent_level(learned: Learned) -> Floats:
-    """The usual level of the last four weeks."""
+    """Mean level of the last 28 periods, at least 0."""
     return np.asarray(np.maximum(learned.parts.level[:, -28:].mean(axis=1), 0.0))
 
 
@@ -297,10 +297,10 @@ def _innovations(
     learned: Learned, view: NDArray[np.intp]
 ) -> tuple[Singles, Singles | None, Singles, Places]:
     """
-    What may be drawn: innovations of size 1, and what strange values stuck out by.
+    Past innovations to draw from, standardized, and the outliers at the same periods.
 
-    Those of all views lie side by side, and each path draws from its own: so many
-    days, from the first on.
+    The innovations of all views are concatenated. Each path draws from its own view: the number
+    of days to draw from, and the index of the first innovation.
     """
     pools, odd, days, day = [], [], [], learned.day
     for index, one in enumerate(learned.views):
@@ -310,14 +310,14 @@ def _innovations(
             level = learned.parts.level[:, -periods:]
             ratio = np.maximum(level, 0.01) / np.maximum(level - strange, 0.01)
             strange = np.where(strange != 0, np.log(ratio), 0.0)
-        # Of a day that was hardly seen there is nothing to draw.
+        # Days of which less than half was seen are not drawn.
         whole = one.seen.reshape(len(pool), -1, day).mean(axis=2) >= 0.5
         if not whole.all():
             order = np.argsort(~whole, axis=1, kind="stable")
             order = (order[:, :, None] * day + np.arange(day)).reshape(len(pool), -1)
             pool, strange = (np.take_along_axis(x, order, axis=1) for x in (pool, strange))
         still = np.where(np.arange(periods) < 2, [1.0, -1.0] + [0.0] * (periods - 2), 0.0)
-        # Errors are in deviations of their model: where it has none they are rounding.
+        # Standardized errors this small are rounding errors of an exact model.
         real = (pool**2).sum(axis=1, keepdims=True) > 1e-6
         pools.append(np.where(real, pool, still))
         odd.append(strange)
@@ -332,10 +332,10 @@ def _innovations(
 
 def _happenings(learned: Learned, draws: Draws) -> list[tuple[int, Floats]]:
     """
-    What some series are raised by from period to period.
+    Changes of some series by resets, surges and newest steps, (periods, paths), by row.
 
-    Resets and surges come again as often and as large as they did, and a newest step
-    stays in some of the paths.
+    Resets and surges recur at their past rates and sizes. A newest step stays in a share of the
+    paths.
     """
     parts, step, surges = learned.parts, learned.step, learned.surges
     resets = ((parts.kept < 0).sum(axis=1) > 1) & (parts.kept <= 0).all(axis=1)
@@ -345,7 +345,7 @@ def _happenings(learned: Learned, draws: Draws) -> list[tuple[int, Floats]]:
         total = np.zeros(draws.jump.shape)
         if resets[row]:
             sizes = parts.kept[row, parts.kept[row] < 0]
-            # A few resets show little of how often they come: each path has its own rate.
+            # The rate is uncertain with few resets, so each path has its own.
             often = len(sizes) / learned.seen[row].sum()
             rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
             picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
@@ -361,7 +361,7 @@ def _happenings(learned: Learned, draws: Draws) -> list[tuple[int, Floats]]:
 
 @dataclass
 class Answers:
-    """What the paths of each subnet say, and what was learned of it, filled chunk by chunk."""
+    """Results of the sample paths and models of each subnet, filled in chunk by chunk."""
 
     demand: Floats
     lower: Floats
@@ -387,7 +387,7 @@ class Answers:
 
     @classmethod
     def empty(cls, count: int, horizon: int, levels: int) -> Answers:
-        """Answers of so many subnets; what is never filled stays missing."""
+        """Results of `count` subnets, all missing."""
         alpha, phi, drift, size, stays, mae, naive = np.full((7, count), np.nan)
         demand, reached = np.full((2, count, horizon), np.nan)
         lower, upper = np.full((2, count, horizon, levels), np.nan)
@@ -410,7 +410,7 @@ class Answers:
         levels: Sequence[float],
         whole: bool,
     ) -> None:
-        """Dates and intervals of some subnets, of which some are full `now`; sorts the paths."""
+        """Add dates and intervals of a chunk of subnets, some full `now`; sorts the paths."""
         horizon = len(paths)
         edge = (limit * (1 - _TOLERANCE)).astype(np.float32)
         hit = paths >= edge[None, :, None]
@@ -430,7 +430,7 @@ class Answers:
     def add_learned(
         self, chunk: NDArray[np.intp], learned: Learned, calendar: Calendar, levels: Sequence[float]
     ) -> None:
-        """What was learned of some subnets, in units of the history."""
+        """Add model, components and backtest of a chunk of subnets, in units of the history."""
         whole, parts = learned.views[0].fit, learned.parts
         self.alpha[chunk], self.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
         mean_factor = parts.season.future_factor.mean(axis=1) * learned.scale
@@ -458,12 +458,12 @@ class Answers:
 
 
 def _quantile(paths: Singles, share: float, scale: Floats, *, whole: bool) -> Floats:
-    """The quantile of sorted paths by its share, as series x periods."""
+    """Quantile of sorted paths at a share, (series, periods), rounded to six digits."""
     top = paths.shape[2] - 1
     where = share * top
     low = int(where + 1e-9)
     part = float(where - low > 1e-9) if whole else where - low
     lower, upper = (paths[..., min(at, top)].T.astype(float) for at in (low, low + 1))
-    # Single precision carries seven digits; six of them are shown.
+    # Single precision has seven digits, of which the first six are reliable.
     grain = 10.0 ** (5 - np.floor(np.log10(scale)))[:, None]
     return np.asarray(np.round((lower + part * (upper - lower)) * grain) / grain)

@@ -1,4 +1,4 @@
-"""Which part of a series comes back every week or day, and what the last days changed in it."""
+"""Which part of a series repeats every week or day, and how did the last days change it."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
     _Index = tuple[Floats, Floats]
-    """Index of each phase, and the share of the variance that it explains."""
+    """Seasonal index of each phase, and the share of the variance that it explains."""
 
 MIN_CYCLES = 3
-"""Cycles that must be seen before a season may be told from noise."""
+"""Cycles needed to distinguish a season from noise."""
 
 LONG_SEASON = 52
-"""From this length on neighbouring phases are smoothed, for few cycles are ever seen."""
+"""Length from which neighbouring phases are smoothed, because cycles are few."""
 
 _WEAK = 2.0
-"""An F ratio below this is what noise alone gives."""
+"""Minimum F ratio of a season; noise alone reaches less."""
 
 _DRAWN_IN = 2.5
-"""Robust deviations beyond which a value counts for no more than that."""
+"""Robust standard deviations at which values are clipped."""
 
 _QUIET = 0.35
-"""Below this factor a season is added, not multiplied."""
+"""Smallest factor of a multiplicative season; with a smaller one the season is additive."""
 
 _RATES = (0.0, 0.25, 1.0)
-"""What of a day that differs is taken over: nothing, as if all days were alike, to everything."""
+"""Smoothing parameters for the shape of a day: 0 keeps the season, 1 repeats the last day."""
 
 _TEMPER = 0.1
-"""Power of the likelihood: the hours of a day err together, and tell less than so many."""
+"""Power of the likelihood, because the errors of the hours of a day are correlated."""
 
 _MIN_DAYS = 5
-"""Days it takes to see whether one resembles the one before more than the others."""
+"""Days needed to see whether a day resembles the one before more than the others."""
 
 _AHEAD = 7
-"""Days ahead, at most, that each rate is judged by."""
+"""Maximum number of days ahead in the scores of the smoothing parameters."""
 
 
 @dataclass(frozen=True)
 class Seasons:
     """
-    Seasonal parts of a chunk of series, by period of the past and of the future.
+    Seasonal components of a chunk of series, for each past and future period.
 
-    A period is multiplied by the factor, 1 where the season is added; then the term is added,
-    0 where it multiplies. The strength, (series, lengths), is the share of the detrended
+    A value is level x factor + term; the factor is 1 in additive seasons, the term 0 in
+    multiplicative ones. The strength, (series, lengths), is the share of the detrended
     variance that each season length explains.
     """
 
@@ -66,12 +66,11 @@ def seasons(
     values: Floats, *, lengths: Sequence[int], horizon: int, given: bool = False
 ) -> Seasons:
     """
-    Estimate seasonal factors by medians over the cycles, for each series alone.
+    Seasons of each series from robust means over the cycles.
 
-    A phase counts for as much as its cycles agree: factors are shrunk by their
-    F ratio, so that noise is not taken for a season. Whether a season adds or
-    multiplies is decided by the smaller remainder. Where the user
-    gave the lengths two cycles are enough.
+    Seasonal indices are shrunk by their F ratio, so that noise is not taken for a season. A
+    season is additive or multiplicative, whichever leaves the smaller residuals. If the user
+    gave the lengths, two cycles are enough.
     """
     count, periods = values.shape
     total = periods + horizon
@@ -97,7 +96,7 @@ def usable_season(length: int, lengths: Sequence[int], periods: int, *, given: b
     """Whether a season length has enough cycles and is not part of a longer usable one."""
 
     def seen(other: int) -> bool:
-        # Two years of days are two values a phase, whoever asks for it.
+        # Two values per phase are too few for a long season, even for one given by the user.
         cycles = 2 if given and other < LONG_SEASON else MIN_CYCLES
         return other >= 2 and periods >= cycles * other
 
@@ -107,11 +106,11 @@ def usable_season(length: int, lengths: Sequence[int], periods: int, *, given: b
 
 
 def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]:
-    """Additive and multiplicative indices of one length."""
+    """Additive and multiplicative indices of one season length."""
     periods = values.shape[1]
     trend, low, high = _moving_mean(values, length)
     body = values[:, low:high]
-    # Only whole cycles, counted from the end: every phase then has the same weight.
+    # Only whole cycles, counted from the end, so that all phases have the same weight.
     cycles = body.shape[1] // length
     start = body.shape[1] - cycles * length
     body, trend = body[:, start:], trend[:, start:]
@@ -125,13 +124,13 @@ def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]
     spread = ((body - trend) ** 2).sum(axis=1)
     left = ((body - safe * factor[:, phase]) ** 2).sum(axis=1)
     share = np.where(positive & (spread > 0), 1 - left / np.where(spread > 0, spread, 1.0), -np.inf)
-    # Dividing by a factor near zero would blow the noise of quiet hours up.
+    # Dividing by a factor near zero would amplify the noise of quiet hours.
     share = np.where(factor.min(axis=1) < _QUIET, -np.inf, share)
     return add, (factor, share)
 
 
 def _moving_mean(values: Floats, length: int) -> tuple[Floats, int, int]:
-    """Centre a moving mean over one season; straight lines pass through it unchanged."""
+    """Centred moving mean over one season, exact for straight lines; the periods it covers."""
     count, periods = values.shape
     sums = np.concatenate([np.zeros((count, 1)), values.cumsum(axis=1)], axis=1)
     mean = (sums[:, length:] - sums[:, :-length]) / length
@@ -142,20 +141,20 @@ def _moving_mean(values: Floats, length: int) -> tuple[Floats, int, int]:
 
 
 def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral: float) -> _Index:
-    """Index of each phase and what it explains, of so many cycles of a length with such a part."""
+    """Index of each phase and share of variance explained; `shape` is (cycles, length, part)."""
     cycles, length, part = shape
     table = detrended.reshape(len(detrended), cycles, length)
     index, variance = _robust_mean(table)
     base = np.full_like(index, neutral)
     if part:
-        # Days are alike until the week shows that they are not.
+        # All days of a week have the same shape unless the data show otherwise.
         daily, daily_variance = _robust_mean(detrended.reshape(len(detrended), -1, part))
         daily += neutral - daily.mean(axis=1, keepdims=True)
         daily_weight = _worth(daily - neutral, daily_variance, cycles * (length // part))
         daily = neutral + (daily - neutral) * daily_weight[:, None]
         base = np.tile(daily, (1, length // part))
     index += neutral - index.mean(axis=1, keepdims=True)
-    # Each day of the week is believed for itself: weekends differ, Tuesdays hardly.
+    # Each day of the week has its own shrinkage: weekends differ, Tuesdays hardly.
     days = length // part if part else 1
     weight = _worth((index - base).reshape(-1, length // days), variance.repeat(days), cycles)
     weight = weight.reshape(-1, days).repeat(length // days, axis=1)
@@ -164,7 +163,7 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
         around = [np.roll(index, step, axis=1) for step in range(-reach, reach + 1)]
         index = np.mean(around, axis=0)
     index = base + (index - base) * weight
-    # Floating-point dust is not a season: a flat or straight series stays what it is.
+    # Rounding errors are not a season: flat or straight series stay unchanged.
     dust = np.abs(index - neutral).max(axis=1) <= np.maximum(
         1e-9, 1e-10 * np.abs(detrended).max(axis=1)
     )
@@ -176,11 +175,11 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
 
 
 def _robust_mean(table: Floats) -> tuple[Floats, Floats]:
-    """Average each phase over the cycles, strange cycles drawn in; and the variance left."""
+    """Mean of each phase over the cycles with outliers clipped, and the residual variance."""
     middle = np.median(table, axis=1, keepdims=True)
     residuals = table - middle
     reach = _DRAWN_IN * 1.4826 * np.median(np.abs(residuals), axis=(1, 2), keepdims=True)
-    # Where most values repeat exactly the median is the answer.
+    # If most values repeat exactly, `reach` is 0 and the result is the median.
     index = (middle + np.clip(residuals, -reach, reach).mean(axis=1, keepdims=True))[:, 0]
     cycles, length = table.shape[1:]
     within = ((table - index[:, None, :]) ** 2).sum(axis=(1, 2)) / max(length * (cycles - 1), 1)
@@ -188,7 +187,7 @@ def _robust_mean(table: Floats) -> tuple[Floats, Floats]:
 
 
 def _worth(effects: Floats, variance: Floats, cycles: int) -> Floats:
-    """How much of an index to believe: 0 where noise alone gives as much."""
+    """Shrinkage of an index by its F ratio: 0 if noise alone could cause it, at most 1."""
     between = (effects**2).sum(axis=1) / max(effects.shape[1] - 1, 1) * cycles
     ratio = between / np.where(variance > 0, variance, 1.0)
     weight = np.clip(1 - 1 / np.maximum(ratio, 1e-300), 0, 1)
@@ -200,12 +199,11 @@ def adapted(
     season: Seasons, level: Floats, known: Flags, *, day: int, horizon: int
 ) -> tuple[Seasons, Floats]:
     """
-    Carry forward what the shape of the last days has that the average day has not.
+    Season adapted to the shape of the last days, and the level without that adaptation.
 
-    What is off the season is smoothed exponentially, each hour for itself, from
-    day to day. Each series weighs a few rates by how well they would have told
-    its own next days; at each period only the days before it are used. The season has
-    what was carried forward, and the level has it no more.
+    Residuals from the season are smoothed exponentially from day to day, separately for each
+    hour. Each series has its own weights of a few smoothing parameters, by how well they
+    would have forecast its next days; each period depends only on the days before it.
     """
     count, periods = level.shape
     days = periods // day
@@ -230,17 +228,17 @@ def adapted(
 
 def _shape(level: Floats, factor: Floats) -> Floats:
     """
-    What is left of each day without level and growth: of a straight line, nothing.
+    Residuals of each day from its level and growth; 0 for a straight line.
 
-    A day's level is that of all its addresses: quiet hours of a season that has
-    grown too small would pull the mean of what is left of them down.
+    The mean that is a day's level is weighted by the season, because quiet hours of an outdated
+    season would distort an unweighted mean.
     """
     days, day = level.shape[1:]
     total = factor.sum(axis=2)
     mean = (level * factor).sum(axis=2) / total
     period = np.arange(days * day, dtype=float).reshape(days, day)
     center = (period * factor).sum(axis=2) / total
-    # Each day's slope is that from the day before to the day after.
+    # The slope of a day is that from the day before to the day after.
     last = np.minimum(np.arange(days) + 1, days - 1)
     first = np.maximum(np.arange(days) - 1, 0)
     slope = (mean[:, last] - mean[:, first]) / (center[:, last] - center[:, first])
@@ -250,12 +248,12 @@ def _shape(level: Floats, factor: Floats) -> Floats:
 
 
 def _smoothed(residuals: Floats, seen: Flags, rate: float) -> Floats:
-    """What is expected of each day by the days before it, and of the day to come."""
+    """Expected residuals of each day, and of the next, from the days before it."""
     count, days, day = residuals.shape
     state = np.zeros((count, days + 1, day))
     if not rate:
         return state
-    # Backwards through the oldest days to where it began, lest the first day look like a surprise.
+    # Smoothed backwards for a start value, so that the first day is not a surprise.
     for at in reversed(range(_judged_from(days))):
         state[:, 0] += rate * np.where(seen[:, at], residuals[:, at] - state[:, 0], 0.0)
     for at in range(days):
@@ -265,12 +263,12 @@ def _smoothed(residuals: Floats, seen: Flags, rate: float) -> Floats:
 
 
 def _judged_from(days: int) -> int:
-    """The first day that the rates are judged by; those before it begin each."""
+    """First day in the scores of the smoothing parameters; the days before it are the start."""
     return max(2, days // 4)
 
 
 def _weights(residuals: Floats, seen: Flags, states: list[Floats], *, ahead: int) -> Floats:
-    """Weigh the rates by their errors one to some days ahead; all on none where there is none."""
+    """Weights of the smoothing parameters by their errors 1 to `ahead` days ahead."""
     days, squares = residuals.shape[1], np.zeros((len(residuals), len(states)))
     first = _judged_from(days)
     for steps in range(1, min(ahead, days - first) + 1):
@@ -280,7 +278,7 @@ def _weights(residuals: Floats, seen: Flags, states: list[Floats], *, ahead: int
         squares += (errors**2).sum(axis=(2, 3)) / np.maximum(here.sum(axis=(1, 2)), 1)[:, None]
     known = seen[:, first:].sum(axis=(1, 2))
     still = squares[:, :1]
-    # Rounding leaves this of a level of order 1: what is less has not changed.
+    # Smaller sums are the rounding errors of a level of order 1: nothing has changed.
     dust = still <= 1e-18
     ratio = np.maximum(squares / np.where(dust, 1.0, still), 1e-12)
     score = -0.5 * _TEMPER * known[:, None] * np.log(ratio)
