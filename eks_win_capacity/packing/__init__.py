@@ -1,1 +1,1 @@
-"""Whole boxes of least cost for shapes of items, with a proved lower bound; nothing of EKS."""
+"""Which boxes hold shapes of items at the least cost, with a proved bound; knows nothing of EKS."""

@@ -1,4 +1,4 @@
-"""The fractional cheapest fleet by column generation, with a proved bound, and made whole."""
+"""The cheapest fractional fleet by column generation, its proved bound, and its rounding."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Floats, Ints, Problem
 
 WHOLE = 10**9
-"""Duals are rounded to this many parts of the largest, so that bounds are sums of integers."""
+"""Parts of the largest dual to which duals are rounded, so that bounds are sums of integers."""
 
 _TOGETHER = 8
-"""Kinds of node that are searched at once."""
+"""Kinds of node whose mixes are searched at once."""
 
 _NOTHING = 1e-12
-"""Largest dual up to which all of them count as zero."""
+"""Value up to which the largest dual, and so every dual, counts as zero."""
 
 _SLIGHT = 1e-6
-"""Part of its cost that a pattern must save to be worth adding."""
+"""Part of its cost by which the value of a pattern must exceed it for the pattern to be added."""
 
 _WIDTH = 32
 """Partial mixes kept for each kind."""
 
 _STEPS = 1_000
-"""Steps of an integer program that looks for the best mix on one kind."""
+"""Branch-and-bound steps of the integer program for the best mix on one kind."""
 
 _COLUMNS, _EVERY = 500, 3_000
-"""Patterns the integer program may choose from: the more, the slower each of its steps; and
-where these are all there are, so that it proves a bound."""
+"""Patterns from which the integer program may choose, as more make each step slower; and if they
+are all there are, so that it proves a bound."""
 
 _LISTED = 540_000
-"""Patterns of all kinds that are listed, those with room for more pods among them."""
+"""Patterns that are listed at most, of all kinds and including those with room for more pods."""
 
 _IMPOSSIBLE = 2
-"""Status of SciPy's solvers where nothing keeps all rules."""
+"""Status of SciPy's solvers for an infeasible program."""
 
 _NODES = 400
-"""Steps of the integer program; a count and not a time, so that answers repeat."""
+"""Branch-and-bound steps of the integer program; a count, not a time, so that results repeat."""
 
 
 class Columns:
@@ -73,7 +73,7 @@ class Columns:
         return len(self.kind)
 
     def add(self, kind: Ints, mix: Ints) -> int:
-        """Take the patterns that are new, and say how many they are."""
+        """Add the patterns that are new, and return their number."""
         fresh = []
         for index, (one, row) in enumerate(zip(kind.tolist(), mix, strict=True)):
             key = (one, row.tobytes())
@@ -87,7 +87,7 @@ class Columns:
         return len(fresh)
 
     def retire(self, duals: Duals, count: Floats) -> None:
-        """Leave the columns that are dearest out of the next programs: small ones are fast."""
+        """Exclude columns of high reduced cost from the next programs: small programs are fast."""
         problem = self.problem
         if len(self.active) <= 8 * problem.shapes + 120:
             return
@@ -99,7 +99,7 @@ class Columns:
 
 
 def single(problem: Problem) -> tuple[Ints, Ints]:
-    """Mixes of one shape alone, for each shape and zone on the kind where a pod costs least."""
+    """Mixes of a single shape: for each shape and zone, on the kind where a pod costs least."""
     most = problem.most_per_node()
     kind, shape = np.nonzero(most > 0)
     number = most[kind, shape]
@@ -113,7 +113,7 @@ def single(problem: Problem) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class Mixture:
-    """An optimal fractional choice among some columns."""
+    """An optimal solution of the LP relaxation over some columns."""
 
     value: float
     count: Floats
@@ -123,7 +123,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Proof:
-    """Prices of pods that overrate no pattern, and the bound that they prove."""
+    """Pod prices at which no pattern is worth more than it costs, and the bound that they prove."""
 
     pods: Floats
     bound: float
@@ -131,7 +131,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """The fractional optimum: its columns, its solution, and what is proved by which prices."""
+    """Result of column generation: columns, LP solution, and the bound with its proof."""
 
     columns: Columns
     solution: Mixture
@@ -147,9 +147,9 @@ def solve_fractional(
     deadline: Deadline = NEVER,
 ) -> Mixture:
     """
-    Choose among the columns, in fractions, at the least cost.
+    Optimal solution of the LP relaxation over the active columns.
 
-    An unplaced pod of each row costs ``penalty``; None where the columns are known to suffice.
+    An unplaced pod of each row costs ``penalty``; None if the columns are known to suffice.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def solve_fractional(
 
 
 def constraint_rows(problem: Problem, kind: Ints, mix: Ints) -> tuple[object, Floats]:
-    """Write the rows of the covering program as ``matrix @ x <= right``."""
+    """Rows of the covering program, as ``matrix @ x <= right``."""
     from scipy import sparse
 
     blocks = [sparse.csr_matrix(-mix.T.astype(np.float64))]
@@ -201,7 +201,7 @@ def constraint_rows(problem: Problem, kind: Ints, mix: Ints) -> tuple[object, Fl
         blocks.append(sparse.csr_matrix(-covered.T.astype(np.float64)))
         right.append(-problem.floor[zone, shape].astype(np.float64))
     if len(problem.limit):
-        # Scaled by the limit: thousands of addresses beside single nodes spoil the tolerances.
+        # Scaled by the limit: tolerances must suit thousands of addresses and single nodes alike.
         scale = np.maximum(problem.limit, 1)
         blocks.append(sparse.csr_matrix((problem.usage(kind, mix) / scale).T))
         right.append(problem.limit / scale)
@@ -210,9 +210,9 @@ def constraint_rows(problem: Problem, kind: Ints, mix: Ints) -> tuple[object, Fl
 
 class Generator:
     """
-    Column generation: the fractional optimum, step by step.
+    Column generation for the LP relaxation.
 
-    Once partial mixes find nothing more, integer programs look for patterns too: ``deep``.
+    Once the search over partial mixes finds no more, integer programs are used too: ``deep``.
     """
 
     def __init__(self, problem: Problem, columns: Columns, *, deadline: Deadline = NEVER) -> None:
@@ -227,11 +227,11 @@ class Generator:
 
     def price(self, duals: Duals, *, tolerance: float = _SLIGHT) -> tuple[Fraction, Ints, Ints]:
         """
-        Look for patterns worth more than they cost, and prove a bound.
+        A proved bound, and patterns of negative reduced cost at the given duals.
 
-        Farley's bound: prices that overrate some pattern are scaled down until none is
-        overrated; then every fleet costs at least what its pods are worth. It holds for any
-        upper bound on the worth, and is computed in whole numbers and fractions.
+        Farley's bound: the prices are scaled down until no pattern is worth more than it costs;
+        then every fleet costs at least the value of its pods. It holds for any upper bound on the
+        value of a node, and is computed in integers and fractions.
 
         Returns
         -------
@@ -243,7 +243,7 @@ class Generator:
         problem = self.problem
         top = max(float(duals.pods.max(initial=0)), float(duals.floor.max(initial=0)))
         if top <= _NOTHING:
-            # Pods that are worth nothing prove nothing.
+            # Duals of zero prove nothing.
             none = np.zeros((0, problem.shapes), dtype=np.int64)
             return Fraction(0), np.zeros(0, dtype=np.int64), none
         scale = Fraction(WHOLE) / Fraction(top)
@@ -282,10 +282,10 @@ class Generator:
         self, profit: Ints, budget: Ints, threshold: Ints, bound: Ints
     ) -> tuple[Ints, Ints]:
         """
-        Look for the mixes worth most where they could matter, and lower the bounds in place.
+        Mixes worth most, by the search over partial mixes; lowers ``bound`` in place.
 
-        The bound of the whole is that of the worst kind alone: kinds come worst first, and
-        those that cannot be worse than a mix found already are left.
+        The overall bound depends only on the worst kind, that of the highest value per cost. So
+        these come first, and kinds that cannot be worse than a mix already found are skipped.
         """
         problem = self.problem
         kinds: list[Ints] = []
@@ -303,7 +303,7 @@ class Generator:
                 profit[look].astype(np.float64), self.need, room, most, deadline=self.deadline
             )
             tight = fractional_bound(profit[look], self.need, room, most, prices)
-            # Rounded up beyond what floats may err: a bound may only be too large.
+            # Rounded up by more than the float error: a bound may only be too large.
             whole = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64)
             better = whole < bound[look]
             self.prices[look[better]] = prices[better]
@@ -332,10 +332,10 @@ class Generator:
         self, profit: Ints, budget: Ints, threshold: Ints, bound: Ints
     ) -> tuple[Ints, Ints]:
         """
-        Look for the best mix by an integer program where partial mixes were cut, the worst first.
+        Mixes worth most, by integer programs where partial mixes were cut; the worst kinds first.
 
-        With three resources that bind together, the few partial mixes that are kept can all
-        miss a mix worth a percent more.
+        If three resources bind together, the few partial mixes that are kept can all miss a mix
+        that is worth a percent more.
         """
         problem = self.problem
         paid = np.maximum(budget, 1)
@@ -355,7 +355,7 @@ class Generator:
         return np.array(kinds, dtype=np.int64), np.vstack([none, *mixes])
 
     def _best_mix(self, kind: int, profit: Ints) -> tuple[Ints, int]:
-        """A mix worth most on a kind, and what none exceeds."""
+        """The best mix found on a kind, and an upper bound on the value of any."""
         from scipy.optimize import Bounds, LinearConstraint
 
         problem, most = self.problem, self.most[kind]
@@ -372,7 +372,7 @@ class Generator:
         mix = np.zeros(problem.shapes, dtype=np.int64)
         if solved.x is not None:
             mix[shapes] = np.round(solved.x).astype(np.int64)
-            # A choice within the tolerance of the solver may not hold to the last byte.
+            # A mix within the tolerance of the solver may exceed the room by a few bytes.
             if (mix @ problem.need > problem.room[kind]).any():
                 mix[:] = 0
         proved = solved.mip_dual_bound
@@ -392,17 +392,17 @@ class Generator:
         centre: Duals | None = None,
     ) -> Relaxed:
         """
-        Add patterns until none is worth more than it costs.
+        Add patterns until none has a negative reduced cost.
 
-        An unplaced pod costs ``penalty``. ``stop`` is asked after every round; ``centre`` are the
-        prices with the best bound known.
+        An unplaced pod costs ``penalty``. ``stop`` is called after every round; ``centre`` are the
+        duals with the best bound known.
         """
         solution = self._solved(penalty)
         centre = solution.duals if centre is None else centre
         still = 0
         for _ in range(rounds):
-            # Duals jump from round to round; those between the best so far and the newest
-            # give better patterns and bounds. The newest alone decide that none is left.
+            # Duals oscillate between rounds; those between the best so far and the newest give
+            # better patterns and bounds. Only the newest can show that no pattern is left.
             still = 0 if still > 4 else still
             newest = self.deep or still
             asked = solution.duals if newest else solution.duals.towards(centre, 0.85)
@@ -421,7 +421,7 @@ class Generator:
                 break
             self.columns.retire(solution.duals, solution.count)
             if solution.value < before * (1 - 1e-7):
-                # Where integer programs were needed once, they are needed again.
+                # ``deep`` stays set: integer programs that were needed once are needed again.
                 still = 0
             elif not self.deep and still:
                 self.deep = True
@@ -436,10 +436,10 @@ def rounded(
     problem: Problem, relaxed: Relaxed, *, back: int, gap: float, effort: float, deadline: Deadline
 ) -> list[Packed]:
     """
-    Keep the whole part of the fractional optimum, and choose the rest by an integer program.
+    Packings of the whole part of the fractional optimum, completed by an integer program.
 
-    ``back`` nodes of each pattern are given back to that program, which is freer then; it may
-    stop at ``gap``, a part of the cost. The rest put first-fit is a second choice.
+    ``back`` nodes of each pattern are left to that program too, for more freedom; it may stop at
+    ``gap``, a part of the cost. A second packing places the rest first-fit.
     """
     from scipy.optimize import Bounds, LinearConstraint
 
@@ -457,7 +457,7 @@ def rounded(
     order = np.argsort(spare - (relaxed.solution.count > 1e-9) * 1e9, kind="stable")
     chosen = order[:_COLUMNS]
     matrix, right = constraint_rows(rest, kind[chosen], mix[chosen])
-    # The part already fixed counts towards what a gap of the whole allows.
+    # The gap is a part of the whole cost, so the open part alone may have a larger one.
     reference = max(total_cost(problem, base), 0.0)
     open_cost = max(relaxed.solution.value - reference, 1e-9)
     solved = deadline.milp(
@@ -486,20 +486,20 @@ def settled(
     deadline: Deadline,
 ) -> tuple[Packed | None, float]:
     """
-    Choose among all patterns that a fleet below some cost can have, as an integer program.
+    The cheapest packing by all patterns that a fleet below some cost can have, and a bound.
 
-    With prices that overrate no pattern, a fleet costs at least what its pods are worth and
-    what each of its patterns costs beyond its own (the reduced cost). So a pattern whose
-    reduced cost exceeds what lies between bound and ``most`` is in no fleet below ``most``. Of
-    the others those that still have room for a pod may be left out: with it they cost no more.
-    Where all are too many, the best of these and of ``columns`` are chosen from.
+    At the prices of ``proof`` a fleet costs at least the value of its pods plus the reduced costs
+    of its patterns. So a pattern whose reduced cost exceeds the distance from the bound to ``most``
+    is in no fleet below ``most``. Patterns with room for one more pod may be left out: with that
+    pod they cost no more. If there are too many, the program chooses from the best of these and of
+    ``columns``.
 
     Returns
     -------
     packed : Packed or None
-        None where none was found.
+        None if none was found.
     bound : float
-        No fleet costs less; that of ``proof`` where the patterns are too many to be listed.
+        No fleet costs less; that of ``proof`` if there are too many patterns to list.
     """
     from scipy.optimize import Bounds, LinearConstraint
 
@@ -529,7 +529,7 @@ def settled(
 
 
 def _whole(kind: Ints, mix: Ints, count: Floats) -> Packed:
-    """The patterns that are used, from the numbers that the solver gives."""
+    """Packing of the patterns that a solution uses, rounded to whole nodes."""
     number = np.round(count).astype(np.int64)
     return Packed(kind[number > 0], mix[number > 0], number[number > 0])
 
@@ -537,13 +537,13 @@ def _whole(kind: Ints, mix: Ints, count: Floats) -> Packed:
 def _below(
     problem: Problem, proof: Proof, most: float, *, deadline: Deadline
 ) -> tuple[Ints, Ints, bool]:
-    """Full patterns that a fleet below a cost can have, and whether these are all of them."""
+    """Full patterns that a fleet below a cost can have, and whether the list is complete."""
     able = problem.most_per_node()
     unit = WHOLE / max(float(problem.cost.max()), 1e-12)
-    # Pods worth nothing still count, so that no pattern lacks them.
+    # Pods of value zero count as one unit, so that full patterns contain them.
     profit = np.maximum(np.floor(proof.pods * unit).astype(np.int64), 1)
     profit = np.where(able > 0, profit, 0)
-    # What rounding takes from the worth of a node is at most one unit for each pod.
+    # Rounding lowers the value of a node by at most one unit per pod.
     slack = able.sum(axis=1) + 1
     threshold = np.floor((problem.cost - (most - proof.bound)) * unit).astype(np.int64) - slack
     room, need = problem.room, problem.need
@@ -568,7 +568,7 @@ def _below(
 
 
 def filled_up(problem: Problem, columns: Columns, count: Floats) -> Packed | None:
-    """Keep the whole part of a fractional choice and put the rest first-fit: quick, and early."""
+    """Packing of the whole part of a fractional solution, with the rest placed first-fit."""
     number = np.floor(count + 1e-7).astype(np.int64)
     used = np.nonzero(number)[0]
     base = Packed(columns.kind[used], columns.mix[used], number[used])

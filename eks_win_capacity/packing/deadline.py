@@ -1,4 +1,4 @@
-"""When the work must end, and solver calls that end with it."""
+"""When a search must end, and solver calls that stop at that time."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _LINGER: Final = 0.15
-"""Time the solver has beyond its limit before it is left behind: it looks at the clock only
-between its steps. [s]"""
+"""Time that the solver may run past its limit before it is abandoned: it checks the clock only
+between steps. [s]"""
 
 _LOOK: Final = 0.2
-"""Time between two looks for an interrupt while the solver works. [s]"""
+"""Time between two checks for an interrupt while the solver works. [s]"""
 
 _TIME_OVER: Final = 1
-"""Status of SciPy's solvers where a limit on time or steps ended them."""
+"""Status of SciPy's solvers if a limit on time or steps stopped them."""
 
 
 _LEFT: Final[list[threading.Thread]] = []
-"""Threads of the solver that were left behind."""
+"""Threads of abandoned solver calls."""
 
 _PATIENCE: Final = 10.0
-"""Time that the end of the interpreter waits for these: the solver aborts the process if it is
-torn down while it works. [s]"""
+"""Time that the interpreter waits for these threads at exit: the process aborts if a working solver
+is torn down. [s]"""
 
 
 @atexit.register
@@ -44,16 +44,16 @@ def _wait_for_solvers() -> None:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """
-    Keep the solver off standard output.
+    Discard what the solver writes to standard output.
 
-    HiGHS writes a line of its own there for some integer programs, whatever it is told, past
-    Python; it would stand in the middle of the JSON that a command prints.
+    HiGHS prints a line for some integer programs whatever its options, bypassing ``sys.stdout``. It
+    would end up inside the JSON that a command prints.
     """
     sys.stdout.flush()
     try:
         kept = os.dup(1)
     except OSError:
-        # No standard output, as under a service: nothing to keep clean.
+        # Without standard output, such as in a service, nothing needs protection.
         yield
         return
     sink = os.open(os.devnull, os.O_WRONLY)
@@ -67,7 +67,7 @@ def quiet() -> Iterator[None]:
 
 
 class OutOfTimeError(Exception):
-    """The deadline passed in the middle of a step; what was found before it stands."""
+    """The deadline passed during a step; the results of earlier steps remain valid."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Deadline:
     Attributes
     ----------
     end : float
-        When, by the clock; infinite where nothing ends the work but its own counts. [s]
+        Time on the clock; infinite if only counts of steps end the work. [s]
     clock : callable
-        The time. [s]
+        Function that returns the current time. [s]
     """
 
     end: float = math.inf
@@ -88,20 +88,20 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """Deadline so many seconds from now."""
+        """Deadline a number of seconds from now."""
         return cls(time.monotonic() + seconds)
 
     def left(self) -> float:
-        """Seconds left; zero where there are none."""
+        """Seconds left; never negative."""
         return max(0.0, self.end - self.clock())
 
     def over(self) -> bool:
-        """Whether the time is over."""
+        """Whether the deadline has passed."""
         return self.end < math.inf and self.clock() > self.end
 
     def check(self) -> None:
         """
-        End the step where the time is over.
+        Raise an error if the deadline has passed.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Deadline:
             raise OutOfTimeError
 
     def part(self, share: float) -> Deadline:
-        """Deadline after a part of what is left."""
+        """Deadline after a part of the time left."""
         if not math.isfinite(self.end):
             return self
         return replace(self, end=self.clock() + share * self.left())
@@ -124,7 +124,7 @@ class Deadline:
         Raises
         ------
         OutOfTimeError
-            If it did not end in time.
+            If the solver did not finish in time.
         """
         from scipy.optimize import linprog
 
@@ -136,12 +136,12 @@ class Deadline:
 
     def milp(self, cost: Any, *, options: dict[str, Any], **asked: Any) -> Any:
         """
-        Solve an integer program with HiGHS before the deadline; its best choice so far counts.
+        Solve an integer program with HiGHS; at the deadline, its best solution so far is returned.
 
         Raises
         ------
         OutOfTimeError
-            If it did not stop in time.
+            If the solver did not stop in time.
         """
         from scipy.optimize import milp
 
@@ -154,10 +154,10 @@ class Deadline:
 
     def _run(self, call: Callable[[], Any]) -> Any:
         """
-        Run a call of the solver beside this thread, which stays open to an interrupt.
+        Run a solver call in another thread, so that this one can be interrupted.
 
-        HiGHS frees the interpreter while it works but handles no signal, and some of its steps
-        (presolve, the root of a large integer program) do not look at its time limit.
+        HiGHS releases the GIL while it works but handles no signals, and some of its steps
+        (presolve, the root of a large integer program) ignore its time limit.
         """
         answer: list[Any] = []
         failure: list[BaseException] = []
@@ -172,7 +172,7 @@ class Deadline:
         thread.start()
         patience = self.left() + _LINGER
         while thread.is_alive() and patience > 0:
-            # A wait without end would not see an interrupt that another thread was given.
+            # A wait without a timeout would miss an interrupt delivered to another thread.
             thread.join(min(patience, _LOOK))
             patience -= _LOOK
         if failure:
@@ -184,4 +184,4 @@ class Deadline:
 
 
 NEVER: Final = Deadline()
-"""The deadline of work that only its own counts end."""
+"""The deadline of work that only counts of steps end."""

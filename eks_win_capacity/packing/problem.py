@@ -1,4 +1,4 @@
-"""What is packed into what, what a packing costs, and whether it holds."""
+"""Which covering problem is solved, what a packing costs, and whether it is feasible."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """
-    A covering problem: choose nodes, and what runs on each, at the least cost.
+    A covering problem: choose nodes and the pods on each, at the least cost.
 
-    A pattern is one node of a kind with a mix of pods. The pods of all nodes cover ``count``,
-    those of the nodes in each zone cover ``floor``. A node takes of each shared limit an amount
-    fixed for its kind, plus one for each pod with an address where ``per_pod`` says so.
+    A pattern is one node of a kind with a mix of pods. The pods of all nodes must cover ``count``,
+    and those of the nodes in each zone ``floor``. Of each shared limit a node uses ``share``, plus
+    ``per_pod`` for each pod with an address, but never less than ``least``.
 
     Attributes
     ----------
     need : (shapes, resources) int array
-        What one pod takes.
+        Resources that one pod requests.
     count : (shapes,) int array
         Pods to place.
     most : (shapes,) int array
         Pods of the shape that one node may run.
     addressed : (shapes,) bool array
-        Which pods take an address.
+        Whether a pod of the shape takes an address.
     room : (kinds, resources) int array
-        What one node gives.
+        Resources of one node.
     cost : (kinds,) float array
-        What one node costs.
+        Cost of one node.
     pod_cost : (kinds,) int array
-        What each pod with an address adds to that.
+        Cost that each pod with an address adds.
     allowed : (kinds, shapes) bool array
-        Which pods may run where.
+        Whether pods of the shape may run on the kind.
     zone : (kinds,) int array
-        The zone of the kind; all zero where zones do not matter.
+        Zone of the kind; all 0 if zones do not matter.
     floor : (zones, shapes) int array
-        Pods that the nodes of each zone must cover at least.
+        Pods that the nodes of each zone must cover.
     share : (kinds, limits) int array
-        What one node takes of each shared limit.
+        Amount of each shared limit that one node uses.
     per_pod : (kinds, limits) int array
-        What each pod with an address takes of it on top.
+        Amount that each pod with an address adds.
     least : (kinds, limits) int array
-        What a node takes of it at least, however few its pods.
+        Smallest amount that a node uses, however few its pods.
     limit : (limits,) int array
         The shared limits.
     """
@@ -74,21 +74,21 @@ class Problem:
 
     @property
     def shapes(self) -> int:
-        """Count the shapes of pods."""
+        """Number of shapes of pods."""
         return len(self.count)
 
     @property
     def kinds(self) -> int:
-        """Count the kinds of nodes."""
+        """Number of kinds of nodes."""
         return len(self.cost)
 
     @property
     def zones(self) -> int:
-        """Count the zones."""
+        """Number of zones."""
         return len(self.floor)
 
     def only(self, kinds: Ints) -> Problem:
-        """The same problem with some of the kinds."""
+        """The same problem restricted to some of the kinds."""
         return replace(
             self,
             room=self.room[kinds],
@@ -102,37 +102,37 @@ class Problem:
         )
 
     def most_per_node(self, count: Ints | None = None) -> Ints:
-        """Bound the pods of each shape on a node of each kind, each shape taken alone."""
+        """Upper bound on the pods of each shape on a node of each kind, each shape taken alone."""
         room, need = self.room[:, None, :], self.need[None, :, :]
         fits = np.where(need > 0, room // np.maximum(need, 1), np.iinfo(np.int64).max).min(axis=2)
         capped = np.minimum(fits, np.minimum(self.count if count is None else count, self.most))
         return np.where(self.allowed, np.maximum(capped, 0), 0)
 
     def addresses(self, mix: Ints) -> Ints:
-        """Count the pods with an address in each mix."""
+        """Number of pods with an address in each mix."""
         counted: Ints = mix @ self.addressed.astype(np.int64)
         return counted
 
     def usage(self, kind: Ints, mix: Ints) -> Ints:
-        """What each pattern takes of each shared limit."""
+        """Amount of each shared limit that each pattern uses."""
         pods = self.addresses(mix)[:, None]
         return np.maximum(self.share[kind] + self.per_pod[kind] * pods, self.least[kind])
 
     def costs(self, kind: Ints, mix: Ints) -> Floats:
-        """What each pattern costs."""
+        """Cost of each pattern."""
         return self.cost[kind] + self.pod_cost[kind] * self.addresses(mix)
 
 
 @dataclass(frozen=True)
 class Duals:
-    """What one more pod of each row costs, and what one more of each shared limit saves."""
+    """Duals: the cost of one more pod in each covering row, and of the limits, each scaled to 1."""
 
     pods: Floats
     floor: Floats
     limit: Floats
 
     def towards(self, other: Duals, part: float) -> Duals:
-        """Go a part of the way to other duals."""
+        """Duals a part of the way to other ones."""
         return Duals(
             (1 - part) * self.pods + part * other.pods,
             (1 - part) * self.floor + part * other.floor,
@@ -140,7 +140,7 @@ class Duals:
         )
 
     def worth(self, problem: Problem) -> Floats:
-        """What a pod of each shape is worth on a node of each kind."""
+        """Value of a pod of each shape on a node of each kind, at least zero."""
         scale = np.maximum(problem.limit, 1)
         per_pod = problem.per_pod @ (self.limit / scale) + problem.pod_cost
         profit = self.pods + self.floor[problem.zone] - per_pod[:, None] * problem.addressed
@@ -148,12 +148,12 @@ class Duals:
         return positive
 
     def budget(self, problem: Problem) -> Floats:
-        """What a node of each kind costs, with its part of the shared limits."""
+        """Cost of a node of each kind, with its share of the limits at their duals."""
         paid: Floats = problem.cost + problem.share @ (self.limit / np.maximum(problem.limit, 1))
         return paid
 
     def reduced(self, problem: Problem, kind: Ints, mix: Ints) -> Floats:
-        """What each pattern costs beyond what its pods are worth."""
+        """Reduced cost of each pattern: its cost and use of limits less the value of its pods."""
         price = self.pods + self.floor[problem.zone[kind]]
         used = problem.usage(kind, mix) @ (self.limit / np.maximum(problem.limit, 1))
         spare: Floats = problem.costs(kind, mix) + used - (price * mix).sum(axis=1)
@@ -161,12 +161,12 @@ class Duals:
 
 
 def total_cost(problem: Problem, packed: Packed) -> float:
-    """What a packing costs."""
+    """Cost of a packing."""
     return math.fsum((problem.costs(packed.kind, packed.mix) * packed.number).tolist())
 
 
 def feasible(problem: Problem, packed: Packed) -> bool:
-    """Whether a packing places all pods and keeps the shared limits."""
+    """Whether a packing covers all pods and the floors of the zones within the shared limits."""
     placed = packed.number @ packed.mix
     if (placed < problem.count).any():
         return False
@@ -179,30 +179,30 @@ def feasible(problem: Problem, packed: Packed) -> bool:
 
 
 def covered(problem: Problem) -> bool:
-    """Whether nothing is left to place."""
+    """Whether no pods are left to place."""
     return not problem.count.any() and not problem.floor.any()
 
 
 def plain(problem: Problem) -> bool:
-    """Whether first-fit alone keeps all limits."""
+    """Whether first-fit is always feasible: without shared limits and floors of zones."""
     return not len(problem.limit) and not problem.floor.any()
 
 
 def rest_of(problem: Problem, packed: Packed) -> Problem:
-    """What is left of a problem once some nodes are fixed."""
+    """The problem that remains after some nodes are fixed."""
     count = np.maximum(problem.count - packed.number @ packed.mix, 0)
     floor = problem.floor.copy()
     for zone in range(problem.zones):
         here = problem.zone[packed.kind] == zone
         floor[zone] = np.maximum(floor[zone] - packed.number[here] @ packed.mix[here], 0)
-    # What the zones still lack must be placed, even where other zones have more than enough.
+    # Pods that a zone still lacks must be placed, even if other zones have more than their floor.
     count = np.maximum(count, floor.sum(axis=0))
     used = packed.number @ problem.usage(packed.kind, packed.mix)
     return replace(problem, count=count, floor=floor, limit=problem.limit - used)
 
 
 def joined(*parts: Packed) -> Packed:
-    """Put packings together."""
+    """One packing of the nodes of several."""
     return Packed(
         np.concatenate([part.kind for part in parts]),
         np.concatenate([part.mix for part in parts]),
@@ -212,7 +212,7 @@ def joined(*parts: Packed) -> Packed:
 
 @dataclass(frozen=True)
 class Packed:
-    """How many nodes of which kind run which pods."""
+    """A packing: patterns and the number of nodes of each."""
 
     kind: Ints
     mix: Ints

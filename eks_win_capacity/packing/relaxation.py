@@ -1,4 +1,4 @@
-"""Bounds by prices: what pods on one node can be worth, and the cheapest fleet of fluid pods."""
+"""Bounds from prices: what pods on one node can be worth, and the cheapest divisible fleet."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
 
 _RARE = 0.02
-"""Part of the cost below which a kind is not looked at for what it lacks."""
+"""Part of the fluid cost below which a kind is ignored when resources are rounded."""
 
 _LOOSE, _CAPS = 0.9, 3_000
-"""Part of a node that the most pods of one shape take, below which their number is a rule; and
-such rules at most."""
+"""Part of a node that its most pods of one shape take, below which their number is capped by a row;
+and such rows at most."""
 
 _ROUNDS, _SHORT = 4, 2e-4
-"""Rounded resources at most, and the part of the cost that the fluid fleet must lack of one."""
+"""Most rounded resources, and the least relative excess of the fluid fleet over a new one."""
 
 _MULTIPLES = np.arange(1, 401)
-"""Whole units that the room of one kind is nearly worth in a rounded resource."""
+"""Whole units of which the room of one kind falls just short in a rounded resource."""
 
 _BELOW = (0.5, 0.1, 0.02)
-"""What that room lacks of so many units."""
+"""Amounts by which it falls short. [units]"""
 
 _UNIT = 10**6
-"""Parts of a unit that are told apart."""
+"""Integer parts of one unit."""
 
 _INFEASIBLE = 2
-"""Status of SciPy's solvers where nothing keeps all rules."""
+"""Status of SciPy's solvers for an infeasible program."""
 
 
 @dataclass(frozen=True)
 class Fluid:
     """
-    The optimum of the resource program, in which nodes and pods may be divided at will.
+    The optimum of the resource program, an LP in which nodes and pods are divisible.
 
     Attributes
     ----------
     value : float
         Its cost; no plan costs less, up to the tolerances of the solver.
     duals : Duals
-        Prices of pods that overrate no node.
+        Prices of pods at which no node is worth more than it costs.
     kind : (used,) int array
-        The kinds of node it uses.
+        Kinds of node that it uses.
     nodes : (used,) array
-        How many of each.
+        Number of each, in fractions.
     mix : (used, shapes) array
         Pods on one node of each, in fractions.
     prices : (kinds, resources) array
-        Prices of what the nodes give, from which the worth of no node exceeds its cost.
+        Resource prices of each kind, at which the room of a node is worth at most its cost.
     """
 
     value: float
@@ -70,15 +70,15 @@ class Fluid:
 
 def solve_fluid(problem: Problem, *, deadline: Deadline = NEVER) -> Fluid | None:
     """
-    Spread the pods over nodes in fractions, resource by resource, at the least cost.
+    Optimum of the resource program, an LP in which nodes and pods are divisible.
 
-    A pod goes only where it fits whole. With many pods to a node this comes within a few
-    tenths of a percent of what whole pods can do, in one small program.
+    A pod runs only on kinds where a whole one fits. With many pods per node the cost is within a
+    few tenths of a percent of the best whole plan, for one small program.
 
     Returns
     -------
     Fluid or None
-        None where even fractions break a shared limit.
+        None if even fractions break a shared limit.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = NEVER) -> Fluid | None
         If the solver failed.
     """
     kind, shape = np.nonzero(problem.most_per_node() > 0)
-    # Counted in the largest number of pods, so that a million weigh no more than ten.
+    # Counts are scaled by the largest, so that tolerances suit a million pods as well as ten.
     unit = float(max(problem.count.max(), 1))
     rows, right, caps = _rows(problem, kind, shape)
     cost = np.concatenate([problem.pod_cost[kind] * problem.addressed[shape], problem.cost])
@@ -120,18 +120,18 @@ def with_rounded_resources(
     problem: Problem, *, deadline: Deadline = NEVER
 ) -> tuple[Problem, Fluid | None]:
     """
-    The same problem with resources that whole pods cannot use up, and its fluid optimum.
+    The same problem with rounded resources, which tighten its bounds, and its fluid optimum.
 
-    Pods of 667m leave a third of a core on a node of three cores, where fluid ones leave
-    nothing. Mixed-integer rounding of a resource keeps all whole mixes and cuts such fluid ones
-    off, so that every bound that prices resources is tighter.
+    Pods of 667m leave a third of a core unused on a node of three cores; divisible pods leave
+    nothing. Mixed-integer rounding of a resource keeps all whole mixes and cuts off such divisible
+    ones, so every bound from resource prices becomes tighter.
 
     Returns
     -------
     problem : Problem
-        With one column of ``need`` and ``room`` more for each rounded resource.
+        With another column of ``need`` and ``room`` for each rounded resource.
     fluid : Fluid or None
-        As of `solve_fluid`, which raises the same.
+        As from `solve_fluid`, with the same errors.
     """
     fluid = solve_fluid(problem, deadline=deadline)
     sizes = np.nonzero((problem.need > 1).any(axis=0))[0]
@@ -155,7 +155,7 @@ def with_rounded_resources(
                         most, best = float(short[at]), (need[at], room[at])
         if best is None:
             break
-        # Floats err by less than a thousandth of a part; needs may only be too small.
+        # Float errors are below a thousandth of a part; needs may only be too small.
         need, room = np.floor(np.maximum(best[0] - 1e-3, 0)), np.ceil(best[1] + 1e-3)
         tighter = replace(
             problem,
@@ -165,7 +165,7 @@ def with_rounded_resources(
         try:
             fluid = solve_fluid(tighter, deadline=deadline)
         except ArithmeticError:
-            # What was solved before holds without it.
+            # The earlier optimum remains valid without this resource.
             break
         problem = tighter
     return problem, fluid
@@ -173,10 +173,10 @@ def with_rounded_resources(
 
 def _rounded(amount: Floats, below: float) -> Floats:
     """
-    Amounts without what is lost of each unit, in parts of it.
+    Amounts after mixed-integer rounding, in parts of a unit.
 
-    The last ``below`` of a unit counts for the whole. So what several pods come to, rounded,
-    is at least the sum of their rounded amounts: the function is superadditive.
+    Of each unit only the last ``below`` counts, scaled to a whole unit. The function is
+    superadditive: the rounded total of several pods is at least the sum of their rounded amounts.
     """
     whole = np.floor(amount)
     rounded: Floats = _UNIT * (whole + np.maximum(amount - whole - 1 + below, 0) / below)
@@ -185,7 +185,7 @@ def _rounded(amount: Floats, below: float) -> Floats:
 
 def fluid_bound(problem: Problem, *, deadline: Deadline = NEVER) -> float:
     """
-    Proved bound of a problem without shared limits and zones; infinite where a pod fits nowhere.
+    Proved bound of a problem without shared limits and zones; infinite if a pod fits nowhere.
 
     Raises
     ------
@@ -201,13 +201,13 @@ def fluid_bound(problem: Problem, *, deadline: Deadline = NEVER) -> float:
     ceiling = fractional_bound(
         profit, problem.need, problem.room, problem.most_per_node(), fluid.prices
     )
-    # Prices that overrate a kind are scaled down until none is overrated.
+    # Farley's bound: prices are scaled down until no kind is worth more than it costs.
     part = (problem.cost / np.maximum(ceiling, problem.cost)).min(initial=1.0)
     return float(part * (fluid.duals.pods @ problem.count)) * (1 - 1e-9)
 
 
 def _rows(problem: Problem, kind: Ints, shape: Ints) -> tuple[Any, Floats, int]:
-    """All rows and their right sides, and how many of them are caps."""
+    """All rows of the resource program, their right-hand sides, and the number of cap rows."""
     from scipy import sparse
 
     floors = np.argwhere(problem.floor > 0)
@@ -220,7 +220,7 @@ def _rows(problem: Problem, kind: Ints, shape: Ints) -> tuple[Any, Floats, int]:
     right = [np.zeros(problem.room.size), -problem.count]
     right += [-problem.floor[floors[:, 0], floors[:, 1]], np.zeros(caps.shape[0])]
     if len(problem.limit):
-        # Each limit is scaled by itself: the tolerances of the solver are absolute.
+        # Each row is divided by its limit: the tolerances of the solver are absolute.
         scale = np.maximum(problem.limit, 1)
         per_pod = problem.per_pod[kind] * problem.addressed[shape][:, None] / scale
         blocks.append(sparse.csr_matrix(np.vstack([per_pod, problem.share / scale]).T))
@@ -229,7 +229,7 @@ def _rows(problem: Problem, kind: Ints, shape: Ints) -> tuple[Any, Floats, int]:
 
 
 def _duals(problem: Problem, marginals: Floats, caps: int) -> tuple[Floats, Duals]:
-    """Prices of the resources of each kind, and the duals of what must be covered."""
+    """Prices of the resources of each kind, and duals of the pods, floors and limits."""
     kinds, resources = problem.room.shape
     first = marginals[: kinds * resources].reshape(kinds, resources)
     rest = marginals[kinds * resources :]
@@ -242,12 +242,12 @@ def _duals(problem: Problem, marginals: Floats, caps: int) -> tuple[Floats, Dual
 
 
 def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
-    """What pods take of each kind's resources, less what its nodes give: no more than nothing."""
+    """Rows of each kind and resource: need of its pods less room of its nodes, at most zero."""
     from scipy import sparse
 
     kinds, resources = problem.room.shape
     size, row = len(kind), kind[:, None] * resources + np.arange(resources)
-    # Each row is a part of its room: bytes beside millicores would spoil the tolerances.
+    # Each row is divided by its room: the tolerances must suit bytes and millicores alike.
     parts = problem.need[shape] / np.maximum(problem.room, 1)[kind]
     taken = sparse.csr_matrix(
         (parts.ravel(), (row.ravel(), np.repeat(np.arange(size), resources))),
@@ -258,12 +258,12 @@ def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
 
 
 def _cap_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
-    """At most so many pods of a shape to a node of each kind, where its resources allow more."""
+    """Rows that cap the pods of a shape per node of each kind, where its resources allow more."""
     from scipy import sparse
 
     size, most = len(kind), problem.most_per_node()[kind, shape]
     taken = (most[:, None] * problem.need[shape] / np.maximum(problem.room, 1)[kind]).max(axis=1)
-    # Of very many rows those that matter most, for the time that the program takes.
+    # Only the rows that bind most: with very many, the program takes too long.
     capped = np.argsort(taken, kind="stable")[: min(int((taken < _LOOSE).sum()), _CAPS)]
     capped.sort()
     row = np.arange(len(capped))
@@ -275,7 +275,7 @@ def _cap_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
 
 
 def _cover_rows(problem: Problem, kind: Ints, shape: Ints, floors: Ints) -> list[Any]:
-    """The pods of each shape, and those that each zone must have, as rows of less than."""
+    """Covering rows, negated: the pods of each shape, and those that each zone must have."""
     from scipy import sparse
 
     size = len(kind)
@@ -297,10 +297,10 @@ def _cover_rows(problem: Problem, kind: Ints, shape: Ints, floors: Ints) -> list
 @dataclass(frozen=True)
 class Priced:
     """
-    The best mixes found, and what no mix can exceed.
+    The best mixes found, and upper bounds on the value of any mix.
 
-    ``value`` and ``bound`` are of each kind; ``complete`` where nothing was cut on the way. The
-    mixes worth looking at are in ``kind`` and ``mix``, the best of each kind first.
+    ``value``, ``bound`` and ``complete`` are by kind: the best value, an upper bound, and whether
+    no partial mix was cut. ``kind`` and ``mix`` are the best mixes.
     """
 
     value: Ints
@@ -314,10 +314,10 @@ def resource_prices(
     profit: Floats, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = NEVER
 ) -> Floats:
     """
-    Price the resources of each kind: the duals of its fractional knapsack.
+    Prices of the resources of each kind: the duals of its fractional knapsack.
 
-    All knapsacks go into one linear program; each is a block of it. Any prices give a valid
-    bound, the optimal ones give the tightest, so a failure of the solver costs only time.
+    All knapsacks are blocks of one linear program. Any prices give a valid bound and the optimal
+    ones the tightest, so a failure of the solver costs only time.
     """
     from scipy import sparse
 
@@ -328,7 +328,7 @@ def resource_prices(
     prices = np.zeros((kinds, resources))
     if not len(kind):
         return prices
-    # Each block is scaled by its own room: bytes beside millicores would spoil the tolerances.
+    # Each row is divided by its room: the tolerances must suit bytes and millicores alike.
     scale = np.maximum(room, 1)
     entries = need[shape] / scale[kind]
     rows = kind[:, None] * resources + np.arange(resources)
@@ -352,7 +352,7 @@ def resource_prices(
 def fractional_bound(
     profit: Floats | Ints, need: Ints, room: Ints, most: Ints, prices: Floats
 ) -> Floats:
-    """Bound the worth of any mix on each kind, given any non-negative resource prices."""
+    """Upper bound on the value of any mix on each kind, for any non-negative resource prices."""
     gain = np.maximum(profit - prices @ need.T, 0)
     total: Floats = (prices * room).sum(axis=1) + (gain * most).sum(axis=1)
     return total
@@ -372,21 +372,21 @@ def best_mixes(  # noqa: PLR0917
     deadline: Deadline = NEVER,
 ) -> Priced:
     """
-    Search the mixes worth more than a threshold, for all kinds at once.
+    The best mixes worth more than a threshold, for all kinds at once.
 
-    Shapes are decided one after the other, those with the largest reduced worth first. A
-    partial mix goes on only while its bound by ``prices`` exceeds the threshold; where more than
-    ``width`` of a kind remain, the best go on and the bound of the rest is remembered, so that
-    the bound given back holds whatever was cut. Where mixes need not be ``distinct`` in the room
-    they leave, all are kept. Worth is whole numbers, so that the answer is exact.
+    Shapes are decided one after another, those with the largest reduced value first. A partial mix
+    is continued only while its bound by ``prices`` exceeds the threshold. If more than ``width`` of
+    a kind remain, the best are kept and the bound of the others is recorded, so that the returned
+    bound holds whatever was cut. If mixes need not be ``distinct`` in the room they leave, all are
+    kept. Values are integers, so that the result is exact.
     """
     kinds, shapes = profit.shape
     profit = np.where(most > 0, profit, 0)
     most = np.where(profit > 0, most, 0)
     reduced = profit - prices @ need.T.astype(np.float64)
-    # The shapes that move the bound most come first, so that poor mixes end early.
+    # The shapes that move the bound most come first, so that poor mixes are cut early.
     order = np.argsort(-np.abs(reduced) * np.minimum(most, 1), axis=1, kind="stable")
-    # Float sums err by far less than this; a bound may only err upwards.
+    # Far above the error of float sums: a bound may only be too large.
     slip = 1e-9 * np.maximum(fractional_bound(profit, need, room, most, prices), 1.0) + 1e-6
     bound = (prices * room).sum(axis=1) + (np.maximum(reduced, 0) * most).sum(axis=1)
     sacks = _Knapsacks(profit, need, most, reduced, slip, threshold + 1)
@@ -397,7 +397,7 @@ def best_mixes(  # noqa: PLR0917
         deadline.check()
         shape = order[mixes.kind, step]
         if not (most[mixes.kind, shape] > 0).any():
-            # Nothing is left to decide for the kinds still searched.
+            # The search ends once no shape is left to decide on any kind.
             if not (np.take_along_axis(most, order, axis=1)[:, step:] > 0).any():
                 break
             continue
@@ -420,7 +420,7 @@ def best_mixes(  # noqa: PLR0917
 
 
 class _Mixes(NamedTuple):
-    """Partial mixes: what no mix that begins so can exceed, and the last decision of each."""
+    """Partial mixes, an upper bound on the value of each once completed, and its last decision."""
 
     kind: Ints
     left: Ints
@@ -431,7 +431,7 @@ class _Mixes(NamedTuple):
     shape: Ints
 
     def at(self, chosen: Ints) -> _Mixes:
-        """Those that were chosen, in their order."""
+        """The chosen mixes, in the order of ``chosen``."""
         if len(chosen) == len(self.kind):
             return self
         columns: Iterator[Any] = (column[chosen] for column in self)
@@ -439,7 +439,7 @@ class _Mixes(NamedTuple):
 
 
 class _Knapsacks(NamedTuple):
-    """A knapsack for each kind; bounds may err by ``slip``, and worth ``least`` is of interest."""
+    """Knapsacks by kind; bounds may be off by ``slip``, and values below ``least`` are ignored."""
 
     worth: Ints
     need: Ints
@@ -449,17 +449,17 @@ class _Knapsacks(NamedTuple):
     least: Ints
 
     def empty(self, room: Ints, bound: Floats) -> _Mixes:
-        """The mix without pods, of each kind on which some mix may be of interest."""
+        """The empty mix of each kind on which some mix may reach ``least``."""
         kind = np.nonzero(bound + self.slip >= self.least)[0]
         none = np.zeros(len(kind), dtype=np.int64)
         return _Mixes(kind, room[kind], none, bound[kind], none, none, none)
 
     def branched(self, mixes: _Mixes, shape: Ints) -> _Mixes:
-        """Each mix with every number of pods of its next shape that may be of interest."""
+        """Each mix with every number of pods of its next shape that may still reach ``least``."""
         kind = mixes.kind
         take, cap, gain = self.need[shape], self.most[kind, shape], self.reduced[kind, shape]
         fits = np.where(take > 0, mixes.left // np.maximum(take, 1), cap[:, None]).min(axis=1)
-        # The bound counts all pods that gain and none that lose; the slack pays for some others.
+        # The bound counts all pods of positive reduced value; the slack limits how many may differ.
         slack = mixes.bound + self.slip[kind] - self.least[kind]
         with np.errstate(divide="ignore", invalid="ignore"):
             others = np.where(np.abs(gain) > 1e-9, slack / np.abs(gain), np.inf)
@@ -484,7 +484,7 @@ class _Knapsacks(NamedTuple):
         )
 
     def clip(self, left: Ints) -> None:
-        """Forget room that no further pods can use, so that more mixes leave the same."""
+        """Remove room that no further pod can use, so that more mixes leave the same room."""
         unit = (self.need <= 1).all(axis=0)
         rest = ~unit & (self.need > 0).all(axis=0)
         if rest.any():
@@ -494,7 +494,7 @@ class _Knapsacks(NamedTuple):
 
 
 def _narrowed(mixes: _Mixes, width: int, cut: Floats, complete: Flags) -> _Mixes:
-    """The best mixes of each kind; `cut` and `complete` learn of the others."""
+    """The best mixes of each kind; `cut` and `complete` are updated for the others."""
     chosen = _widest(mixes.kind, mixes.bound, width)
     dropped = np.ones(len(mixes.kind), dtype=bool)
     dropped[chosen] = False
@@ -504,7 +504,7 @@ def _narrowed(mixes: _Mixes, width: int, cut: Floats, complete: Flags) -> _Mixes
 
 
 def _traced(history: list[tuple[Ints, Ints, Ints]], chosen: Ints, shapes: int) -> Ints:
-    """Pods of each shape in the mixes that were chosen, read back decision by decision."""
+    """Pods of each shape in the chosen mixes, traced back decision by decision."""
     mix = np.zeros((len(chosen), shapes), dtype=np.int64)
     rows = np.arange(len(chosen))
     for parent, number, shape in reversed(history):
@@ -514,7 +514,7 @@ def _traced(history: list[tuple[Ints, Ints, Ints]], chosen: Ints, shapes: int) -
 
 
 def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:
-    """Choose, among partial mixes of a kind that leave the same room, the one worth most."""
+    """Partial mixes worth most among those of a kind that leave the same room."""
     mixer = np.uint64(0x9E3779B97F4A7C15)
     key: Any = kind.astype(np.uint64)
     for column in range(left.shape[1]):
@@ -522,14 +522,14 @@ def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:
     order = np.lexsort((-value, key))
     ahead: Ints = order[1:]
     behind: Ints = order[:-1]
-    # The key only brings equals together; they are compared in full.
+    # The key only sorts equal mixes together; they are compared in full.
     same = np.asarray((kind[ahead] == kind[behind]) & (left[ahead] == left[behind]).all(axis=1))
     chosen: Ints = np.sort(order[np.r_[True, ~same]])
     return chosen
 
 
 def _widest(kind: Ints, score: Floats, width: int) -> Ints:
-    """Choose the entries with the best score of each kind, at most so many of each."""
+    """Entries with the best score of each kind, at most ``width`` of each."""
     order = np.lexsort((-score, kind))
     ranked = kind[order]
     starts = np.r_[0, np.nonzero(np.diff(ranked))[0] + 1]
