@@ -1,4 +1,4 @@
-"""Pods on whole nodes: first-fit, drawn at random, and on the cheapest numbers of nodes."""
+"""Pods on whole nodes: first-fit, at random, and on the cheapest numbers of nodes."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
 
 _STEPS = 200
-"""Steps of the integer program over numbers of nodes."""
+"""Branch-and-bound steps of the integer program over numbers of nodes."""
 
 _QUICK = 20
-"""The same where a good choice will do."""
+"""The same if a good solution suffices."""
 
 _NEAR = 1e-4
-"""Gap at which that program may stop."""
+"""Gap at which this program may stop."""
 
 _SPARE = (0.0, 0.002, 0.006, 0.015, 0.03)
-"""Room beyond the need, as a part of it, for one try after the other."""
+"""Room in excess of the need, as a part of it, from try to try."""
 
 _NOISE = 2e-3
-"""Part by which costs are changed from the second try on, for other numbers of nodes."""
+"""Part by which costs vary at random from the second try on, so that other numbers are found."""
 
 _LISTED, _CHOICES, _CHEAPEST = 6, 20_000, 300
-"""Nodes of which all choices are listed, choices extended, and choices packed."""
+"""Nodes of the largest choices that are listed, choices extended, and choices packed, at most."""
 
 _APART = 1.2
-"""What a pod without a place counts, as a multiple of its worth."""
+"""Penalty of a pod without a place, as a multiple of its dual."""
 
 _TRIES = 3_000
-"""Ways of packing tried, times nodes."""
+"""Random packings that are tried, times their nodes."""
 
 _SWAPS = 6
 """Exchanges of one pod for another that are tried on each mix."""
@@ -47,7 +47,7 @@ _SWAPS = 6
 
 @dataclass(frozen=True)
 class _Groups:
-    """Groups of nodes that hold the same pods, and the kinds that a node may still become."""
+    """Groups of nodes with the same pods, and the kinds that these nodes may still become."""
 
     number: Ints
     mix: Ints
@@ -56,7 +56,7 @@ class _Groups:
 
 
 def decreasing(problem: Problem, kinds: Ints) -> Ints:
-    """Order the shapes by their largest share of the largest node, then by what they need."""
+    """Shapes, largest first: by their largest share of the largest node, then by their needs."""
     top = np.maximum(problem.room[kinds].max(axis=0), 1)
     share = (problem.need / top).max(axis=1)
     keys = [problem.need[:, column] for column in reversed(range(problem.need.shape[1]))]
@@ -68,16 +68,16 @@ def first_fit(
     problem: Problem, kinds: Ints, *, count: Ints | None = None, order: Ints | None = None
 ) -> Packed | None:
     """
-    Put each pod on the first node with room, and open a node where there is none.
+    First-fit: each pod on the first node with room, else on a new node.
 
-    A node stands for all kinds that could hold what it has been given; in the end it is of
-    the cheapest of those. With one kind this is plain first-fit decreasing; with all of them
-    it is what Karpenter does. Pods that zones must hold are not looked at.
+    A node stands for all kinds that have room for its pods, and at the end becomes the cheapest of
+    these. With one kind this is first-fit decreasing; with all kinds, it is what Karpenter does.
+    Floors of zones are ignored.
 
     Returns
     -------
     Packed or None
-        None where a pod fits on none of the kinds, or the shared limits leave none.
+        None if a pod fits on no kind, or the shared limits leave no kind.
     """
     count = problem.count if count is None else count
     order = decreasing(problem, kinds) if order is None else order
@@ -86,7 +86,7 @@ def first_fit(
         left = int(count[shape])
         each = _most_more(problem, kinds, groups, shape, left)
         capacity = each * groups.number
-        # Groups fill in their order: each gets what those before it leave.
+        # Groups fill in order: each gets the pods that do not fit into those before it.
         taken = np.clip(left - (np.cumsum(capacity) - capacity), 0, capacity)
         groups = _fed(problem, kinds, groups, shape, each, taken)
         left -= int(taken.sum())
@@ -106,7 +106,7 @@ def first_fit(
 
 
 def starts_of(problem: Problem, *, deadline: Deadline) -> tuple[Packed, ...]:
-    """First-fit decreasing over all kinds and on each alone: what a search starts from."""
+    """First-fit packings over all kinds and on each kind alone, from which a search starts."""
     if problem.floor.any():
         return ()
     tried = [first_fit(problem, np.arange(problem.kinds))]
@@ -123,7 +123,7 @@ def starts_of(problem: Problem, *, deadline: Deadline) -> tuple[Packed, ...]:
 
 
 def least_of_each(problem: Problem) -> Floats:
-    """Bound by sums of what all pods cost on each kind alone: some are too expensive to try."""
+    """Lower bound on the cost of all pods on each kind alone; some are too expensive to try."""
     wanted = problem.count @ problem.need
     nodes = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
     bound: Floats = nodes.max(axis=1) * problem.cost
@@ -131,7 +131,7 @@ def least_of_each(problem: Problem) -> Floats:
 
 
 def _empty(problem: Problem, kinds: Ints, number: int) -> _Groups:
-    """One group of so many empty nodes; none for 0."""
+    """One group of empty nodes; without a group if their number is 0."""
     rows = min(number, 1)
     return _Groups(
         np.full(rows, number, dtype=np.int64),
@@ -142,7 +142,7 @@ def _empty(problem: Problem, kinds: Ints, number: int) -> _Groups:
 
 
 def _most_more(problem: Problem, kinds: Ints, groups: _Groups, shape: int, top: int) -> Ints:
-    """How many more pods fit on a node of each group, as any kind that it may become."""
+    """Pods of a shape that still fit on a node of each group, on the best kind it may become."""
     able = groups.able & problem.allowed[kinds, shape]
     fits = np.full(able.shape, min(int(problem.most[shape]), top), dtype=np.int64)
     need = problem.need[shape]
@@ -163,10 +163,10 @@ def _fed(  # noqa: PLR0917
     *,
     spare: bool = True,
 ) -> _Groups:
-    """Put pods on the nodes of each group: ``each`` on whole ones, the odd rest on one more."""
+    """Groups with ``taken`` more pods: ``each`` per node, and the remainder on one more node."""
     full, rest = np.divmod(taken, np.maximum(each, 1))
     odd = (rest > 0).astype(np.int64)
-    # Each group falls into full nodes, one with the rest, and those that get nothing.
+    # Each group splits into full nodes, one with the remainder, and nodes without new pods.
     number = np.column_stack([full, odd, (groups.number - full - odd) * spare]).ravel()
     more = np.column_stack([each, rest, np.zeros_like(rest)]).ravel()
     kept = np.nonzero(number)[0]
@@ -182,7 +182,7 @@ def _fed(  # noqa: PLR0917
 
 
 def _settled(problem: Problem, kinds: Ints, groups: _Groups) -> Packed | None:
-    """Each node its cheapest kind of which the shared limits leave some; None where none is left."""
+    """Nodes as their cheapest kinds within the shared limits; None if a node has no kind left."""
     kind: list[int] = []
     group: list[int] = []
     number: list[int] = []
@@ -222,7 +222,7 @@ def refill(  # noqa: PLR0917
     rng: np.random.Generator,
     swaps: int = _SWAPS,
 ) -> None:
-    """Fill mixes in place until no pod fits, and exchange pods for ones worth more."""
+    """Fill mixes in place until no pod fits, and exchange pods for more valuable ones."""
     left = problem.room[kind] - mix @ problem.need
     _fill(problem.need, mix, left, most, lean, rng)
     for _ in range(swaps):
@@ -233,7 +233,7 @@ def refill(  # noqa: PLR0917
 def _fill(  # noqa: PLR0917
     need: Ints, mix: Ints, left: Ints, most: Ints, lean: Floats, rng: np.random.Generator
 ) -> None:
-    """Add pods at random, several at once where there is much room, until none fits."""
+    """Add pods at random until none fits, several at once while there is much room."""
     live = np.arange(len(mix))
     while len(live):
         fits = _fits(need, left[live]) & (mix[live] < most[live])
@@ -254,7 +254,7 @@ def _fill(  # noqa: PLR0917
 def _swap(  # noqa: PLR0917
     need: Ints, mix: Ints, left: Ints, most: Ints, profit: Floats, rng: np.random.Generator
 ) -> None:
-    """Exchange a random pod of each mix for the one worth most that fits in its place."""
+    """Exchange a random pod of each mix for the most valuable one that fits in its place."""
     every = np.arange(len(mix))
     score = np.where(mix > 0, rng.random(mix.shape), -1.0)
     out = score.argmax(axis=1)
@@ -269,7 +269,7 @@ def _swap(  # noqa: PLR0917
 
 
 def _fits(need: Ints, left: Ints) -> Flags:
-    """Which pods fit into what is left of each node."""
+    """Whether a pod of each shape fits into the room left on each node."""
     fits: Flags = need[:, 0] <= left[:, :1]
     for resource in range(1, need.shape[1]):
         fits &= need[:, resource] <= left[:, resource : resource + 1]
@@ -280,11 +280,11 @@ def scatter(
     problem: Problem, kind: Ints, mean: Floats, profit: Floats, *, rng: np.random.Generator
 ) -> Ints:
     """
-    Draw whole mixes around mean ones, each filled until no pod fits.
+    Random whole mixes around mean ones, each filled until no pod fits.
 
-    The fluid optimum says what a node holds on average. Whole mixes that lie around it in
-    all directions hold that average between them, so that one linear program over them comes
-    near the optimum at once, where patterns priced one by one need hundreds of rounds.
+    The fluid optimum is the average mix of the nodes. Whole mixes that surround it have it in their
+    convex hull. So one linear program over them is close to the optimum at once, where pricing
+    patterns one by one needs hundreds of rounds.
     """
     most = problem.most_per_node()[kind]
     part = rng.uniform(0.5, 1.0, size=(len(kind), 1))
@@ -308,9 +308,9 @@ def mutate(
     rng: np.random.Generator,
 ) -> Ints:
     """
-    Take a few pods out of each mix and fill it again.
+    Mixes with a few pods of each removed and the room filled again.
 
-    ``lean`` are the log-odds with which a shape is put in, and their negative of it taken out.
+    ``lean`` are the log-odds of adding a shape; their negatives are those of removing it.
     """
     most = problem.most_per_node()[kind]
     mix = np.minimum(mix, most)
@@ -322,7 +322,7 @@ def mutate(
 
 
 def _drop(mix: Ints, which: Ints, score: Floats) -> None:
-    """Take the pod with the best score off each of some mixes."""
+    """Remove the pod with the best score from each of some mixes, in place."""
     score = np.where(mix[which] > 0, score, -np.inf)
     shape = score.argmax(axis=1)
     filled = mix[which, shape] > 0
@@ -332,10 +332,10 @@ def _drop(mix: Ints, which: Ints, score: Floats) -> None:
 @dataclass(frozen=True)
 class Cut:
     """
-    An inequality that every fleet obeys: its nodes must be worth its pods.
+    A valid inequality: the nodes of any fleet have room for the value of all its pods.
 
-    For prices of pods, a node of kind k can hold no more than ``worth[k]`` of them, so that
-    the sum of ``worth * nodes`` is at least ``demand + sum(limit price * use)``.
+    At some prices, the pods on a node of kind k are worth at most ``worth[k]``. So the sum of
+    ``worth * nodes`` is at least ``demand``, the value of all pods.
     """
 
     worth: Ints
@@ -352,18 +352,18 @@ def cheapest_numbers(
     deadline: Deadline = NEVER,
 ) -> tuple[Ints | None, float]:
     """
-    Choose the cheapest numbers of nodes that could hold all pods, by their sums alone.
+    The cheapest numbers of nodes with room for all pods in total, and a bound.
 
-    Every fleet without shared limits and zones obeys every cut, so that without ``spare`` room
-    (a part of the need) and ``noise`` on the costs the program proves a bound on the cost of
-    whole nodes, less a margin for the tolerances of the solver.
+    Without shared limits and zones, every fleet satisfies the cuts. So without ``spare`` room (a
+    part of the need) and ``noise`` on the costs, the bound holds for all whole fleets. A margin for
+    the tolerances of the solver is deducted.
 
     Returns
     -------
     number : (kinds,) int array or None
-        None where none was found.
+        None if none was found.
     bound : float
-        No numbers with so much room cost less.
+        No numbers with that much room cost less.
     """
     from scipy.optimize import Bounds, LinearConstraint
 
@@ -399,12 +399,12 @@ def cheapest_numbers(
 
 def few_nodes(problem: Problem, *, most: float, nodes: int = _LISTED) -> Ints:
     """
-    List the ways to choose a few nodes whose sums suffice for less than ``most``, cheapest first.
+    Choices of a few nodes with enough room in total that cost less than ``most``, cheapest first.
 
     Returns
     -------
     (choices, nodes) int array
-        The kinds of the nodes; -1 where there are fewer.
+        Kinds of the nodes; filled up with -1.
     """
     wanted = problem.count @ problem.need
     able = problem.most_per_node()
@@ -433,12 +433,12 @@ def pack(
     problem: Problem, nodes: Ints, pod_duals: Floats, *, rng: np.random.Generator
 ) -> tuple[Packed, Ints]:
     """
-    Pack the pods on the nodes of each try (kinds, -1 for none) at random, and give the best.
+    The best of random packings, one on the nodes of each row (kinds, or -1 for no node).
 
     Returns
     -------
     packed : Packed
-        The cheapest packing, pods without a place counted as worth more than they are.
+        The cheapest packing, where pods without a place cost more than their duals.
     left : (shapes,) int array
         Pods that found no place.
     """
@@ -471,10 +471,10 @@ def packings(
     deadline: Deadline = NEVER,
 ) -> Iterator[Packed]:
     """
-    Pack the pods on the cheapest numbers of nodes, with more and more room to spare.
+    Packings on the cheapest numbers of nodes, with more and more spare room.
 
-    The numbers in ``first`` are tried first, and those that cost ``most`` or more never. Pods
-    without a place go first-fit on nodes of their own.
+    The numbers in ``first`` are tried first; numbers that cost ``most`` or more are skipped. Pods
+    without a place go first-fit on extra nodes.
     """
     kinds = np.arange(problem.kinds)
     for turn, spare in enumerate(_SPARE):
@@ -487,7 +487,7 @@ def packings(
         if number is None or not number.any():
             return
         if float(problem.cost @ number) >= most * (1 - 1e-9):
-            # More room costs more; only without any is it worth to look again.
+            # More room costs more: only the first try, without spare room, is followed by another.
             if turn:
                 return
             continue
@@ -503,7 +503,7 @@ def packings(
 def listed_packings(
     problem: Problem, pod_duals: Floats, *, rng: np.random.Generator, most: float
 ) -> Iterator[Packed]:
-    """Pack the pods on the cheapest choices of a few nodes, all at once."""
+    """The best packing on the cheapest choices of a few nodes, all tried at once."""
     listed = few_nodes(problem, most=most)
     if len(listed):
         nodes = np.repeat(listed, max(1, _CHEAPEST // len(listed)), axis=0)
@@ -512,7 +512,7 @@ def listed_packings(
 
 
 def _finished(problem: Problem, packed: Packed, left: Ints) -> Iterator[Packed]:
-    """Put the pods that are left first-fit on nodes of their own."""
+    """A packing with the pods that are left placed first-fit on extra nodes, if they fit."""
     if not left.any():
         yield packed
         return

@@ -1,4 +1,4 @@
-"""The search for the cheapest whole fleet, and for the proof of how cheap any could be."""
+"""Which whole fleet is the cheapest, and which lower bound on its cost is proved."""
 
 from __future__ import annotations
 
@@ -55,55 +55,55 @@ _WORK = 250_000
 """Rounds of column generation at most, times shapes to the power 1.5 and the root of kinds."""
 
 _EARLY = 6
-"""Rounds of column generation between two quick plans on the way."""
+"""Rounds of column generation between two quick packings."""
 
 _SEED = 20
-"""Seed of the chance, so that answers repeat."""
+"""Seed of the random numbers, so that results repeat."""
 
 _DRAWS, _VARIED = 500, 4
-"""Mixes drawn beside some for each shape, and rounds that vary them."""
+"""Mixes drawn in addition to some for each shape, and rounds that vary them."""
 
 _PARTS = (6, 3, 12, 1, 24)
-"""Parts that what is left is cut into, one dive after the other."""
+"""Nodes of a dive cost at most the rest divided by this number, from dive to dive."""
 
 _EARLY_DIVES = 2
-"""How many of these come before the slower steps."""
+"""Number of dives before the slower steps."""
 
 _AIM = 0.5
-"""Part of the gap asked for at which no further dive is worth its time."""
+"""Part of the target gap below which another dive is not worth its time."""
 
 _SUMMED, _PACKED = 400, 30
-"""Nodes up to which numbers of nodes give a better bound, and up to which they are packed."""
+"""Nodes up to which numbers of nodes improve the bound, and up to which they are packed."""
 
 _CUTS = 60
-"""Newest inequalities that these numbers must keep."""
+"""Newest cuts that these numbers must satisfy."""
 
 _FEW = 60
 """Nodes up to which an integer program chooses among all patterns."""
 
 _PODS = 400
-"""Pods that are packed at once."""
+"""Pods that are packed at once, at most."""
 
 _ENDS = 8.0
-"""Nodes left at which a dive tries to end early."""
+"""Rest, in average nodes, from which a dive tries to end early."""
 
 _DEPTH, _BRIEF = 40, 4
-"""Steps of a dive at most, and where the first good answer will do: first-fit ends them too."""
+"""Steps of a dive at most, and if the first good packing suffices: first-fit completes it too."""
 
 _TAILS = (1.0, 0.05)
-"""Cost of nodes that first-fit may use for the rest of a dive, as parts of that rest."""
+"""Largest cost of a node on which first-fit places the rest of a dive, as parts of that rest."""
 
 _EACH_SIZE = 4
-"""Kinds of about one size that the rest of a dive may use."""
+"""Kinds of similar size that the rest of a dive may use."""
 
 _REPACKS, _ALIKE = 30, 4
-"""Times that nodes are packed anew, and nodes alike among which they are chosen."""
+"""Times that a few nodes are repacked, and nodes of one pattern among which they are chosen."""
 
 _NEARLY = 0.2
-"""Part of the gap asked for that the fractional bound may stay open."""
+"""Part of the target gap that the LP bound may leave open."""
 
 _DELTA = 0.05
-"""Part by which prices of pods move before they weigh fully in what is drawn next."""
+"""Part by which the dual of a pod rises for one more unit of log-odds in the next draw."""
 
 _TIE = 1e-5
 """Reduced costs that differ by less, as a part of the cost, count as equal."""
@@ -123,31 +123,31 @@ def solve(
     report: Callable[[Packed, float], None] | None = None,
 ) -> tuple[Packed | None, float, float]:
     """
-    Find a cheap packing and prove how cheap any could be.
+    A cheap packing, and proved lower bounds on the cost of any.
 
-    Work is limited by counts too, so that the answer repeats where the deadline is not reached.
+    Counts limit the work too, so that results repeat unless the deadline is reached.
 
     Parameters
     ----------
     starts : tuple of Packed
-        Packings that keep all limits; the answer never costs more.
+        Feasible packings; the result never costs more.
     target : float
-        Gap at which the work ends.
+        Gap at which the search ends.
     effort : float
-        Part of the usual work; below 1 the first good answer will do.
+        Part of the usual work; below 1, the first good packing suffices.
     step : float
-        All costs are multiples of it; 0 where they are not.
+        Step of which all costs are multiples; 0 if there is none.
     report : callable, optional
-        Told every better packing with the bound at that time.
+        Called with every better packing and the bound at that time.
 
     Returns
     -------
     best : Packed or None
         The cheapest packing found.
     bound : float
-        Proved lower bound; infinite where even fractions break a shared limit.
+        Proved lower bound; infinite if even fractions break a shared limit.
     lp_bound : float
-        The fractional part of that proof.
+        Bound by the LP relaxation alone.
     """
     search = _Search(problem, target, deadline, effort, step, report)
     for packed in starts:
@@ -159,7 +159,7 @@ def solve(
 
 @dataclass(eq=False)
 class _Search:
-    """The search for one packing: each step offers packings and lifts the bound."""
+    """State of one search; its steps offer packings and raise the bound."""
 
     problem: Problem
     target: float
@@ -173,7 +173,7 @@ class _Search:
     lp_bound: float = 0.0
 
     def offer(self, packed: Packed | None) -> None:
-        """Take a packing where it holds and is the cheapest so far."""
+        """Keep a packing if it is feasible and the cheapest so far."""
         if packed is None:
             return
         cost = total_cost(self.problem, packed)
@@ -183,23 +183,23 @@ class _Search:
                 self.report(packed, self.bound)
 
     def prove(self, value: float) -> None:
-        """Lift the bound, to the next cost there is where costs go in steps."""
+        """Raise the bound, rounded up to the next multiple of the step."""
         if self.step:
             value = math.ceil(value / self.step - 1e-6) * self.step
         self.bound = max(self.bound, value)
 
     def gap(self) -> float:
-        """How far the best may be from the cheapest, as a part of it."""
+        """Relative distance of the bound from the best packing."""
         if self.best is None:
             return math.inf
         return (self.cost - self.bound) / self.cost if self.cost else 0.0
 
     def done(self, part: float = 1.0) -> bool:
-        """Whether the gap is a part of the target, or the time over."""
+        """Whether the gap is within a part of the target, or the time is over."""
         return self.gap() <= self.target * part or self.deadline.over()
 
     def nodes(self) -> float:
-        """Nodes of the best packing; infinite where sums of nodes prove and choose nothing."""
+        """Nodes of the best packing; infinite without one, or if numbers of nodes prove nothing."""
         return float(self.best.number.sum()) if self.sums and self.best is not None else math.inf
 
     def run(self, starts: tuple[Packed, ...]) -> None:
@@ -224,7 +224,7 @@ class _Search:
         for packed in starts:
             self.columns.add(packed.kind, packed.mix)
         relaxed = self.generate(fluid)
-        # The textbook plan is now and then cheaper than every dive.
+        # Rounding the LP relaxation is sometimes cheaper than every dive.
         self.round(relaxed)
         if self.nodes() < _SUMMED:
             self.sum_up()
@@ -234,7 +234,7 @@ class _Search:
             self.dive(first, fluid, parts)
 
     def flow(self, fluid: Fluid, starts: tuple[Packed, ...]) -> Blend | None:
-        """Start from the fluid optimum: its bound, the sums of nodes, and dives from it."""
+        """Start from the fluid optimum: its bound, numbers of nodes, and dives from it."""
         problem, generator = self.problem, self.generator
         generator.prices = fluid.prices
         proved, _, _ = generator.price(fluid.duals)
@@ -245,7 +245,7 @@ class _Search:
         if few:
             number = self.sum_up()
         small = few and fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS
-        # A dive takes less time, and comes first where something good will do.
+        # A dive takes less time, so it comes first if a good packing suffices.
         late = small and self.effort < 1
         if small and not late:
             self.pack(problem, None, fluid, number)
@@ -274,14 +274,14 @@ class _Search:
         return first
 
     def sum_up(self) -> Ints | None:
-        """Lift the bound by whole numbers of nodes, the cheapest of which come back."""
+        """Raise the bound by an integer program over numbers of nodes, and return the cheapest."""
         cuts = tuple(self.generator.cuts[-_CUTS:])
         number, bound = cheapest_numbers(self.problem, cuts, deadline=self.deadline)
         self.prove(bound)
         return number
 
     def dive(self, first: Blend | None, fluid: Fluid, parts: float) -> None:
-        """Dive once, and try to end the dive early from every step."""
+        """Dive once, and try to end early after every step."""
         problem, pod_duals = self.problem, fluid.duals.pods
         large = (problem.cost[fluid.kind] > fluid.value / parts).any()
         each = fluid.value / fluid.nodes.sum()
@@ -312,7 +312,7 @@ class _Search:
                     few = rest, fixed
             if self.done(_AIM):
                 return
-        # Packing the last nodes by their sums costs more than a dive does, so it comes last.
+        # Packing the last nodes by their total room takes longer than a dive, so it comes last.
         if self.sums and few is not None and not self.done():
             self.pack(*few, fluid)
 
@@ -325,7 +325,7 @@ class _Search:
         *,
         listed: bool = False,
     ) -> None:
-        """Pack what is left on the cheapest nodes whose sums suffice."""
+        """Pack the remaining pods on the cheapest nodes with enough room in total."""
         most = self.cost - (0.0 if fixed is None else total_cost(self.problem, fixed))
         pod_duals, kinds = fluid.duals.pods, self.useful(rest, fluid)
         narrowed = rest.only(kinds)
@@ -342,7 +342,7 @@ class _Search:
             self.offer(packed if fixed is None else joined(fixed, packed))
 
     def repack(self, fluid: Fluid) -> None:
-        """Take a few nodes that waste most, and pack their pods anew on cheaper ones."""
+        """Repack the pods of a few of the most wasteful nodes on cheaper ones, again and again."""
         problem, pod_duals = self.problem, fluid.duals.pods
         for _ in range(math.ceil(_REPACKS * self.effort)):
             if self.best is None or self.done(_AIM):
@@ -361,7 +361,7 @@ class _Search:
                 self.pack(rest, fixed, fluid, listed=True)
 
     def useful(self, rest: Problem, fluid: Fluid) -> Ints:
-        """Choose the kinds of node that give most for their cost, of each size some."""
+        """Kinds of node with the most value for their cost, a few of each size."""
         profit = fluid.duals.worth(rest)
         most = self.problem.most_per_node()
         # A node that costs nothing counts as a very cheap one.
@@ -373,7 +373,7 @@ class _Search:
         return enough(rest, order[rank < _EACH_SIZE])
 
     def generate(self, fluid: Fluid | None) -> Relaxed:
-        """Generate columns for a better fractional bound."""
+        """Raise the LP bound by column generation, and return its result."""
         problem, columns = self.problem, self.columns
         if self.best is not None:
             columns.add(self.best.kind, self.best.mix)
@@ -389,11 +389,11 @@ class _Search:
             asked += 1
             if self.simple and asked % _EARLY == 0:
                 self.offer(filled_up(problem, columns, solution.count))
-            # The bound cannot pass the fractional cost: where that is near, or much nearer
-            # than the best whole plan, it is not what keeps the gap open.
+            # The bound cannot exceed the fractional cost: if they are close, or much closer than
+            # the bound is to the best packing, the LP relaxation does not keep the gap open.
             short = solution.value - float(proved)
             near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
-            # Sums of whole nodes can prove more than any fractional cost.
+            # Numbers of nodes can prove more than the LP relaxation.
             passed = solution.value <= self.bound and self.generator.deep
             return passed or (near and self.nodes() > _FEW) or self.done() or until.over()
 
@@ -409,13 +409,13 @@ class _Search:
         return relaxed
 
     def round(self, relaxed: Relaxed) -> None:
-        """Make the fractional optimum whole by integer programs over its columns."""
+        """Round the fractional optimum by integer programs over its columns."""
         if self.nodes() <= _FEW and relaxed.proof is not None:
             before = math.inf
-            # The cheaper the best, the fewer patterns can be part of a cheaper one.
+            # The cheaper the best packing, the fewer patterns can be part of a cheaper one.
             while self.cost < before * (1 - 1e-9) and not self.done():
                 before = self.cost
-                # Half of the time is over then, not all: the dives still come.
+                # This takes half of the time at most, because dives follow.
                 with contextlib.suppress(OutOfTimeError):
                     packed, bound = settled(
                         self.problem,
@@ -429,7 +429,7 @@ class _Search:
                     self.prove(bound)
             return
         for back in (0, 1, 3):
-            # The first of them needs little time, and may be the first plan there is.
+            # The first needs little time, and may find the first packing of all.
             if self.gap() <= self.target or (back and self.deadline.over()):
                 return
             for packed in rounded(
@@ -445,7 +445,7 @@ class _Search:
 
 @dataclass(frozen=True)
 class Blend:
-    """A fractional choice among mixes drawn around the fluid optimum."""
+    """LP solution over mixes drawn around the fluid optimum."""
 
     fluid: Fluid
     columns: Columns
@@ -463,13 +463,13 @@ def blend(
     deadline: Deadline = NEVER,
 ) -> Blend:
     """
-    Draw mixes around the fluid optimum and choose among them, in fractions.
+    LP solution over mixes drawn around the fluid optimum.
 
-    ``draws`` mixes are drawn at first, and those in use are varied in ``rounds`` until the cost
-    is near that of the fluid fleet. The mixes of ``known`` packings may be used too.
+    ``draws`` mixes are drawn at first. Those in use are varied in ``rounds`` until the cost is near
+    the fluid optimum. The mixes of ``known`` packings are columns too.
     """
     columns = Columns(problem)
-    # Where nodes of one shape waste nothing, mixes drawn around a mean are worse than these.
+    # If nodes of a single shape waste nothing, mixes drawn around a mean are worse.
     columns.add(*single(problem))
     for packed in known:
         columns.add(packed.kind, packed.mix)
@@ -481,7 +481,7 @@ def blend(
     _take(columns, duals, kind, mix, rng)
     base = np.maximum(fluid.duals.pods, 1e-3 * max(fluid.duals.pods.max(initial=0), 1e-12))
     floors = fluid.duals.floor[problem.floor > 0]
-    # Without shared limits nodes of one shape place all pods, and none need be left out.
+    # Without shared limits, nodes of a single shape cover all pods: no penalty is needed.
     penalty = None
     if len(problem.limit):
         pods = 2 * base + 2 * fluid.duals.floor.sum(axis=0)
@@ -509,7 +509,7 @@ def blend(
 
 
 def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.Generator) -> None:
-    """Take the mixes of least reduced cost, ties at random so that they differ."""
+    """Add the mixes of least reduced cost, ties in random order so that the mixes differ."""
     problem = columns.problem
     both = np.unique(np.column_stack([kind, mix]), axis=0)
     kind, mix = both[:, 0], both[:, 1:]
@@ -532,18 +532,18 @@ def dive(
     deadline: Deadline,
 ) -> Iterator[tuple[Packed, Problem]]:
     """
-    Fix the whole part of a fractional choice, and choose anew for what is left.
+    Diving: fix the whole part of a fractional solution, then solve again for the rest.
 
-    What is left goes on nodes that cost at most one of ``parts`` of it: smaller and smaller ones,
-    so that the last is not a large one nearly empty. They are of the ``useful`` kinds; others come
-    in where a shape fits none of these.
+    The rest goes on nodes that cost at most one of ``parts`` equal parts of it: smaller and smaller
+    ones, so that the last is not large and almost empty. They are of the ``useful`` kinds, with
+    others for shapes that fit on none of these.
 
     Yields
     ------
     fixed : Packed
         All nodes fixed so far.
     rest : Problem
-        What they leave.
+        The problem that remains.
     """
     fixed: list[Packed] = []
     rest, now = problem, first
@@ -578,7 +578,7 @@ def dive(
 
 
 def _whole_part(count: Floats) -> Ints:
-    """Whole nodes of a fractional choice; where there are none, one of each that is nearly whole."""
+    """Whole nodes of a fractional solution; if there are none, one of each that is almost whole."""
     number = np.floor(count + 1e-7).astype(np.int64)
     top = float(count.max(initial=0))
     if number.any() or top <= 1e-6:
@@ -587,12 +587,12 @@ def _whole_part(count: Floats) -> Ints:
 
 
 def small(problem: Problem, cost: float, useful: Ints) -> Ints:
-    """Choose the useful kinds up to a cost, and what else is needed."""
+    """Useful kinds up to a cost, and the cheapest others for shapes that fit on none of them."""
     return enough(problem, useful[problem.cost[useful] <= cost])
 
 
 def enough(problem: Problem, kinds: Ints) -> Ints:
-    """Those of some kinds that fit any pod, and the cheapest for each shape that fits none of them."""
+    """The given kinds that fit some pod, and the cheapest for shapes that fit on none of them."""
     fits = problem.most_per_node() > 0
     chosen = np.zeros(problem.kinds, dtype=bool)
     chosen[kinds] = True
