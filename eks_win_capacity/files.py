@@ -1,4 +1,4 @@
-"""Saved answers of kubectl and of the AWS CLI, mixed, as the state of one cluster."""
+"""State of one cluster from saved answers of kubectl and the AWS CLI, mixed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROWS: Final = {
     "SubnetCidrReservationId": "SubnetIpv4CidrReservations",
     "CidrBlock": "Subnets",
 }
-"""What each row of an answer has, first of those that hold others; and the answer's member."""
+"""Fields that identify the rows of each answer, outer rows first, and the answer's member."""
 
 _HISTORY: Final = "forecast_exhaustion, or eks-win-capacity forecast"
 
@@ -40,7 +40,7 @@ _OTHERS: Final = {
     "SpotPriceHistory": "aws.load_prices(files=...)",
     "data": _HISTORY,
 }
-"""Answers that tell nothing of a cluster's state, and what reads them."""
+"""Answers without the state of a cluster, and the functions that read them."""
 
 
 @checked_call
@@ -98,7 +98,7 @@ def load_files(*sources: Any) -> ClusterState:
 
 
 def _parts(source: Any, *, in_folder: bool) -> list[tuple[Any, bool]]:
-    """The documents of a source that mixes those of several tools; else the source itself."""
+    """Documents of a source with output of several tools; else the source itself."""
     try:
         documents = list(wholes(source))
         mixed = len({_kind(one, in_folder=in_folder) for one in documents}) > 1
@@ -110,7 +110,7 @@ def _parts(source: Any, *, in_folder: bool) -> list[tuple[Any, bool]]:
 
 
 def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
-    """The state that sources tell, each of one tool."""
+    """State from sources that each contain the output of one tool."""
     sorted_: dict[str, list[Any]] = {
         name: [] for name in ("kubectl", "aws", "saved", "empty", "eksctl")
     }
@@ -123,7 +123,7 @@ def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
         elif kind:
             sorted_[kind].append(source)
     state = ClusterState()
-    # An empty list tells nothing of its own; alone it is refused by kubectl.load.
+    # An empty list has no information; if it is the only source, kubectl.load refuses it.
     alone = not any(sorted_[kind] for kind in ("kubectl", "aws", "saved", "eksctl"))
     if from_kubectl := sorted_["kubectl"] or (sorted_["empty"] if alone else []):
         state = state.merge(kubectl.load(*from_kubectl))
@@ -141,7 +141,7 @@ def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
 
 
 def _beside(state: ClusterState, intended: ClusterState) -> ClusterState:
-    """The state with what was planned where nothing else tells."""
+    """The state, with unknown parts filled in from the planned one."""
     known = {part for part in PARTS if getattr(state, part) is not None}
     return replace(
         state,
@@ -151,17 +151,17 @@ def _beside(state: ClusterState, intended: ClusterState) -> ClusterState:
 
 
 def _described(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of the vpc-cni add-on as DescribeAddon tells them."""
+    """Values of the vpc-cni add-on in the form of DescribeAddon."""
     return {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(values)}}
 
 
 def _member(row: dict[str, Any]) -> str:
-    """The member of an answer in which such rows stand; empty for rows of no known answer."""
+    """Member of the answer with such rows; empty if no known answer has them."""
     return next((member for key, member in _ROWS.items() if key in row), "")
 
 
 def _answer(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The answer of EC2 of which only the rows were saved; rows of several answers are refused."""
+    """The EC2 answer to which the saved rows belong; rows of several answers are refused."""
     members = sorted({_member(row) or what_it_is(row) for row in rows})
     if len(members) > 1:
         raise DocumentError(
@@ -171,12 +171,12 @@ def _answer(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 def _kind(source: Any, *, in_folder: bool) -> str:
-    """Whose answer a source is; empty for one that lies in a folder for another loader."""
+    """Tool that wrote a source; empty for a file in a folder that another loader reads."""
     name = source_name(source)
     head = beginning(source, name=name)
     if "format" in head:
         return "saved"
-    # ListAddons gives names; the add-ons of a ClusterConfig may stand before its kind.
+    # ListAddons returns names; in a ClusterConfig, add-ons may come before the kind.
     addons = head.get("addons")
     early = isinstance(addons, list) and any(isinstance(one, dict) for one in addons)
     if head.get("kind") == planned.KIND or early:
@@ -190,7 +190,7 @@ def _kind(source: Any, *, in_folder: bool) -> str:
         return "aws"
     if _ADDON & head.keys():
         return "addon"
-    # The identifier of a row may stand behind lists of its own.
+    # The identifier of a row may come after nested lists.
     first = next(wholes(source, name=name))
     if hasattr(source, "seek"):
         source.seek(0)

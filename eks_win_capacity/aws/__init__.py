@@ -1,4 +1,4 @@
-"""What AWS says now: boto3 calls to this library's own values."""
+"""AWS as a source: loaders that turn boto3 answers into values of this library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOME = {
     "PERMISSIONS": "_cluster", "UsedSubnet": "_cluster", "load_catalog": "_catalog",
     "load_cluster": "_cluster", "load_files": "_cluster", "load_subnets": "_cluster",
 }  # fmt: skip
-"""Where each loader lives; boto3 loads with the first one that is used."""
+"""Module of each loader; boto3 loads with the first one that is used."""
 
 __all__ = [*_HOME]  # noqa: PLE0604
 

@@ -1,4 +1,4 @@
-"""EC2's answers about its instance types, as a Catalog."""
+"""A Catalog from EC2's answers about its instance types."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _unknown(
 
 
 def _texts(value: str | Iterable[str] | None, name: str) -> list[str] | None:
-    """Read one string or several; none at all would quietly ask for everything."""
+    """List of one or more strings; an empty one is refused, as it would request everything."""
     if value is None:
         return None
     texts = [value] if isinstance(value, str) else list(dict.fromkeys(value))
@@ -140,7 +140,7 @@ def _texts(value: str | Iterable[str] | None, name: str) -> list[str] | None:
 def region_clients(
     session: Any, regions: str | Iterable[str] | None, endpoint_url: str | None
 ) -> dict[str, Any]:
-    """Make an EC2 client for each region, or for the session's own."""
+    """An EC2 client for each region, or for the session's own."""
     names: Sequence[str | None] = _texts(regions, "regions") or [None]
     clients = [
         calls.client("ec2", session=session, region=name, endpoint_url=endpoint_url)
@@ -151,10 +151,10 @@ def region_clients(
 
 def _filters(wanted: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     """
-    The requests for some types, or the one for all.
+    Request parameters for some types, or for all.
 
-    A filter is asked and not ``InstanceTypes``, which fails as a whole in any
-    region that lacks one of the types.
+    A filter is used instead of ``InstanceTypes``, which fails completely in a region that lacks one
+    of the types.
     """
     if wanted is None:
         yield {}
@@ -165,29 +165,29 @@ def _filters(wanted: Sequence[str] | None) -> Iterator[dict[str, Any]]:
 
 
 def _pages(client: Any, wanted: Sequence[str] | None, *call: str, **more: str) -> list[Any]:
-    """The pages of a call, which has a method and a key, about some types or all."""
+    """Pages of a call, given by method and key, about some types or all."""
     method, key = call
     requests = (request | more for request in _filters(wanted))
     return [page for one in requests for page in calls.all_pages(client, method, key=key, **one)]
 
 
 def describe(client: Any, wanted: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Ask one region for all types, or some; give the pages."""
+    """Pages of one region's descriptions of all types, or some."""
     return _pages(client, wanted, "describe_instance_types", responses.TYPES_KEY)
 
 
 def offering_pages(client: Any, wanted: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Ask one region which types it offers, of all or of some; give the pages."""
+    """Pages of the types that one region offers, of all or of some."""
     method, key = "describe_instance_type_offerings", responses.OFFERINGS_KEY
     return _pages(client, wanted, method, key, LocationType="region")
 
 
 def offered_in(client: Any, wanted: Sequence[str] | None = None) -> list[str]:
     """
-    The types that one region offers.
+    Names of the types that one region offers.
 
-    Raises AwsError if the answer is not whole, or has nothing though all was asked for: no region
-    of AWS is empty.
+    Raises AwsError if the answer is incomplete, or empty although all types were requested: every
+    region of AWS has types.
     """
     operation, region = "DescribeInstanceTypeOfferings", client.meta.region_name
     pages = offering_pages(client, wanted)
@@ -201,7 +201,7 @@ def offered_in(client: Any, wanted: Sequence[str] | None = None) -> list[str]:
 def _rows(
     pages: list[dict[str, Any]], region: str, wanted: Sequence[str] | None
 ) -> dict[str, InstanceType]:
-    """Read one region's answer; that it has none of some types may be."""
+    """Rows of one region's answer; empty if it has none of the requested types."""
     if wanted is not None and not any(page[responses.TYPES_KEY] for page in pages):
         return {}
     with _whole("DescribeInstanceTypes", region):
@@ -210,7 +210,7 @@ def _rows(
 
 @contextmanager
 def _whole(operation: str, region: str) -> Iterator[None]:
-    """Report a damaged row as any other fault of AWS."""
+    """Report a damaged row as an AwsError, like any other fault of AWS."""
     try:
         yield
     except CatalogFileError as error:
@@ -219,11 +219,11 @@ def _whole(operation: str, region: str) -> Iterator[None]:
 
 def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, InstanceType]:
     """
-    Put the rows of several regions, by name, together.
+    Rows of several regions as one table, by name.
 
-    How a type can be bought differs from region to region, and those ways add up.
+    The usage classes of a type differ by region; the row has those of all regions.
 
-    Raises CatalogConflictError if two regions disagree about anything else of a type.
+    Raises CatalogConflictError if two regions disagree about anything else.
     """
     rows: dict[str, InstanceType] = {}
     first: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A cluster and its subnets as AWS shows them now, by read-only calls."""
+"""The present state of a cluster and its subnets in AWS, by read-only calls."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ PERMISSIONS: Final = (
     "iam:GetInstanceProfile", "iam:ListAttachedRolePolicies", "pricing:GetProducts",
 )  # fmt: skip
 """
-Every IAM action that the loaders and ``catalog refresh`` use; all of them only read.
+Every IAM action that the loaders and ``catalog refresh`` use; all are read-only.
 
-`load_cluster` needs ``eks:DescribeCluster``; each other action that is not allowed
-leaves its part unknown.
+`load_cluster` requires ``eks:DescribeCluster``; any other action that is denied leaves its part
+unknown.
 """
 
 
@@ -116,7 +116,7 @@ def load_cluster(
         "fargateProfileNames",
         "fargateProfile",
     )
-    # EKS's own default; an answer without the member is from before access entries.
+    # Default of EKS; an answer without this field is older than access entries.
     mode = (cluster.get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP"
     if mode == "CONFIG_MAP":
         ask.answers["accessEntries"].append([])
@@ -135,7 +135,7 @@ def load_cluster(
 
 
 def _named(given: object, argument: str) -> str:
-    """The name of a cluster; to EKS an empty one asks for the list of all."""
+    """A cluster name that is not empty: EKS would answer an empty one with a list of clusters."""
     name = text(given, name=argument)
     if not name.strip():
         raise InputError(f"{argument} of the cluster must not be empty: is its variable set?")
@@ -154,7 +154,7 @@ def _ask_policies(ask: Asking, role: str) -> None:
 
 
 def _subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
-    """The subnets of a cluster, and those that its node groups of either sort add."""
+    """Subnets of a cluster and of its managed and self-managed node groups."""
     ids = list((cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or ())
     ids += [s for group in ask.answers.get("nodegroup", ()) for s in group.get("subnets") or ()]
     ids += [
@@ -195,7 +195,7 @@ def _cni(ask: Asking, name: str) -> None:
 
 
 def _profiles(ask: Asking) -> None:
-    """Ask for the roles of the instances' profiles, each once."""
+    """Request the role of each instance profile, once per profile."""
     arns = [
         str((instance.get("IamInstanceProfile") or {}).get("Arn") or "")
         for instance in described(ask.answers)
@@ -205,7 +205,7 @@ def _profiles(ask: Asking) -> None:
 
 
 def _templates(ask: Asking) -> None:
-    """Ask for the launch templates of managed groups and of Auto Scaling groups, each once."""
+    """Request each launch template of managed node groups and of Auto Scaling groups, once."""
     asked = {
         (str(template["id"]), str(template.get("version") or "$Default"))
         for group in ask.answers.get("nodegroup", ())
@@ -229,7 +229,7 @@ def _templates(ask: Asking) -> None:
 
 
 def _ask_scaling(ask: Asking, cluster: str) -> None:
-    """Ask for the Auto Scaling groups tagged with the cluster, then for EKS' others by name."""
+    """Request the Auto Scaling groups tagged with the cluster, then other groups of EKS by name."""
     keys = [f"{prefix}{cluster}" for prefix in saved_answers.CLUSTER_TAGS]
     tagged = ask.pages(
         "autoscaling",
@@ -254,7 +254,7 @@ def _ask_scaling(ask: Asking, cluster: str) -> None:
 
 
 def _ask_occupants(ask: Asking) -> None:
-    """Ask what the described subnets hold, and who holds it."""
+    """Request the interfaces, reservations and instances of the described subnets."""
     ids = [subnet["SubnetId"] for subnet in each(ask.answers, "Subnets")]
     if not ids:
         return
@@ -300,7 +300,7 @@ class UsedSubnet(Subnet):
 
     @classmethod
     def of(cls, state: SubnetState, unknown: Mapping[str, str]) -> UsedSubnet:
-        """Make one from the state of a subnet."""
+        """A used subnet from the state of a subnet."""
         base = state.subnet
         if base is None:
             why = unknown.get("subnet_interfaces", "no count of free addresses was given")
@@ -420,7 +420,7 @@ def load_subnets(
 def _which(
     ask: Asking, subnet_ids: Iterable[str] | str | None, vpc_id: str | None, cluster: str | None
 ) -> dict[str, Any]:
-    """Subnets that are meant, in EC2's words."""
+    """Request parameters that select the subnets."""
     if vpc_id is not None:
         return {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
     if cluster is not None:

@@ -1,4 +1,4 @@
-"""How many addresses subnets used, as CloudWatch has it."""
+"""Used addresses of subnets over time, from CloudWatch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.addresses.subnet import Subnet
 
 _QUERIES: Final = 500
-"""The most queries GetMetricData takes at once."""
+"""Maximum number of queries in one GetMetricData call."""
 
 _SPELLINGS: Final = {"subnetid", "subnet"}
 
@@ -181,7 +181,7 @@ def _span(
     end: dt.datetime | None,
     period_s: int,
 ) -> tuple[int, int]:
-    """The first period and the end of saved values, unless they are asked for."""
+    """Start and end of the values, by default those of the saved answers."""
     seen = [time for values in known.values() for time in values]
     if not seen and (start is None or end is None):
         raise InputError("the saved answers hold no value; give start and end")
@@ -223,7 +223,7 @@ def _plain(name: str) -> str:
 def _live(
     watch: Any, metric: Metric, chosen: list[Subnet], window: tuple[int, int], *, period_s: int
 ) -> dict[str, dict[int, float]]:
-    """Ask for the values of every subnet that is published, by its id."""
+    """Values of each subnet that has the metric, by subnet id."""
     where = _published(watch, metric)
     asked = [str(s.subnet_id) for s in chosen if str(s.subnet_id) in where]
     by_subnet: dict[str, dict[int, float]] = {}
@@ -235,7 +235,7 @@ def _live(
 
 
 def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
-    """The dimensions under which each subnet is published, spelled as they are."""
+    """Dimensions of each subnet's metric, in their original spelling."""
     names = {_plain(metric.dimension)} | _SPELLINGS
     wanted = {(_plain(name), value) for name, value in metric.dimensions.items()}
     dimensions: dict[str, list[dict[str, str]]] = {}
@@ -301,7 +301,7 @@ def _values(
 
 
 def _points(result: Mapping[str, Any], period_s: int) -> dict[int, float]:
-    """The values of one result by the start of their period."""
+    """Values of one result, by the start of their period."""
     return {
         int(moment(time).timestamp()) // period_s * period_s: float(value)
         for time, value in zip(result["Timestamps"], result["Values"], strict=True)
@@ -310,9 +310,9 @@ def _points(result: Mapping[str, Any], period_s: int) -> dict[int, float]:
 
 def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict[int, float]]:
     """
-    Saved answers of GetMetricData: the values by subnet.
+    Values by subnet, from saved answers of GetMetricData.
 
-    A result belongs to the subnet whose id its label or id holds; the only result to the only one.
+    A result belongs to the subnet in its label or id; a single one to a single subnet.
     """
     calls = {"MetricDataResults": "GetMetricData"}
     with shaped():
@@ -416,10 +416,10 @@ class Metric:
 
 IPAM: Final = Metric(namespace="AWS/IPAM", metric="SubnetIPUsage", kind="percent")
 """
-What VPC IPAM publishes: the share of a subnet's whole address space that is in use.
+Metric of VPC IPAM: the share of a subnet's whole address space that is in use.
 
-Whether the five addresses that AWS keeps count as in use is not documented; what
-goes beyond the usable ones is therefore taken as a full subnet.
+Whether it counts the five addresses that AWS keeps is not documented; so a value above the
+usable addresses is taken as a full subnet.
 
 Sources: AWS announcement of VpcIPUsage, SubnetIPUsage and PublicIPv4PoolIPUsage (2023)
 and EC2 API reference, IpamResourceCidr.ipUsage, for what the percentage is of; Amazon
@@ -430,9 +430,9 @@ that are published.
 
 def metric_of(source: Metric | Mapping[str, Any] | str) -> Metric:
     """
-    Read what names a metric.
+    Metric from a name, a mapping of its fields, or a Metric.
 
-    Raises InputError if it is none of the three, or a field is wrong.
+    Raises InputError if the value is none of these, or a field is wrong.
     """
     if isinstance(source, Metric):
         return source

@@ -1,4 +1,4 @@
-"""EC2's own answers about subnets: what is taken in each, and by whom."""
+"""Use of each subnet, and the users of its addresses, from EC2's answers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 USERS: Final = (
     "windows nodes", "linux nodes", "load balancers", "endpoints", "control plane", "other",
 )  # fmt: skip
-"""Who may hold addresses of a subnet."""
+"""Users of a subnet's addresses."""
 
 RESERVATIONS: Final = "SubnetIpv4CidrReservations"
 
 _TOLERATED: Final = 2 * ADDRESSES_PER_PREFIX
-"""How far two answers may differ because pods came or went between them. [addresses]
+"""Tolerated difference between two answers, as pods come and go in between. [addresses]
 
 Source: this project; two prefixes of a node.
 """
@@ -39,21 +39,21 @@ _NODE_TAGS: Final = frozenset(
         "karpenter.sh/provisioner-name",
     }
 )
-"""Tags that mark a node, beside ``kubernetes.io/cluster/NAME``: of EKS and of Karpenter."""
+"""Tags of EKS and Karpenter that mark a node, besides ``kubernetes.io/cluster/NAME``."""
 
 _Answers = dict[str, list[Any]]
 
 
 def each(answers: Mapping[str, list[Any]], key: str) -> Iterator[Any]:
-    """The rows of all pages of a call."""
+    """Rows of all pages of a call."""
     return (row for page in answers.get(key, ()) for row in page)
 
 
 def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
     """
-    The rows of all pages of a call, each once; None without an answer.
+    Distinct rows of all pages of a call; None without an answer.
 
-    Raises StateConflictError if two answers say different things about one row.
+    Raises StateConflictError if two answers disagree about one row.
     """
     if key not in answers:
         return None
@@ -71,9 +71,9 @@ def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
 
 def count(item: Mapping[str, Any], key: str) -> int | None:
     """
-    A count of an answer, or None if it is absent.
+    A count in an answer; None if missing.
 
-    Raises DocumentError if it is not a whole number from 0 up.
+    Raises DocumentError if it is not a non-negative integer.
     """
     value = item.get(key)
     if value is None:
@@ -91,9 +91,9 @@ def subnets(
     answers: _Answers, why: MutableMapping[str, str], *, saved: bool = False
 ) -> tuple[SubnetState, ...] | None:
     """
-    Each subnet with what its interfaces hold; what is not known is added to ``why``.
+    State of each subnet, with the use by its interfaces; gaps are noted in ``why``.
 
-    Answers that somebody saved may be of some subnets only.
+    Saved answers may cover only some of the subnets.
     """
     described = rows(answers, "Subnets", "SubnetId")
     if described is None:
@@ -163,9 +163,9 @@ def _state(
 
 def _available(item: Mapping[str, Any]) -> int | None:
     """
-    The free addresses that EC2 counts in a subnet, or None if it does not.
+    Free addresses of a subnet as counted by EC2; None if missing.
 
-    Raises DocumentError if the subnet has not so many.
+    Raises DocumentError if the subnet is smaller than that.
     """
     free = count(item, "AvailableIpAddressCount")
     size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
@@ -180,7 +180,7 @@ def _available(item: Mapping[str, Any]) -> int | None:
 
 
 def _instance(interface: Mapping[str, Any]) -> str:
-    """Id of the instance that an interface is attached to; empty without one."""
+    """Id of the instance that an interface is attached to; empty if none."""
     return str((interface.get("Attachment") or {}).get("InstanceId") or "")
 
 
@@ -208,10 +208,10 @@ def _reservations(
     answers: _Answers, names: list[str], why: MutableMapping[str, str]
 ) -> dict[str, list[tuple[str, str]]] | None:
     """
-    The reservations of each subnet that was asked about.
+    Reservations of each subnet that was requested.
 
-    An answer without a reservation does not name its subnet. So a subnet is known
-    to have none only where there are as many answers as subnets.
+    An empty answer does not name its subnet. So a subnet is known to have no reservation only if
+    there are as many answers as subnets.
     """
     reservations = rows(answers, RESERVATIONS, "SubnetId", "Cidr")
     if reservations is None:
@@ -239,10 +239,10 @@ def _hidden(
     reserved: list[tuple[str, str]] | None,
 ) -> int:
     """
-    Count what EC2's own number has in use beyond what the interfaces hold.
+    Addresses that EC2 counts as used, beyond those of the interfaces and reservations.
 
-    A reservation lowers the number of available addresses by those of its own that
-    are free, so it may explain as many as it has.
+    EC2's count of available addresses excludes the free addresses of a reservation, so each
+    reservation may explain as many as its size.
     """
     free = count(item, "AvailableIpAddressCount")
     if free is None:
@@ -260,13 +260,13 @@ def _held(interface: Mapping[str, Any]) -> list[str]:
 
 
 def described(answers: Mapping[str, list[Any]]) -> Iterator[Mapping[str, Any]]:
-    """Every instance that DescribeInstances names."""
+    """Every instance in the answers of DescribeInstances."""
     for reservation in each(answers, "Reservations"):
         yield from reservation.get("Instances") or ()
 
 
 def instance_systems(answers: _Answers) -> dict[str, str]:
-    """``windows`` or ``linux`` for each instance that DescribeInstances names."""
+    """``windows`` or ``linux`` for each instance in the answers of DescribeInstances."""
     systems = {}
     for instance in described(answers):
         platform = instance.get("Platform") or instance.get("PlatformDetails") or ""
@@ -276,7 +276,7 @@ def instance_systems(answers: _Answers) -> dict[str, str]:
 
 
 def _systems(answers: _Answers) -> dict[str, str] | None:
-    """Who holds the interfaces of each instance: nodes of a system, or others."""
+    """User of each instance's interfaces: ``windows nodes``, ``linux nodes`` or ``other``."""
     if "Reservations" not in answers:
         return None
     systems = instance_systems(answers)
@@ -290,7 +290,7 @@ def _systems(answers: _Answers) -> dict[str, str] | None:
 
 
 def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instance, ...] | None:
-    """The instances that DescribeInstances names, with the IAM role of each one's profile."""
+    """Instances in the answers of DescribeInstances, with the IAM role of their profile."""
     if "Reservations" not in answers:
         return None
     roles = {
@@ -314,7 +314,7 @@ def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instanc
 def _users(
     interfaces: list[Mapping[str, Any]], systems: Mapping[str, str] | None
 ) -> dict[str, int] | None:
-    """Count the addresses of each kind of user; None where instances are not known."""
+    """Addresses by user; None if the instances are not known."""
     by_user: Counter[str] = Counter(dict.fromkeys(USERS, 0))
     for interface in interfaces:
         user = _user(interface, systems)
@@ -325,13 +325,13 @@ def _users(
 
 
 def _size(interface: Mapping[str, Any]) -> int:
-    """Count the addresses that an interface holds, those in prefixes too."""
+    """Addresses of an interface, including those in its prefixes."""
     prefixes = len(interface.get("Ipv4Prefixes") or ())
     return len(interface.get("PrivateIpAddresses") or ()) + prefixes * ADDRESSES_PER_PREFIX
 
 
 def _user(interface: Mapping[str, Any], systems: Mapping[str, str] | None) -> str | None:
-    """Who holds an interface, by what its maker wrote on it, else by its instance."""
+    """User of an interface, from its type and description, or else its instance."""
     kind = str(interface.get("InterfaceType") or "").lower()
     description = str(interface.get("Description") or "").lower()
     instance = (interface.get("Attachment") or {}).get("InstanceId")
@@ -341,7 +341,7 @@ def _user(interface: Mapping[str, Any], systems: Mapping[str, str] | None) -> st
         return "endpoints"
     if "load_balancer" in kind or description.startswith("elb "):
         return "load balancers"
-    # The VPC CNI and its branch interfaces of security groups for pods: Linux alone.
+    # The VPC CNI, and its branch interfaces for security groups: only on Linux.
     if description.startswith("aws-k8s-") or kind in {"trunk", "branch"}:
         return "linux nodes"
     if instance:

@@ -1,4 +1,4 @@
-"""Prices of Windows nodes as AWS lists them now."""
+"""Current prices of Windows nodes, as listed by AWS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PRICING_REGIONS: Final = ("us-east-1", "eu-central-1", "ap-south-1", "cn-northwest-1")
 """
-The regions that serve the Price List API; each knows the prices of its whole partition.
+Regions that serve the Price List API; each has the prices of its whole partition.
 
 Source: AWS Billing user guide, "Finding services and products using the AWS Price List
 Query API", endpoints; cn-northwest-1 serves the regions in China, in CNY.
@@ -35,7 +35,7 @@ _FILTERS: Final = {
     "capacitystatus": "Used",
     "licenseModel": "No License required",
 }
-"""Windows with its licence and nothing else, on shared hardware, not a reserved seat."""
+"""Filters: Windows with its licence and no other software, shared tenancy, no reservation."""
 
 _SPOT_PRODUCTS: Final = ("Windows", "Windows (Amazon VPC)")
 
@@ -143,7 +143,7 @@ def load_prices(
 def _asked(
     markets: Sequence[str] | str, instance_types: Sequence[str] | str | None
 ) -> tuple[tuple[str, ...], list[str] | None]:
-    """Markets, and each type once; None for all types."""
+    """Markets, and the distinct types; None for all types."""
     chosen = tuple([markets] if isinstance(markets, str) else markets)
     names = [instance_types] if isinstance(instance_types, str) else instance_types
     wanted = None if names is None else list(dict.fromkeys(names))
@@ -155,7 +155,7 @@ def _asked(
 
 
 def _saved_rows(files: Any) -> tuple[list[Any], list[Any]]:
-    """Products of the price list and Spot prices, out of saved answers of both."""
+    """Products of the price list and spot prices, from saved answers of both."""
     calls = {"PriceList": "GetProducts", "SpotPriceHistory": "DescribeSpotPriceHistory"}
     with shaped():
         pages = list(saved(files, calls))
@@ -170,7 +170,7 @@ def _complete(
     region: str,
     left_out: list[str],
 ) -> None:
-    """Name what a market lacks; refuse a market, or a type, without any price."""
+    """Add what a market lacks to `left_out`; refuse a market, or a type, without any price."""
     priced = {row["instance_type"] for row in rows}
     for market in markets:
         known = {row["instance_type"] for row in rows if row["market"] == market}
@@ -188,7 +188,7 @@ def _complete(
 
 
 def _home(region: str, given: str | None) -> str:
-    """The region in which the Price List API is asked."""
+    """Region whose Price List API is used."""
     home = given or ("cn-northwest-1" if region.startswith("cn-") else "us-east-1")
     if home not in PRICING_REGIONS:
         raise InputError(
@@ -199,7 +199,7 @@ def _home(region: str, given: str | None) -> str:
 
 
 def _products(ask: Asking, region: str, wanted: list[str] | None) -> list[Any]:
-    """The on-demand products of all types, or of each that is wanted."""
+    """On-demand products of all types, or of the requested ones."""
     products: list[Any] = []
     for name in wanted or (None,):
         fields = {**_FILTERS, "regionCode": region} | ({"instanceType": name} if name else {})
@@ -211,7 +211,7 @@ def _products(ask: Asking, region: str, wanted: list[str] | None) -> list[Any]:
 
 
 def _spots(ask: Asking, wanted: list[str] | None, at: dt.datetime) -> list[Any]:
-    """The spot prices in effect at a moment."""
+    """Spot prices in effect at a time."""
     request: dict[str, Any] = {"ProductDescriptions": ["Windows"], "StartTime": at, "EndTime": at}
     request |= {"InstanceTypes": wanted} if wanted else {}
     return ask.pages("ec2", "describe_spot_price_history", "SpotPriceHistory", **request)
@@ -268,7 +268,7 @@ def _row(
 
 
 def _other(attributes: Mapping[str, Any], region: str) -> str:
-    """Attribute by which a product is another one than was asked for."""
+    """Description of the attribute that does not match the request; empty if all match."""
     for key, value in {**_FILTERS, "regionCode": region}.items():
         if key in attributes and str(attributes[key]).lower() != value.lower():
             return f"a product with {key} {attributes[key]}"

@@ -1,4 +1,4 @@
-"""Which files hold saved answers of AWS: each known by its member, whole, and of AWS's shape."""
+"""Files with saved answers of AWS: identified by member, checked for completeness and shape."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ KEYS: Final = {
     "Reservations": "DescribeInstances",
     "InstanceProfile": "GetInstanceProfile",
 }
-"""The member by which each answer is known, and its call."""
+"""Member that identifies each answer, and its call."""
 
 _OBJECTS: Final = frozenset(
     {"cluster", "nodegroup", "fargateProfile", "accessEntry", "addon", "InstanceProfile"}
 )
-"""Members that are one object; the others are lists."""
+"""Members that are a single object; the others are lists."""
 
 _NEEDED: Final = {
     "cluster": ("name",),
@@ -56,17 +56,17 @@ _NEEDED: Final = {
     "InstanceProfile": ("InstanceProfileName",),
     "MetricDataResults": ("Timestamps", "Values"),
 }
-"""What each object of an answer must have: without it nothing can be said of it."""
+"""Fields that each object of an answer must have."""
 
 Answers = dict[str, list[Any]]
 
 
 def gather(*sources: Any) -> Answers:
     """
-    Sort saved answers by the call they came from.
+    Saved answers by their member.
 
-    Raises DocumentError if a source is damaged, holds no answer of a known call, or only a part of
-    one.
+    Raises DocumentError if a source is damaged, contains no answer of a known call, or an
+    incomplete one.
     """
     answers: Answers = defaultdict(list)
     for document in saved(list(sources), KEYS):
@@ -77,9 +77,9 @@ def gather(*sources: Any) -> Answers:
 
 def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """
-    The saved answers of some calls, by their member; a folder may hold others beside them.
+    Saved answers of some calls; other files in a folder are ignored.
 
-    Raises DocumentError if a source is damaged, holds no such answer, or only a part of one.
+    Raises DocumentError if a source is damaged, contains no such answer, or an incomplete one.
     """
     answered = False
     for source, in_folder in each_source(files):
@@ -107,7 +107,7 @@ def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def _check_shape(value: Any, key: str, call: str, name: str) -> None:
-    """Refuse what is not the list or the object that AWS gives, or lacks what each object has."""
+    """Refuse a value that is not the list or object that AWS returns, or lacks required fields."""
     kind, words = (dict, "an object") if key in _OBJECTS else ((list, tuple), "a list")
     if not isinstance(value, kind):
         raise DocumentError(
@@ -126,7 +126,7 @@ def _check_shape(value: Any, key: str, call: str, name: str) -> None:
 
 
 def _items(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """The objects that an answer describes, each with its place."""
+    """The objects of an answer, each with its position."""
     if isinstance(value, dict):
         yield key, value
         return
@@ -140,9 +140,9 @@ def _items(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
     """
-    Refuse an answer that more pages follow.
+    Refuse an answer that has further pages.
 
-    Raises DocumentError if it is a part of an answer.
+    Raises DocumentError if the answer is incomplete.
     """
     token, part = only_a_part(document)
     if part:

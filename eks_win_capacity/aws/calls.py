@@ -1,4 +1,4 @@
-"""Calls to AWS that give the whole answer or one clear error, or leave a part unknown."""
+"""Calls to AWS that return the complete answer, raise one clear error, or leave a part unknown."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 4
-"""How often botocore tries one request before a throttled or lost one is an error."""
+"""Attempts of botocore at a throttled or lost request before it is an error."""
 
 CONNECT_TIMEOUT_S: Final = 10
 READ_TIMEOUT_S: Final = 28
 SILENT_TRIES: Final = 2
-"""How often a silent endpoint is asked: with the pause between, it costs a minute at most."""
+"""Attempts at an endpoint that does not respond: with the pause, it takes a minute at most."""
 
 FILTER_VALUES: Final = 200
-"""How many values one filter of an EC2 call may have.
+"""Maximum number of values in one filter of an EC2 call.
 
 Source: EC2 API reference, "Filter".
 """
@@ -51,10 +51,10 @@ _BUSY: Final = (
     "ServiceUnavailable", "ServiceUnavailableException", "SlowDown", "ThrottledException",
     "Throttling", "ThrottlingException", "TooManyRequestsException", "Unavailable",
 )  # fmt: skip
-"""Error codes of services that have too much to do, or fail by themselves."""
+"""Error codes of services that are overloaded or have failed."""
 
 _CURES: Final = {
-    # botocore's own exceptions, by class; a subclass without a line takes its base's.
+    # Exceptions of botocore by class; a subclass that is not listed uses its base class.
     "NoCredentialsError": _CREDENTIALS,
     "PartialCredentialsError": _CREDENTIALS,
     "CredentialRetrievalError": _CREDENTIALS,
@@ -82,7 +82,7 @@ _CURES: Final = {
     "ResourceNotFoundException": "check the name and the region",
     **dict.fromkeys(_BUSY, f"botocore tried {ATTEMPTS} times; ask again later"),
 }
-"""What to do about a fault."""
+"""Remedy for each fault."""
 
 DENIED: Final = frozenset(
     {
@@ -91,12 +91,12 @@ DENIED: Final = frozenset(
         "UnauthorizedOperation",
     }
 )  # fmt: skip
-"""The codes by which AWS refuses one call and not the caller."""
+"""Error codes of a denied call, as opposed to invalid credentials."""
 
 UNSERVED: Final = frozenset(
     {"404", "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"}
 )
-"""The codes of an endpoint that does not know a call at all, as in some partitions."""
+"""Error codes of an endpoint that does not support a call, as in some partitions."""
 
 GONE: Final = frozenset(
     {
@@ -105,20 +105,20 @@ GONE: Final = frozenset(
         "NoSuchEntityException", "ResourceNotFoundException",
     }
 )  # fmt: skip
-"""The codes for what another answer named and has gone, such as a deleted role."""
+"""Error codes for a resource that no longer exists, such as a deleted role."""
 
 _IAM_PREFIXES: Final = {"monitoring": "cloudwatch", "api.pricing": "pricing"}
-"""Services whose permissions begin with another word than their endpoint."""
+"""IAM prefixes of services where it differs from the endpoint's."""
 
 
 def client(
     service: str, *, session: Any = None, region: str | None = None, endpoint_url: str | None = None
 ) -> Any:
     """
-    A client of a service such as ``ec2``, with bounded waiting and retries.
+    A client of a service such as ``ec2``, with limited timeouts and retries.
 
-    The region is by default that of the session, or of AWS_REGION, which goes first where no
-    session is given; an endpoint URL is asked instead of AWS, such as a test server.
+    The default region is that of the session, or AWS_REGION, which takes precedence if no session
+    is given; an endpoint URL replaces that of AWS, for instance with a test server.
 
     Raises AwsError if no region is known, or the profile cannot be used.
     """
@@ -141,7 +141,7 @@ def client(
             import boto3
 
             session = boto3.session.Session()
-            # Like the AWS CLI, and unlike boto3, which reads AWS_DEFAULT_REGION alone.
+            # Like the AWS CLI; boto3 itself only reads AWS_DEFAULT_REGION.
             region = region or variable
         region = region or session.region_name or variable
         if not region:
@@ -164,7 +164,7 @@ def client(
 
 
 def _bound_silence(*, attempts: int, caught_exception: Exception | None, **_: Any) -> None:
-    """Log the first lost try of a request, and end one that stays without an answer."""
+    """Log the first lost attempt of a request, and stop one that stays without a response."""
     from botocore.exceptions import ReadTimeoutError
 
     if attempts >= SILENT_TRIES and isinstance(caught_exception, ReadTimeoutError):
@@ -176,7 +176,7 @@ def _bound_silence(*, attempts: int, caught_exception: Exception | None, **_: An
 @contextmanager
 def faults(*, operation: str, region: str, permission: str = "") -> Iterator[None]:
     """
-    Turn what botocore raises inside into an AwsError with its cure.
+    Convert exceptions of botocore into an AwsError with a remedy.
 
     The permission is the IAM action that allows the operation.
     """
@@ -209,7 +209,7 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
 
 
 def _short(text: str) -> str:
-    """One line: a parser's error carries the whole page it could not read."""
+    """The message on one line, shortened: a parser error contains the whole page."""
     line = without_accounts(" ".join(text.split()).rstrip("."))
     return line if len(line) <= _MESSAGE else line[:_MESSAGE] + "..."
 
@@ -218,12 +218,12 @@ def all_pages(
     client: Any, method: str, *, key: str, sparse: bool = False, **request: Any
 ) -> list[dict[str, Any]]:
     """
-    Every page of an answer, through boto3's paginator where it has one.
+    All pages of an answer, through boto3's paginator if it has one.
 
-    Each page must have the list of the key. Where pages are sparse one may lack it, or say
-    the same as the one before, as CloudWatch's pages without news do.
+    Each page must contain the list `key`. With `sparse` a page may lack it or repeat the previous
+    one, as pages of CloudWatch without data do.
 
-    Raises AwsError if a call fails, a page lacks the list, or a page or token comes twice.
+    Raises AwsError if a call fails, a page lacks the list, or a page or token is repeated.
     """
     operation, region = api_name(client, method), client.meta.region_name
     pages: list[dict[str, Any]] = []
@@ -260,9 +260,9 @@ def _pages(client: Any, method: str, request: dict[str, Any]) -> Iterator[dict[s
 
 def one_answer(client: Any, method: str, *, key: str, **request: Any) -> dict[str, Any]:
     """
-    Make one call that has no pages.
+    Answer of a call without pages.
 
-    Raises AwsError if the call fails, or the answer lacks a member that it must have.
+    Raises AwsError if the call fails, or the answer lacks the required member.
     """
     operation, region = api_name(client, method), client.meta.region_name
     with faults(operation=operation, region=region, permission=_permission(client, operation)):
@@ -273,7 +273,7 @@ def one_answer(client: Any, method: str, *, key: str, **request: Any) -> dict[st
 
 
 def api_name(client: Any, method: str) -> str:
-    """AWS's name of a client's method."""
+    """Name of a client method in the AWS API."""
     return str(client.meta.method_to_api_mapping[method])
 
 
@@ -283,7 +283,7 @@ def _permission(client: Any, operation: str) -> str:
 
 
 def incomplete(operation: str, region: str, code: str, what: str) -> AwsError:
-    """Make the error for an answer that is not whole."""
+    """Error for an incomplete answer."""
     return AwsError(
         f"{operation} in {region} gave no whole answer: {what}; nothing of it is used, ask again",
         operation=operation,
@@ -294,14 +294,14 @@ def incomplete(operation: str, region: str, code: str, what: str) -> AwsError:
 
 class Asking:
     """
-    What was asked so far: the answers, and what is unknown.
+    The answers so far, and what is unknown.
 
-    A call that is refused leaves its part unknown; any other fault ends the load.
+    A call that is denied leaves its part unknown; any other fault ends the load.
 
     Attributes
     ----------
     answers : mapping of str to list
-        What came, by the member that it is known by.
+        The answers, by their member.
     unknown : mapping of str to str
         Each part that is not known, and why.
     """
@@ -321,32 +321,32 @@ class Asking:
         self.unknown: dict[str, str] = {}
 
     def client(self, service: str) -> Any:
-        """The client of a service, made once."""
+        """Client of a service, cached."""
         if service not in self._made:
             self._made[service] = client(service, **self._how)
         return self._made[service]
 
     def pages(self, service: str, method: str, key: str, **request: Any) -> list[Any]:
-        """Ask for all pages, and keep their rows."""
+        """Rows of all pages, which are also added to `answers`."""
         asked = self._asked(service, method)
         rows = [row for page in all_pages(asked, method, key=key, **request) for row in page[key]]
         self.answers[key].append(rows)
         return rows
 
     def one(self, service: str, method: str, key: str, **request: Any) -> Any:
-        """Ask once, and keep the answer."""
+        """Answer of a single call, which is also added to `answers`."""
         answer = one_answer(self._asked(service, method), method, key=key, **request)[key]
         self.answers[key].append(answer)
         return answer
 
     def _asked(self, service: str, method: str) -> Any:
-        """The client, and tell what it is asked."""
+        """Client for a call; reports the call to `on_call`."""
         service_client = self.client(service)
         self._tell(api_name(service_client, method))
         return service_client
 
     def part(self, name: str, ask: Any, *keys: str) -> None:
-        """Ask for one part; if refused, not served or gone, say so and drop what came."""
+        """Request one part; if denied, not served or gone, note why and drop its answers."""
         before = {key: len(self.answers.get(key, ())) for key in keys}
         try:
             ask()

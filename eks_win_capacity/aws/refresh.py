@@ -1,4 +1,4 @@
-"""EC2's answers to ``data/`` and the generated tables, all of them or none."""
+"""Refresh of ``data/`` and the generated tables from EC2's answers, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Refreshed:
     """
-    What a refresh found and did.
+    Result of a refresh.
 
     Attributes
     ----------
     diff : CatalogDiff
-        What is other in the new table.
+        What changed in the table.
     written : tuple of Path
-        The files that were replaced; none where there was no news.
+        The files that were replaced; empty if nothing changed.
     instance_types : int
         Rows of the table.
     regions : tuple of str
         Regions of the capture.
     left_out : tuple of str
-        Regions that were found and offer nothing.
+        Regions that were found and offer no types.
     """
 
     diff: CatalogDiff
@@ -54,14 +54,14 @@ def refresh(
     dry_run: bool = False,
 ) -> Refreshed:
     """
-    Fetch everything, validate it, and only then replace what changed.
+    Summary of a refresh, which fetches and validates everything before it replaces files.
 
-    The folders are ``data/`` and ``eks_win_capacity/_data/``; regions are by default all that are
-    enabled for the account. Source and version say who answers; a dry run leaves all files as they
-    are.
+    The folders are ``data/`` and ``eks_win_capacity/_data/``; by default all regions that are
+    enabled for the account are fetched. Source and version describe the service that answered; a
+    dry run changes no file.
 
-    Raises AwsError if any call fails, and no file is touched then; CatalogFileError or
-    CatalogConflictError if the answers or the hand-kept files do not hold together.
+    Raises AwsError if any call fails, before any file is changed; CatalogFileError or
+    CatalogConflictError if the answers or the hand-kept files are inconsistent.
     """
     kept = read_hand_kept(data)
     capture, day, left_out = fetched(session, regions, endpoint_url)
@@ -77,7 +77,7 @@ def refresh(
         day, source, version = manifest["captured"], manifest["source"], manifest["source_version"]
     else:
         new |= {name: _packed(name, part, old) for name, part in capture.items()}
-    # Also without news of EC2: a hand-kept row may have come or gone.
+    # Rewritten even if EC2's answer is unchanged, as hand-kept rows may have changed.
     new[generate.MANIFEST] = generate.manifest(
         capture, kept[generate.EXTRA], source=source, version=version, date=day
     )
@@ -95,11 +95,11 @@ def refresh(
 
 
 def _changed(data: Path, package: Path, new: Mapping[str, bytes]) -> dict[Path, bytes]:
-    """Files of the capture and the package that are to be written, in this order."""
+    """Changed files of the capture and the package, in the order in which to write them."""
     modules = generate.generated(new)
     wanted = {package / name: content for name, content in modules.items()}
     wanted |= {data / name: new[name] for name in (generate.TYPES, generate.OFFERINGS)}
-    # The manifest last: until it fits the capture, a set cut off half-way is seen as such.
+    # The manifest last: until it matches the capture, an interrupted write is detected.
     wanted[data / generate.MANIFEST] = new[generate.MANIFEST]
     return {
         path: content
@@ -110,9 +110,9 @@ def _changed(data: Path, package: Path, new: Mapping[str, bytes]) -> dict[Path, 
 
 def read_hand_kept(data: Path) -> dict[str, bytes]:
     """
-    Read the files of ``data/`` that people keep.
+    Contents of the hand-kept files of ``data/``.
 
-    Raises InputError if the folder is not there or no such folder.
+    Raises InputError if the folder is missing or lacks one of them.
     """
     names = (generate.EXTRA, generate.WINDOWS, generate.CONTROLLER)
     if missing := [name for name in names if not (data / name).is_file()]:
@@ -124,7 +124,7 @@ def read_hand_kept(data: Path) -> dict[str, bytes]:
 
 
 def _same(capture: dict[str, Any], old: dict[str, bytes]) -> bool:
-    """Whether the files hold this capture, and the manifest describes it."""
+    """Whether the files contain this capture, and the manifest describes it."""
     if len(old) != len(capture) + 1:
         return False
     try:
@@ -138,7 +138,7 @@ def _same(capture: dict[str, Any], old: dict[str, bytes]) -> bool:
 
 
 def _packed(name: str, part: Any, old: dict[str, bytes]) -> bytes:
-    """Compress one answer, or keep the old file if that holds the same."""
+    """One answer, compressed; the old file if its content is the same."""
     content = generate.canonical(part)
     if name in old:
         with contextlib.suppress(CatalogFileError):
@@ -151,10 +151,10 @@ def fetched(
     session: Any, regions: Iterable[str] | None, endpoint_url: str | None
 ) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """
-    The two answers by file name, the day of them, and the regions that offer nothing.
+    The two answers by file name, their date, and the regions without types.
 
-    The limits of a type are the same wherever it is offered. So the region that offers most is
-    asked for all types, and the others for what it lacks.
+    A type has the same limits in every region. So all types are requested from the region that
+    offers the most, and from the others only the types that are still missing.
     """
     clients = _clients(session, regions, endpoint_url)
     offering = {region: _catalog.offering_pages(client) for region, client in clients.items()}
@@ -198,7 +198,7 @@ def fetched(
 def _clients(
     session: Any, regions: Iterable[str] | None, endpoint_url: str | None
 ) -> dict[str, Any]:
-    """Make a client for each region asked for, or for all that are enabled."""
+    """A client for each requested region, or for all that are enabled."""
     names: Sequence[str] | None = None if regions is None else list(regions)
     if names is None:
         home = calls.client("ec2", session=session, endpoint_url=endpoint_url)

@@ -1,4 +1,4 @@
-"""EC2's, EKS's and IAM's own answers as the state of a cluster."""
+"""State of a cluster from the answers of EC2, EKS and IAM."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
-"""What a tag of an Auto Scaling group begins with that ends with the name of its cluster.
+"""Tags of an Auto Scaling group that end with the name of its cluster begin like this.
 
 Source: Amazon EKS user guide, "Create self-managed Microsoft Windows nodes"; cluster
 autoscaler on AWS, auto-discovery.
@@ -43,7 +43,7 @@ autoscaler on AWS, auto-discovery.
 
 
 def moment(given: Any) -> dt.datetime:
-    """Read a time as boto3 gives it, or as the AWS CLI writes it."""
+    """Time from a value of boto3 or of the AWS CLI."""
     time = given if isinstance(given, dt.datetime) else dt.datetime.fromisoformat(str(given))
     return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
@@ -52,10 +52,10 @@ def state(
     answers: Answers, unknown: Mapping[str, str] | None = None, *, saved: bool = False
 ) -> ClusterState:
     """
-    Put answers together; a part whose answer is missing stays unknown.
+    State of a cluster from answers; a part without an answer stays unknown.
 
-    Raises DocumentError if an answer is of another shape than AWS gives; StateConflictError if two
-    answers say different things.
+    Raises DocumentError if an answer has an unexpected shape; StateConflictError if two answers
+    contradict each other.
     """
     why = dict(unknown or {})
     with shaped():
@@ -83,9 +83,9 @@ def state(
 @contextmanager
 def shaped(source: str = "the answer") -> Iterator[None]:
     """
-    Turn the stumbling over an answer of another shape into one clear error.
+    Convert errors from an answer of unexpected shape into one DocumentError.
 
-    Raises DocumentError if what runs inside stumbles.
+    Raises DocumentError if the code inside raises such an error.
     """
     try:
         yield
@@ -97,7 +97,7 @@ def shaped(source: str = "the answer") -> Iterator[None]:
 
 
 def role_name(arn: str) -> str:
-    """The name at the end of a role's ARN; the account is not kept."""
+    """Name at the end of a role's ARN, without the account."""
     arn = unquote(arn).strip()
     return arn.rpartition("/")[2] if "/" in arn else arn.rpartition(":")[2]
 
@@ -138,7 +138,7 @@ def _cluster(answers: Answers) -> dict[str, Any]:
 
 
 def _check_strings(answer: Mapping[str, Any], of: str, *keys: str) -> None:
-    """Refuse members that are not strings: YAML reads 1.30 without quotes as 1.3, another version."""
+    """Refuse members that are not strings: YAML reads an unquoted 1.30 as the number 1.3."""
     for key in keys:
         given = answer.get(key) or ""
         if not isinstance(given, str):
@@ -151,7 +151,7 @@ def _check_strings(answer: Mapping[str, Any], of: str, *keys: str) -> None:
 
 
 def _support_ends(answers: Answers) -> str | None:
-    """Last day of extended support of the cluster's version, where EKS was asked."""
+    """Last day of extended support of the cluster's version; None if EKS was not asked."""
     version = answers["cluster"][0].get("version") if answers.get("cluster") else None
     days = [
         moment(row["endOfExtendedSupportDate"]).date().isoformat()
@@ -170,7 +170,7 @@ def _policies(answers: Answers) -> tuple[str, ...] | None:
 def _complete(  # noqa: PLR0917
     answers: Answers, one: str, listed: str, read: Any, why: dict[str, str], part: str
 ) -> tuple[Any, ...] | None:
-    """Read the descriptions of a part, unless the list names more of them."""
+    """Records of a part; None if the list names some without a description."""
     if part in why or (one not in answers and listed not in answers):
         return None
     records = _once(map(read, answers.get(one, ())), part)
@@ -181,13 +181,13 @@ def _complete(  # noqa: PLR0917
         return None
     if listed in answers:
         return records
-    # Descriptions without the list: there may be more of them.
+    # Descriptions without the list may be incomplete.
     why.setdefault(part, f"{KEYS[listed]} is missing: there may be more than were described")
     return records
 
 
 def _once(records: Iterable[Any], part: str) -> tuple[Any, ...]:
-    """Keep each record once; the same answer may have been saved twice."""
+    """The distinct records; the same answer may have been saved twice."""
     by_name: dict[str, Any] = {}
     for record in records:
         (name,) = identity(part, record)
@@ -241,7 +241,7 @@ def _addons(answers: Answers, why: dict[str, str]) -> tuple[Addon, ...] | None:
 
 
 def _configuration(text: str) -> dict[str, Any]:
-    """Read what the user configured, JSON or YAML; account ids of roles are not kept."""
+    """Mapping of the add-on's configuration, from JSON or YAML, without account ids."""
     values = yaml_value(without_accounts(text), name="configurationValues")
     if not isinstance(values, dict):
         raise DocumentError(
@@ -277,7 +277,7 @@ def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...]
 
 
 def _templates(answers: Answers) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Data of launch templates by id and version, the two versions with names too."""
+    """Data of launch templates by id and version, including ``$Default`` and ``$Latest``."""
     by_version: dict[tuple[str, str], Mapping[str, Any]] = {}
     latest: dict[str, int] = {}
     for version in each(answers, "LaunchTemplateVersions"):
@@ -298,9 +298,9 @@ def _tags(group: Mapping[str, Any]) -> dict[str, str]:
 
 def is_self_managed(group: Mapping[str, Any], cluster: str = "") -> bool:
     """
-    Whether an Auto Scaling group is of a cluster's nodes and of no managed node group.
+    Whether an Auto Scaling group has self-managed nodes of a cluster.
 
-    Without a name any cluster's group counts, as does a group whose tags name no cluster.
+    Without a cluster name every cluster's group counts, as does a group whose tags name none.
     """
     tags = _tags(group)
     if "eks:nodegroup-name" in tags:
@@ -311,21 +311,21 @@ def is_self_managed(group: Mapping[str, Any], cluster: str = "") -> bool:
         for prefix in CLUSTER_TAGS
         if key.startswith(prefix) and "/" not in key.removeprefix(prefix)
     }
-    # The tag that switches the cluster autoscaler on stands beside its clusters' names.
+    # The tag that enables the cluster autoscaler has the same prefix as those with names.
     marked = named | {key for key in tags if key.startswith(CLUSTER_TAGS)}
     named -= {"enabled"}
     return cluster in named if cluster and named else bool(marked)
 
 
 def template_of(group: Mapping[str, Any]) -> tuple[str, str]:
-    """Id and version of the launch template of an Auto Scaling group; an empty id without one."""
+    """Id and version of an Auto Scaling group's launch template; the id is empty if it has none."""
     mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
     template = group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
     return str(template.get("LaunchTemplateId") or ""), str(template.get("Version") or "$Default")
 
 
 def subnets_of(group: Mapping[str, Any]) -> list[str]:
-    """Subnets of an Auto Scaling group, which lists them in one string."""
+    """Subnets of an Auto Scaling group, from the single string that lists them."""
     names = str(group.get("VPCZoneIdentifier") or "").split(",")
     return [name.strip() for name in names if name.strip()]
 
@@ -368,7 +368,7 @@ def _self_managed(
 
 
 def _system(data: Mapping[str, Any] | None, ids: Iterable[str], systems: Mapping[str, str]) -> str:
-    """System of a group's nodes by their user data, else by those that run; else empty."""
+    """Operating system of a group, from its user data or its instances; empty if not known."""
     if _for_windows(data):
         return "windows"
     running = {systems[one] for one in ids if one in systems}
@@ -393,7 +393,7 @@ _DSR: Final = re.compile(r"--enable-dsr(?:=true)?(?![=\w])|WinDSR=true", re.IGNO
 
 def _settings(data: Mapping[str, Any] | None) -> dict[str, Any]:
     """
-    What the data of a launch template say of its nodes, in a node group's own fields.
+    Settings in the data of a launch template, as fields of a node group.
 
     Examples
     --------
@@ -408,7 +408,7 @@ def _settings(data: Mapping[str, Any] | None) -> dict[str, Any]:
     if data is None:
         return {}
     script = _script(data.get("UserData"))
-    # The kubelet takes the last one where a flag is given twice.
+    # If a flag occurs twice, the kubelet uses the last one.
     limits = _MAX_PODS.findall(script)
     kept = [memory for text in _RESERVED.findall(script) if (memory := _bytes(text)) is not None]
     services = _SERVICES.search(script)
@@ -427,13 +427,13 @@ def _settings(data: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _for_windows(data: Mapping[str, Any] | None) -> bool:
-    """Whether user data are written for Windows."""
+    """Whether user data are a Windows script."""
     script = _script((data or {}).get("UserData"))
     return _bootstraps(script) or "<powershell>" in script.lower()
 
 
 def _bootstraps(script: str) -> bool:
-    """Whether it runs the bootstrap script of Windows."""
+    """Whether a script runs the Windows bootstrap script."""
     return "start-eksbootstrap" in script.lower() or "-EKSClusterName" in script
 
 
@@ -445,7 +445,7 @@ def _bytes(text: str) -> int | None:
 
 
 def _script(text: str | None) -> str:
-    """The text of user data, which EC2 gives in base 64."""
+    """User data as plain text; EC2 returns them in base64."""
     if text is None:
         return ""
     try:
@@ -455,7 +455,7 @@ def _script(text: str | None) -> str:
 
 
 def _from_templates(answers: Answers) -> list[NodeGroup]:
-    """Groups of nodes that launch templates alone tell of, before any of them runs."""
+    """Node groups known only from launch templates, before any node runs."""
     groups = []
     for version in each(answers, "LaunchTemplateVersions"):
         data = version.get("LaunchTemplateData") or {}
@@ -512,7 +512,7 @@ def _node_group(
         role=role_name(item.get("nodeRole") or ""),
         subnet_ids=tuple(map(str, item.get("subnets") or ())),
         launch_template=_template_name(template.get("id"), version),
-        # A template that was not given may name an image, or not.
+        # An image in a template that was not given is unknown.
         custom_ami=custom
         or (None if template and data is None else bool((data or {}).get("ImageId"))),
         user_data_known=not template or data is not None,
@@ -543,13 +543,13 @@ def _warm_pool(
     given: Mapping[str, Any] | None, group: Mapping[str, Any], most: int | None, desired: int | None
 ) -> int:
     """
-    Instances that a warm pool has yet to start; without a size of its own it fills up to the group's.
+    Instances of a warm pool not started yet; without a size it fills up to the group's maximum.
 
     References
     ----------
     EKS API reference, WarmPoolConfig; EC2 Auto Scaling API reference, PutWarmPool (2026-11-27).
     """
-    # EKS writes the members with small letters, EC2 Auto Scaling with capitals.
+    # EKS writes the members in camelCase, EC2 Auto Scaling in PascalCase.
     pool = {key[:1].lower() + key[1:]: value for key, value in (given or {}).items()}
     if not pool or pool.get("enabled") is False or pool.get("status") == "PendingDelete":
         return 0

@@ -1,4 +1,4 @@
-"""What kubectl printed, as the state of a cluster; no cluster is contacted."""
+"""State of a cluster from saved output of kubectl; no cluster is contacted."""
 
 from __future__ import annotations
 
@@ -127,10 +127,10 @@ _RECORDS: Final = {
     **dict.fromkeys(read.CLASS_KINDS, ("node_classes", read.node_class)),
     **dict.fromkeys(read.CLAIM_KINDS, ("node_claims", read.node_claim)),
 }
-"""The part of the state that objects of a kind are, and what makes one record of each."""
+"""Part of the state for each kind of object, and the function that reads a record."""
 
 _VOLUME_KINDS: Final = ("PersistentVolume", "PersistentVolumeClaim", "StorageClass")
-"""The kinds that tell the driver of a volume."""
+"""Kinds that determine the driver of a volume."""
 
 KINDS: Final = frozenset(
     (
@@ -138,7 +138,7 @@ KINDS: Final = frozenset(
         *_RECORDS, *read.TEMPLATE_KINDS, *_VOLUME_KINDS,
     )
 )  # fmt: skip
-"""The kinds of objects that are read; any other kind is passed over."""
+"""Kinds of objects that are read; others are skipped."""
 
 _LISTS: Final = {
     "EC2NodeClassList": "node_classes",
@@ -150,10 +150,10 @@ _LISTS: Final = {
     "SecurityGroupPolicyList": "security_group_policies",
     "ServiceList": "services",
 }
-"""The lists that say of what they are, also when they are empty."""
+"""List kinds that identify their part even if empty."""
 
 _IN_TREE: Final = {"kubernetes.io/aws-ebs": "ebs.csi.aws.com"}
-"""Provisioners of old, whose volumes Kubernetes hands to a CSI driver since 1.23."""
+"""In-tree provisioners whose volumes a CSI driver serves since Kubernetes 1.23."""
 
 CNI_VARIABLES: Final = (
     "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
@@ -162,14 +162,14 @@ CNI_VARIABLES: Final = (
     "ENABLE_POD_ENI",
     "ENABLE_PREFIX_DELEGATION",
 )
-"""The variables of the VPC CNI that matter here; others are not kept."""
+"""Relevant variables of the VPC CNI; others are not kept."""
 
 
 def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """
-    Every Kubernetes object of a source, with its place.
+    Every Kubernetes object of a source, with its position.
 
-    Raises DocumentError if an object has no kind, or a list is only a part.
+    Raises DocumentError if an object has no kind, or a list is incomplete.
     """
     name = name or source_name(source)
     if isinstance(source, Mapping) and "kind" in source:
@@ -201,7 +201,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
 
 
 def _flat(position: str, item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """An object, or the objects of a list that stands in a list: jq -s joins answers so."""
+    """An object, or the objects of a nested list, as produced by jq -s."""
     kind, inner = str(item.get("kind", "")), item.get("items")
     if not kind.endswith("List") or not isinstance(inner, list):
         yield position, item
@@ -229,7 +229,7 @@ def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mappi
 
 
 class Reading:
-    """Objects gathered from several sources, before they are put together."""
+    """Objects read from several sources, before they are combined."""
 
     def __init__(self) -> None:
         self._found: dict[str, dict[tuple[str, ...], Any]] = defaultdict(dict)
@@ -253,7 +253,7 @@ class Reading:
         self._version: str | None = None
 
     def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
-        """Read every object of a source."""
+        """Read all objects of a source."""
         name, count, empty = source_name(source), 0, False
         self._taken += 1
         for position, item in objects(source, name=name):
@@ -279,12 +279,11 @@ class Reading:
 
     def something(self, sources: tuple[Any, ...]) -> None:
         """
-        Refuse sources that hold an object of no kind that is read.
+        Refuse sources without any relevant object.
 
-        An empty list is one of nothing in particular: it tells nothing, and is in
-        order beside sources that tell something.
+        An empty list without a kind is ignored if other sources contain objects.
 
-        Raises DocumentError if one source holds other objects only, or all together hold nothing.
+        Raises DocumentError if one source contains only other kinds, or all together are empty.
         """
         if not sources or not self._idle:
             return
@@ -301,7 +300,7 @@ class Reading:
             )
 
     def take_configmap(self, source: Any, name: str) -> None:
-        """Read one ConfigMap, which may be given as its data alone."""
+        """Read one ConfigMap, given as a whole or as its data only."""
         called = source_name(source)
         others: list[str] = []
         kept = False
@@ -410,7 +409,7 @@ class Reading:
 
     def _event(self, item: Mapping[str, Any]) -> None:
         about = item.get("involvedObject") or item.get("regarding") or {}
-        # The cluster autoscaler says why it starts no node in an event of type Normal.
+        # The cluster autoscaler explains why it starts no node in an event of type Normal.
         if item.get("type") == "Normal" and item.get("reason") != "NotTriggerScaleUp":
             return
         text = without_accounts(str(item.get("message") or item.get("note") or ""))
@@ -475,7 +474,7 @@ class Reading:
         return replace(pod, selects_build=build) if build and not pod.selects_build else pod
 
     def _workloads(self) -> tuple[WorkloadManifest, ...] | None:
-        """The manifests, with what events say of pods that could not be created."""
+        """The manifests, with messages of events about pods that could not be created."""
         workloads = self._volumes.served(self._part("workloads"))
         if workloads is None or not self._refusals:
             return workloads
@@ -484,7 +483,7 @@ class Reading:
         )
 
     def _refusal(self, workload: WorkloadManifest) -> str:
-        """What was said of a manifest's pods, or of those of its ReplicaSet, whose name goes on."""
+        """Message of an event about pods of a manifest, or of its ReplicaSet with a name suffix."""
         for (namespace, name), text in self._refusals.items():
             maker = name.rpartition("-")[0] if workload.kind in {"Deployment", "Rollout"} else name
             if (namespace, maker) == (workload.namespace, workload.name):
@@ -495,7 +494,7 @@ class Reading:
         said = self._events.get((pod.namespace, pod.name))
         if not said:
             return pod
-        # The scheduler's own word stays; what the kubelet says later takes its place otherwise.
+        # Keep the scheduler's message; otherwise the kubelet's latest event replaces it.
         latest = [text for text in said if "trigger scale-up" not in text]
         keep = pod.message.startswith("0/") or not latest
         return replace(pod, message=pod.message if keep else latest[-1], events=tuple(said))
@@ -516,10 +515,10 @@ class Reading:
         return tuple(records.values()) if records or part in self._named else None
 
     def state(self) -> ClusterState:
-        """Put together what was read."""
+        """State of everything that was read."""
         for item in self._late:
             self._keep_workload(item, self._runtimes)
-        # Every namespace holds kube-root-ca.crt: with it, the whole list was given.
+        # Every namespace contains kube-root-ca.crt, so a list with it is complete.
         listed = "kube-root-ca.crt" in self._configmaps
         absent: Mapping[str, str] | None = {} if listed else None
         mappings = self._data.get("aws-auth", absent)
@@ -537,7 +536,7 @@ class Reading:
 
 
 class _Volumes:
-    """What was read of volumes, and of who mounts them."""
+    """Volumes and the records that mount them."""
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
@@ -546,7 +545,7 @@ class _Volumes:
         self._mounts: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {}
 
     def take(self, kind: str, item: Mapping[str, Any]) -> None:
-        """Read one object that tells of volumes."""
+        """Read one object that describes volumes."""
         namespace, name, _ = read.metadata(item)
         spec = item.get("spec") or {}
         if kind == "StorageClass":
@@ -561,13 +560,13 @@ class _Volumes:
             )
 
     def mount(self, record: Any, item: Mapping[str, Any]) -> None:
-        """Note what a pod or a manifest mounts: drivers, claims and classes by their names."""
+        """Note the drivers, claims and classes that a pod or a manifest mounts."""
         mounts = tuple(_mounted(read.pod_template(item).get("spec") or {}, item.get("spec") or {}))
         if mounts:
             self._mounts[_key(record)] = mounts
 
     def served(self, records: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-        """Pods or manifests with their drivers; an empty one stands for one that is not known."""
+        """Records with their CSI drivers; an empty string stands for an unknown driver."""
         if records is None or not self._mounts:
             return records
         return tuple(

@@ -1,4 +1,4 @@
-"""One object of Kubernetes or Karpenter as one record of the cluster's state."""
+"""Records of the cluster's state from objects of Kubernetes and Karpenter."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from eks_win_capacity.core.errors import DocumentError, InvalidQuantityError, wi
 from eks_win_capacity.core.quantities import millicores, whole_bytes
 
 COMPUTE_TYPE: Final = "eks.amazonaws.com/compute-type"
-"""The label by which EKS marks Fargate, Auto Mode and hybrid nodes."""
+"""Label of EKS on Fargate, Auto Mode and hybrid nodes."""
 
 _COMPUTE: Final[Mapping[str, Compute]] = {"fargate": "fargate", "auto": "auto", "hybrid": "hybrid"}
 
@@ -39,26 +39,26 @@ BUILD_LABEL: Final = "node.kubernetes.io/windows-build"
 POOL_LABELS: Final = ("karpenter.sh/nodepool", "karpenter.sh/provisioner-name")
 
 REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
-"""Where an affinity holds what binds the scheduler."""
+"""Field of an affinity with the rules that the scheduler must satisfy."""
 
 TEMPLATE_KINDS: Final = (
     "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job",
     "CronJob", "Rollout",
 )  # fmt: skip
-"""The kinds whose objects hold a template of pods; a Rollout is of Argo Rollouts."""
+"""Kinds with a pod template; Rollout is a kind of Argo Rollouts."""
 
 _HASH_LABELS: Final = {"pod-template-hash": "Deployment", "rollouts-pod-template-hash": "Rollout"}
-"""The label with the end of a ReplicaSet's name, by what made the ReplicaSet."""
+"""Label with the suffix of a ReplicaSet's name, and the kind that created the ReplicaSet."""
 
 _Labels = tuple[tuple[str, str], ...]
 _interned: dict[_Labels, _Labels] = {}
 
 _LARGEST: Final = 2**63 - 1
-"""What Kubernetes itself can hold in a quantity."""
+"""Maximum value of a Kubernetes quantity."""
 
 
 def _bounded(read: Callable[[str], int]) -> Callable[[str], int]:
-    """Refuse a quantity that no cluster can have, before a column of int64 stumbles over it."""
+    """A parser that refuses quantities beyond int64, which would overflow in a column later."""
 
     def quantity(text: str) -> int:
         value = read(text)
@@ -84,7 +84,7 @@ def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
 
 
 def pairs(given: Mapping[str, Any]) -> _Labels:
-    """Labels, or quantities by their names, as sorted pairs."""
+    """Labels, or quantities by name, as sorted pairs."""
     return tuple(sorted((str(key), str(value)) for key, value in given.items()))
 
 
@@ -93,7 +93,7 @@ def _first(labels: Mapping[str, str], keys: tuple[str, ...]) -> str:
 
 
 def node(item: Mapping[str, Any]) -> Node:
-    """Read a node."""
+    """A Node as a record."""
     _, name, labels = metadata(item)
     status, spec = item.get("status") or {}, item.get("spec") or {}
     info = status.get("nodeInfo") or {}
@@ -132,7 +132,7 @@ _PRESSURES: Final = {"DiskPressure", "PIDPressure"}
 
 
 def _barred(item: Mapping[str, Any]) -> str:
-    """Why a node takes no new pods, whoever asks; empty for others."""
+    """Why a node accepts no new pods, apart from a cordon; empty if it does."""
     if item["metadata"].get("deletionTimestamp"):
         return "it is being deleted"
     for taint in (item.get("spec") or {}).get("taints") or ():
@@ -146,13 +146,13 @@ def _barred(item: Mapping[str, Any]) -> str:
 
 
 def _instance_of(provider_id: str) -> str:
-    """The instance of an id such as ``aws:///eu-west-1a/i-0abc``."""
+    """Instance id in a provider id such as ``aws:///eu-west-1a/i-0abc``."""
     last = provider_id.rpartition("/")[2]
     return last if last.startswith("i-") else ""
 
 
 def reserved_memory(kubelet: Mapping[str, Any]) -> int | None:
-    """Memory that a kubelet's configuration keeps from pods; None where it says nothing. [MiB]."""
+    """Memory reserved by a kubelet's configuration; None if not set. [MiB]."""
     kept = [
         _memory(str(part["memory"]))
         for key in ("kubeReserved", "systemReserved")
@@ -162,12 +162,12 @@ def reserved_memory(kubelet: Mapping[str, Any]) -> int | None:
 
 
 def _zone_of(provider_id: str) -> str:
-    """The zone of an id such as ``aws:///eu-west-1a/i-0abc``."""
+    """Zone in a provider id such as ``aws:///eu-west-1a/i-0abc``."""
     return provider_id.removeprefix("aws:///").partition("/")[0] if "///" in provider_id else ""
 
 
 def taint_text(taint: Mapping[str, Any]) -> str:
-    """Write a taint as kubectl does."""
+    """A taint in the notation of kubectl."""
     value = taint.get("value")
     return f"{taint['key']}{f'={value}' if value else ''}:{taint.get('effect', '')}"
 
@@ -177,15 +177,15 @@ def _count(room: Mapping[str, Any], key: str) -> int | None:
 
 
 def unplaced(item: Mapping[str, Any]) -> bool:
-    """Whether this is a pod's manifest and not a pod: no cluster has given it a status or a node."""
+    """Whether a Pod object is only a manifest, with neither a status nor a node."""
     return not item.get("status") and not (item.get("spec") or {}).get("nodeName")
 
 
 def pod(item: Mapping[str, Any]) -> Pod:
-    """Read a pod."""
+    """A Pod as a record."""
     namespace, name, labels = metadata(item)
     spec, status = item["spec"], item.get("status") or {}
-    # Only a pod without a node waits for certain where a trimmed file leaves the phase out.
+    # If a trimmed file lacks the phase, only a pod without a node is certain to be pending.
     phase = str(status.get("phase") or ("" if spec.get("nodeName") else "Pending"))
     cpu_m, memory_bytes = requests(spec)
     known = pairs(labels)
@@ -210,7 +210,7 @@ def pod(item: Mapping[str, Any]) -> Pod:
 
 
 def _wishes(spec: Mapping[str, Any], runtime: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a pod, or a template of pods, says of its node and of itself, in the fields of either."""
+    """Fields that pods and pod templates share: selected node, declared system and others."""
     system, processor, compute, build = selection(spec, runtime)
     return {
         "selects_os": system,
@@ -224,7 +224,7 @@ def _wishes(spec: Mapping[str, Any], runtime: Mapping[str, str] | None = None) -
 
 
 def _unfilled(spec: Mapping[str, Any]) -> str:
-    """Name of a gMSA credential spec that the webhook did not fill in; empty without one."""
+    """Name of a gMSA credential spec without its contents; empty if none."""
     parts = [_windows_options(part) for part in (spec, *(spec.get("containers") or ()))]
     return next(
         (
@@ -260,7 +260,7 @@ def cluster_autoscaler(spec: Mapping[str, Any]) -> bool:
 
 
 def requests_address(spec: Mapping[str, Any]) -> bool:
-    """Whether a container requests the resource of pod addresses on Windows."""
+    """Whether a container requests pod addresses on Windows."""
     resources = [
         c.get("resources") or {}
         for key in ("containers", "initContainers")
@@ -274,7 +274,7 @@ def requests_address(spec: Mapping[str, Any]) -> bool:
 
 
 def _address(meta: Mapping[str, Any], status: Mapping[str, Any]) -> str:
-    """Address of a pod: the controller's annotation first, the kubelet's word else."""
+    """Address of a pod, from the controller's annotation or else the status."""
     noted = str((meta.get("annotations") or {}).get(ADDRESS_RESOURCE) or "")
     return noted.partition("/")[0] or str(status.get("podIP") or "")
 
@@ -309,10 +309,10 @@ def _message(status: Mapping[str, Any]) -> str:
 
 def requests(spec: Mapping[str, Any]) -> tuple[int, int]:
     """
-    What the scheduler keeps for a pod: CPU [millicores] and memory [bytes].
+    Requests of a pod as the scheduler counts them: CPU [millicores] and memory [bytes].
 
-    Containers add up; an init container counts alone, above the side-cars that
-    were started before it; requests of the pod itself and its overhead follow.
+    Containers add up; an init container counts by itself, on top of the sidecars started before
+    it; requests of the pod itself and its overhead follow.
     """
     cpu = memory = init_cpu = init_memory = 0
     for container in spec.get("initContainers") or ():
@@ -333,13 +333,13 @@ def requests(spec: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def asked_by(container: Mapping[str, Any]) -> dict[str, Any]:
-    """What a container requests, by resource: its limit, where it gives a limit alone."""
+    """Requests of a container by resource; a limit without a request counts as one."""
     resources = container.get("resources") or {}
     return {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
 
 
 def _others(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of what a pod requests beside CPU, memory and its address."""
+    """Names of a pod's requested resources besides CPU, memory and an address."""
     containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
     names = {str(name) for one in containers for name in asked_by(one)}
     return tuple(sorted(names - {"cpu", "memory", ADDRESS_RESOURCE}))
@@ -363,7 +363,7 @@ def _windows_options(spec: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def declared_os(spec: Mapping[str, Any]) -> str:
-    """The system a pod says it is for, without selecting its node."""
+    """Operating system that a pod declares apart from its node selection."""
     named = str((spec.get("os") or {}).get("name") or "")
     options = any(_windows_options(part) for part in (spec, *(spec.get("containers") or ())))
     return named or ("windows" if options else "")
@@ -373,9 +373,9 @@ def selection(
     spec: Mapping[str, Any], runtime: Mapping[str, str] | None = None
 ) -> tuple[str, str, str, str]:
     """
-    The system, architecture, compute type and Windows build that a pod's node must have.
+    Operating system, architecture, compute type and Windows build that a pod requires of its node.
 
-    A required node affinity counts where each of its terms demands the same.
+    A required node affinity counts if all of its terms require the same value.
     """
     selector = {**(runtime or {}), **(spec.get("nodeSelector") or {})}
     terms = required_terms(spec)
@@ -388,7 +388,7 @@ def selection(
 
 
 def required_terms(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The terms of a pod's required node affinity, of which a node must meet one."""
+    """Terms of a pod's required node affinity, of which a node must match one."""
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     return (affinity.get(REQUIRED) or {}).get("nodeSelectorTerms") or []
 
@@ -411,7 +411,7 @@ def _term_value(term: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def pod_template(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The template of the pods that an object makes; a pod's manifest is its own."""
+    """Pod template of an object; a Pod manifest is its own template."""
     if item["kind"] == "Pod":
         return item
     spec = item["spec"]
@@ -424,7 +424,7 @@ def pod_template(item: Mapping[str, Any]) -> Mapping[str, Any]:
 def workload(
     item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]
 ) -> WorkloadManifest:
-    """Read an object that makes pods, or a pod's own manifest."""
+    """A manifest that creates pods, or a Pod manifest, as a record."""
     namespace, name, _ = metadata(item)
     template = pod_template(item)
     spec = template["spec"]
@@ -442,7 +442,7 @@ def workload(
 
 
 def _refusal(status: Mapping[str, Any]) -> str:
-    """Why the pods of a manifest are not created, by its own status; empty where they are."""
+    """Why the pods of a manifest could not be created, from its status; empty if they could."""
     return next(
         (
             without_accounts(str(one.get("message") or one.get("reason") or ""))
@@ -454,24 +454,24 @@ def _refusal(status: Mapping[str, Any]) -> str:
 
 
 def makes_pods(item: Mapping[str, Any]) -> bool:
-    """Whether an object holds a template of pods: a Rollout may borrow that of a Deployment."""
+    """Whether an object contains a pod template; a Rollout may refer to that of a Deployment."""
     kind = item["kind"]
     return kind in TEMPLATE_KINDS and (kind != "Rollout" or "template" in (item.get("spec") or {}))
 
 
 def controlled(item: Mapping[str, Any]) -> bool:
-    """Whether another object made this one."""
+    """Whether another object controls this one."""
     owners = item["metadata"].get("ownerReferences") or ()
     return any(reference.get("controller", True) for reference in owners)
 
 
 def runtime_class(item: Mapping[str, Any]) -> str:
-    """The runtime class of the pods that an object makes; empty if it names none."""
+    """Runtime class of an object's pods; empty if none."""
     return str(pod_template(item)["spec"].get("runtimeClassName") or "")
 
 
 def service(item: Mapping[str, Any]) -> Service:
-    """Read a service."""
+    """A Service as a record."""
     namespace, name, _ = metadata(item)
     spec = item.get("spec") or {}
     return Service(
@@ -486,8 +486,8 @@ def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | N
     """
     Namespace, service and addresses of an Endpoints or EndpointSlice object.
 
-    The addresses are None where the object was cut short: Endpoints hold at
-    most 1,000, and say so in an annotation.
+    The addresses are None if the object is truncated: Endpoints contain at most 1,000, and an
+    annotation marks more.
     """
     namespace, name, labels = metadata(item)
     if item["kind"] == "EndpointSlice":
@@ -509,7 +509,7 @@ def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | N
 
 
 def disruption_budget(item: Mapping[str, Any]) -> DisruptionBudget:
-    """Read a PodDisruptionBudget."""
+    """A PodDisruptionBudget as a record."""
     namespace, name, _ = metadata(item)
     chosen = (item.get("spec") or {}).get("selector") or {}
     allowed = (item.get("status") or {}).get("disruptionsAllowed")
@@ -523,7 +523,7 @@ def disruption_budget(item: Mapping[str, Any]) -> DisruptionBudget:
 
 
 def security_group_policy(item: Mapping[str, Any]) -> SecurityGroupPolicy:
-    """Read a SecurityGroupPolicy."""
+    """A SecurityGroupPolicy as a record."""
     namespace, name, _ = metadata(item)
     spec = item.get("spec") or {}
     chosen = spec.get("podSelector") or {}
@@ -537,7 +537,7 @@ def security_group_policy(item: Mapping[str, Any]) -> SecurityGroupPolicy:
 
 
 def container_env(spec: Mapping[str, Any]) -> dict[str, str]:
-    """The plain environment variables of a pod's containers."""
+    """Literal environment variables of a pod's containers."""
     return {
         str(variable["name"]): str(variable.get("value", ""))
         for container in spec.get("containers") or ()
@@ -548,10 +548,9 @@ def container_env(spec: Mapping[str, Any]) -> dict[str, str]:
 
 def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
     """
-    Read the mapRoles of ConfigMap aws-auth; account ids are not kept.
+    Mappings in mapRoles of ConfigMap aws-auth, without account ids.
 
-    Keys count in any spelling of upper and lower case, as for the authenticator that
-    reads them in the cluster.
+    Keys are case-insensitive, as they are for the authenticator in the cluster.
 
     Raises DocumentError if mapRoles is not a YAML list of mappings.
     """
@@ -582,16 +581,16 @@ def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
 POOL_KINDS: Final = ("NodePool", "Provisioner")
 CLASS_KINDS: Final = ("EC2NodeClass", "AWSNodeTemplate")
 CLAIM_KINDS: Final = ("NodeClaim", "Machine")
-"""The kinds of today, and what they were called before Karpenter 0.32."""
+"""Current kind, and its name before Karpenter 0.32."""
 
 _SYSTEMS: Final = {"windows", "linux"}
 
 _STEPS: Final = ("Launched", "Registered", "Initialized")
-"""The conditions that a NodeClaim meets one after the other until its node takes pods."""
+"""Conditions of a NodeClaim, in order, until its node accepts pods."""
 
 
 def node_pool(item: Mapping[str, Any]) -> NodePool:
-    """Read a NodePool, or the Provisioner of older versions."""
+    """A NodePool, or a Provisioner of older versions, as a record."""
     _, name, _ = metadata(item)
     spec = item.get("spec") or {}
     template = spec.get("template") or {}
@@ -614,7 +613,7 @@ def node_pool(item: Mapping[str, Any]) -> NodePool:
 
 
 def _values(wanted: list[Mapping[str, Any]], keys: tuple[str, ...]) -> tuple[str, ...]:
-    """The values of the requirement ``In`` for a label; empty without one."""
+    """Values of a label's ``In`` requirement; empty without one."""
     return tuple(
         str(value)
         for one in wanted
@@ -635,7 +634,7 @@ def _systems(wanted: list[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def node_class(item: Mapping[str, Any]) -> NodeClass:
-    """Read an EC2NodeClass, or the AWSNodeTemplate of older versions."""
+    """An EC2NodeClass, or an AWSNodeTemplate of older versions, as a record."""
     _, name, _ = metadata(item)
     spec = item.get("spec") or {}
     kubelet = spec.get("kubelet") or {}
@@ -652,7 +651,7 @@ def node_class(item: Mapping[str, Any]) -> NodeClass:
 
 
 def node_claim(item: Mapping[str, Any]) -> NodeClaim:
-    """Read a NodeClaim, or the Machine of older versions."""
+    """A NodeClaim, or a Machine of older versions, as a record."""
     _, name, labels = metadata(item)
     spec, status = item.get("spec") or {}, item.get("status") or {}
     wanted = spec.get("requirements") or []
@@ -675,6 +674,6 @@ def node_claim(item: Mapping[str, Any]) -> NodeClaim:
 
 
 def _alias(spec: Mapping[str, Any]) -> str:
-    """The family in an alias such as ``windows2022@latest``; empty without one."""
+    """AMI family in an alias such as ``windows2022@latest``; empty if none."""
     aliases = [str(t.get("alias") or "") for t in spec.get("amiSelectorTerms") or ()]
     return next((alias.partition("@")[0] for alias in aliases if alias), "")

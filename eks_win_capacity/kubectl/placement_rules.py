@@ -1,4 +1,4 @@
-"""Which rules on where its pods may stand a template has, as fields of a workload or as words."""
+"""Placement rules of a pod template, as fields of a workload or as phrases for notes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _EVERYWHERE: Final = {*objects.OS_LABELS, *objects.ARCH_LABELS, objects.BUILD_LA
 
 def rules_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """
-    Rules that bind the scheduler: fields of a workload, and words on those that have none.
+    Required placement rules: fields of a workload, and phrases for those without a field.
 
-    Preferences bind nothing, and are left out.
+    Preferences are left out.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def rules_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _matches(selector: Any, labels: Mapping[str, Any]) -> bool:
-    """Whether a label selector selects pods of the template itself; none selects nothing."""
+    """Whether a label selector matches the template's own pods; a missing one matches none."""
     if not isinstance(selector, Mapping):
         return False
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
@@ -90,7 +90,7 @@ def _spreads(
 
 
 def host_ports(spec: Mapping[str, Any]) -> set[int]:
-    """Ports of the node that a pod takes: two pods with one of them cannot stand on one node."""
+    """Ports of the node that a pod uses: two pods with the same one cannot run on one node."""
     key = "containerPort" if spec.get("hostNetwork") else "hostPort"
     ports = (
         port.get(key) for one in spec.get("containers") or () for port in one.get("ports") or ()
@@ -99,7 +99,7 @@ def host_ports(spec: Mapping[str, Any]) -> set[int]:
 
 
 def _node_rules(spec: Mapping[str, Any], fields: dict[str, Any]) -> Iterator[str]:
-    """Types that the pods choose their nodes by, and words on other labels."""
+    """Phrases on node labels that a plan does not support; instance types become a field."""
     wanted = {key: [value] for key, value in (spec.get("nodeSelector") or {}).items()}
     terms = objects.required_terms(spec)
     rules = [one for term in terms for one in term.get("matchExpressions") or ()]
@@ -116,7 +116,7 @@ def _node_rules(spec: Mapping[str, Any], fields: dict[str, Any]) -> Iterator[str
 
 
 def _resources(spec: Mapping[str, Any]) -> Counter[str]:
-    """What the containers ask for beside CPU, memory and an address."""
+    """Requests of the containers besides CPU, memory and an address."""
     total: Counter[str] = Counter()
     for container in spec.get("containers") or ():
         for name, value in objects.asked_by(container).items():

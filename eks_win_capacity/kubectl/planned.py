@@ -1,4 +1,4 @@
-"""What manifests say that will be: the workloads of pod templates, the cluster of an eksctl file."""
+"""Planned workloads from manifests with pod templates, and planned clusters from eksctl files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from eks_win_capacity.kubectl import _objects as objects
 from eks_win_capacity.kubectl.placement_rules import host_ports, rules_of
 
 _AT_ONCE: Final = {"Job": "parallelism", "CronJob": "parallelism"}
-"""Kinds without ``replicas``: the field that says how many of their pods run at once."""
+"""Field of kinds without ``replicas`` that sets how many pods run at the same time."""
 
 _ONE_PORT: Final = "the plan does not keep pods of several workloads apart that take host port"
-"""How the note on a host port begins."""
+"""Beginning of the note on a host port."""
 
 
 def is_template(value: object) -> bool:
-    """Whether a value is a manifest of pods, a pod's own too, and made by no other object."""
+    """Whether a value is a manifest with pods that no other object controls."""
     return (
         isinstance(value, Mapping)
         and (value.get("kind") in objects.TEMPLATE_KINDS or value.get("kind") == "Pod")
@@ -32,7 +32,7 @@ def is_template(value: object) -> bool:
 
 
 def _complete(manifest: Mapping[str, Any]) -> bool:
-    """Whether a manifest has the template of its pods, which a Rollout may borrow."""
+    """Whether a manifest contains its pod template; a Rollout may refer to another one's."""
     return manifest["kind"] == "Pod" or objects.makes_pods(manifest)
 
 
@@ -40,13 +40,12 @@ def workload_rows(
     manifests: list[Mapping[str, Any]], runtimes: Mapping[str, Mapping[str, str]] | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """
-    Rows of workloads that manifests of Windows pods ask for, and notes on what is left out.
+    Rows of the workloads in manifests of Windows pods, and notes on what is left out.
 
-    One without ``replicas`` asks for 1 pod, as Kubernetes takes it; a Job for its ``parallelism``.
+    A missing ``replicas`` counts as 1 pod, as in Kubernetes; a Job counts by ``parallelism``.
     ``runtimes`` are the node selectors of RuntimeClasses, by name.
-    A row has name, replicas, cpu [millicores], memory [bytes], host_process, and the rules on where
-    its pods may stand; notes are on what is left out, and on rules and requests that a plan does
-    not know.
+    A row has name, replicas, cpu [millicores], memory [bytes], host_process and the placement
+    rules; notes list what is left out, and rules and requests that a plan does not support.
 
     Raises InputError if a manifest is damaged, or none selects Windows nodes.
 
@@ -84,7 +83,7 @@ def workload_rows(
             rows.append({"name": called, "replicas": replicas, **asked})
             for rule in rules:
                 notes.setdefault(rule, []).append(alone)
-    # A host port is a matter of two workloads; the pods of one are kept apart.
+    # A host port matters only if two workloads use it; pods of one workload never share a node.
     notes = {why: at for why, at in notes.items() if len(at) > 1 or not why.startswith(_ONE_PORT)}
     sentences = [f"{why}: {', '.join(names)}" for why, names in notes.items()]
     if not rows:
@@ -98,7 +97,7 @@ def workload_rows(
 def _asked(
     manifest: Mapping[str, Any], name: str, runtimes: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, dict[str, Any], list[str]]:
-    """System of a manifest's pods, fields of its workload, and what a plan does not know of it."""
+    """System of a manifest's pods, fields of its workload, and notes on unsupported rules."""
     try:
         template = objects.pod_template(manifest)
         spec = template["spec"]
@@ -135,7 +134,7 @@ def _name(manifest: Mapping[str, Any]) -> str:
 
 
 def _lent(manifests: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Pods of each Deployment whose template a Rollout borrows, which scales it down itself."""
+    """Replicas of each Deployment whose template a Rollout uses; the Rollout scales it down."""
     replicas = {}
     for one in manifests:
         lender = one["spec"].get("workloadRef")
@@ -154,7 +153,7 @@ def _replicas(manifest: Mapping[str, Any]) -> Any:
 
 
 KIND: Final = "ClusterConfig"
-"""Kind of a file of eksctl."""
+"""Kind of an eksctl file."""
 
 _LINUX: Final = {
     "": "AL2023_x86_64_STANDARD",
@@ -162,7 +161,7 @@ _LINUX: Final = {
     "AmazonLinux2": "AL2_x86_64",
     "Bottlerocket": "BOTTLEROCKET_x86_64",
 }
-"""EKS' AMI type of each Linux family of eksctl; the first one is its default."""
+"""EKS AMI type of each Linux family of eksctl; the first one is its default."""
 
 
 def load(*sources: Any) -> ClusterState:
@@ -266,12 +265,12 @@ def _group(item: Mapping[str, Any], *, managed: bool, version: str) -> NodeGroup
         launch_template=" version ".join(str(one) for one in template.values() if one),
         custom_ami=None if template else image.startswith("ami-"),
         kubelet_max_pods=most if isinstance(most, int) else None,
-        # What eksctl writes itself has no other arguments than those of the file.
+        # Arguments written by eksctl itself are all in the file.
         user_data_known=not item.get("overrideBootstrapCommand") and not template,
         reserved_memory_mib=objects.reserved_memory(kubelet),
         labels=objects.pairs(item.get("labels") or {}),
         taints=_taints(item.get("taints") or ()),
-        # EKS puts the tags of a managed group on itself, not on its Auto Scaling group.
+        # EKS puts the tags of a managed group on the group, not on its Auto Scaling group.
         autoscaling_tags=None if managed else objects.pairs(item.get("tags") or {}),
         managed=managed,
     )
@@ -279,7 +278,7 @@ def _group(item: Mapping[str, Any], *, managed: bool, version: str) -> NodeGroup
 
 def _ami_type(family: str) -> str:
     """
-    EKS' name of an AMI family of eksctl; empty for one that is not known.
+    EKS AMI type of an AMI family of eksctl; empty if not known.
 
     Examples
     --------
@@ -296,7 +295,7 @@ def _ami_type(family: str) -> str:
 
 
 def _taints(given: Any) -> tuple[str, ...]:
-    """Taints, which eksctl takes as a list, or as a mapping of keys to ``value:effect``."""
+    """Taints in either notation of eksctl: a list, or a mapping of keys to ``value:effect``."""
     if isinstance(given, Mapping):
         return tuple(f"{key}={value}" for key, value in given.items())
     return tuple(objects.taint_text(taint) for taint in given)
