@@ -1,4 +1,4 @@
-"""When a subnet runs dry, with an interval that can be trusted."""
+"""When does a subnet run out of addresses, with an interval that can be trusted."""
 
 from eks_win_capacity.forecast.demand import DemandForecast, forecast_demand
 from eks_win_capacity.forecast.demand_plan import DemandPlan

@@ -1,4 +1,4 @@
-"""The same growth under several plans, and when each runs dry."""
+"""When does each of several plans run out of addresses, for the same growth of pods."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _NEVER = 10**9
-"""A limit for subnets that carry nothing while others do."""
+"""Limit of pods for subnets that carry no share of them."""
 
 
 @checked_call
@@ -118,7 +118,7 @@ def forecast_demand(
             for subnet in members:
                 first, binding = each.pod_limit(subnet)
                 share = each.share(subnet)
-                # The first total of pods of which this subnet's part no longer fits.
+                # The smallest total of pods of which this subnet's share does not fit.
                 limit = int(np.floor((first - 1) / share + 1e-6)) + 1 if share else _NEVER
                 pods = forecast_exhaustion(
                     history,
@@ -134,7 +134,7 @@ def forecast_demand(
 
 
 def _of_mapping(mapping: Mapping[str, Any]) -> DemandPlan:
-    """Make the plan that a mapping tells; the mode alone stands for its default pool."""
+    """Plan from a mapping of its fields; ``prefix_delegation`` alone selects a default pool."""
     given = dict(mapping)
     mode = given.pop("prefix_delegation", None)
     if mode is not None:
@@ -168,7 +168,7 @@ def _plans(plan: Any) -> list[DemandPlan]:
 
 
 def _in_zones(plan: DemandPlan, history: Any) -> DemandPlan:
-    """Let the zones of the subnets themselves count where the history has each of them."""
+    """The plan with the zones of its subnets, if the history has each of these zones."""
     known = plan.known_zones
     if plan.zones is not None or known is None or not isinstance(history, pd.DataFrame):
         return plan
@@ -179,7 +179,7 @@ def _in_zones(plan: DemandPlan, history: Any) -> DemandPlan:
 
 
 def _one(pods: ExhaustionForecast) -> ExhaustionForecast:
-    """Take a history of one column as one series."""
+    """Forecast of a history with one series, which then needs no name; InputError for several."""
     if len(pods.subnets) != 1:
         raise InputError(
             f"the history has {len(pods.subnets):,} series ({', '.join(map(str, pods.subnets[:5]))}"
@@ -189,7 +189,7 @@ def _one(pods: ExhaustionForecast) -> ExhaustionForecast:
 
 
 def _of_zone(history: Any, zone: str, plan: str) -> Any:
-    """The pods of a zone; without zones there is one history for all."""
+    """History of the pods of a zone, or of all pods without a zone; InputError if missing."""
     if not zone:
         return history
     if isinstance(history, pd.DataFrame) and "zone" in history.columns:
@@ -211,7 +211,7 @@ def _of_zone(history: Any, zone: str, plan: str) -> Any:
 
 
 def _events(events: Any, plans: Sequence[DemandPlan]) -> pd.DataFrame | None:
-    """Read events; a zone that one names must be one of some plan's."""
+    """Events as a frame; InputError if one names a zone that no plan has."""
     if events is None:
         return None
     frame = event_frame(events).rename(columns={"subnet": "zone"})
@@ -229,7 +229,7 @@ def _events(events: Any, plans: Sequence[DemandPlan]) -> pd.DataFrame | None:
 
 @dataclass(frozen=True)
 class _Piece:
-    """One subnet under one plan."""
+    """One subnet of one plan, with the forecast of its pods."""
 
     plan: DemandPlan
     subnet: str
@@ -240,11 +240,11 @@ class _Piece:
 
     @property
     def head(self) -> dict[str, Any]:
-        """Plan, subnet and zone, as they begin each row."""
+        """Plan, subnet and zone: the first columns of each row."""
         return {"plan": self.plan.name, "subnet": self.subnet, "zone": self.zone}
 
     def share(self, pods: Any) -> NDArray[np.int64]:
-        """What the subnet carries of all pods."""
+        """Pods that the subnet carries of a total, rounded up."""
         mine = np.asarray(pods, dtype=float) * self.plan.share(self.subnet)
         return np.ceil(mine - 1e-6).astype(np.int64)
 
@@ -252,7 +252,7 @@ class _Piece:
 @dataclass(frozen=True, repr=False)
 class DemandForecast:
     """
-    When each plan runs dry, and what it costs until then.
+    Dates when each plan runs out, and the nodes, addresses and prefixes that it needs.
 
     Attributes
     ----------
@@ -263,7 +263,7 @@ class DemandForecast:
     pieces: tuple[_Piece, ...] = field(repr=False)
 
     def _first(self, quantile: float) -> list[_Piece]:
-        """The subnet of each plan that fails first; the others can no longer help it."""
+        """First subnet of each plan to run out, because the others cannot take its pods."""
         return [
             min(
                 (piece for piece in self.pieces if piece.plan is plan),
@@ -277,16 +277,16 @@ class DemandForecast:
         return pd.Series(values, index=plans, name=name)
 
     def date(self, quantile: float = 0.5) -> pd.Series[Any]:
-        """The date at which the first subnet of each plan is exhausted; NaT for never."""
+        """Date when the first subnet of each plan is exhausted; NaT if not within the horizon."""
         dates = [piece.pods.date(quantile) for piece in self._first(quantile)]
         return self._by_plan(dates, f"date_{100 * quantile:g}")
 
     def days_left(self, risk: float = 0.1) -> pd.Series[Any]:
-        """The days until the risk of a plan reaches a share; inf for never. [days]."""
+        """Days until the risk of each plan reaches `risk`; inf if never. [days]."""
         return self._by_plan([p.pods.days_left(risk) for p in self._first(risk)], "days_left")
 
     def probability(self, by: Any = None) -> pd.Series[Any]:
-        """The probability that the subnet of a plan most at risk is exhausted by a date."""
+        """Probability that the subnet most at risk in each plan is exhausted by a date."""
         most = [
             max(p.pods.probability(by) for p in self.pieces if p.plan is plan)
             for plan in self.plans
@@ -295,12 +295,12 @@ class DemandForecast:
 
     def to_pandas(self, *, risk: float = 0.1) -> pd.DataFrame:
         """
-        One row a plan and subnet, in the order of the plans.
+        One row for each plan and subnet, in the order of the plans.
 
-        Columns: plan, subnet, zone, status, date, the ends of each interval,
-        days_left, probability, pods_limit (the first number of pods, of the
-        history's count, that no longer fits), binding, and what the last peak
-        of pods needs: nodes, addresses, prefixes, and the subnet's capacity.
+        Columns: plan, subnet, zone, status, date, the ends of each interval, days_left,
+        probability, pods_limit (smallest number of pods in the history that does not fit),
+        binding, the needs of the last peak of pods (nodes, addresses, prefixes), and the
+        subnet's capacity.
         """
         rows = []
         for piece in self.pieces:
@@ -323,12 +323,12 @@ class DemandForecast:
     @property
     def path(self) -> pd.DataFrame:
         """
-        What is needed by time: one row a plan, subnet and period.
+        Needs over time: one row for each plan, subnet and period.
 
-        Columns: plan, subnet, zone, time, pods (median, not cut off), nodes,
-        addresses, prefixes, binding, capacity (of what binds), share (of that
-        capacity), lower_80, upper_80, ... (of what binds, within 0 and the
-        capacity), probability.
+        Columns: plan, subnet, zone, time, pods (median, not limited to the capacity), nodes,
+        addresses, prefixes, binding, capacity (of the binding resource), share (of that
+        capacity), lower_80, upper_80, ... (of the binding resource, from 0 to the capacity),
+        probability.
         """
         return pd.concat([self._path(piece) for piece in self.pieces], ignore_index=True)
 
@@ -336,7 +336,7 @@ class DemandForecast:
         path = piece.pods.path
         pods = piece.share(path["demand"].clip(lower=0))
         need = piece.plan.need(pods)
-        # What binds: whole blocks, or addresses.
+        # The binding resource: whole blocks, or addresses.
         binds = "prefixes" if piece.binding == "prefixes" else "addresses"
         limit = piece.plan.capacity(piece.subnet)[binds == "prefixes"]
         columns: dict[str, Any] = {
@@ -348,7 +348,7 @@ class DemandForecast:
             "capacity": limit,
             "share": getattr(need, binds) / max(limit, 1),
         }
-        # More pods never need less, so what a quantile of pods needs is that quantile.
+        # Needs never fall with more pods, so the need of a quantile is the quantile of the need.
         for column in [c for c in map(str, path.columns) if c.startswith(("lower_", "upper_"))]:
             bound = getattr(piece.plan.need(piece.share(path[column])), binds)
             columns[column] = np.minimum(bound, limit)
@@ -356,7 +356,7 @@ class DemandForecast:
 
     def plot(self, *, ax: Any = None) -> Any:
         """
-        Draw all plans on one chart: the share of its tightest subnet each fills, and its date.
+        Chart of all plans: the share used of the tightest subnet of each, and its date.
 
         Raises
         ------
@@ -368,10 +368,10 @@ class DemandForecast:
     @property
     def dates(self) -> pd.DataFrame:
         """
-        The date of each plan by quantile: the median, and both ends of each interval.
+        Date of each plan by quantile: the median, and both ends of each interval.
 
-        Columns: plan, quantile, date, answer (``"date"``, ``"exhausted"`` or
-        ``"never"``: not within the horizon), subnet (the first to run dry).
+        Columns: plan, quantile, date, answer (``"date"``, ``"exhausted"`` or ``"never"``: not
+        within the horizon), subnet (the first to run out).
         """
         first = {share: self._first(share) for share in show.shares_of(self.pieces[0].pods.levels)}
         rows = []
@@ -392,7 +392,7 @@ class DemandForecast:
         return pd.DataFrame(rows)
 
     def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
-        """Dates and needs of each plan in plain values; what never comes is None."""
+        """Dates and needs of each plan in plain values; dates beyond the horizon are None."""
         return {
             "risk": risk,
             "levels": list(self.pieces[0].pods.levels),
@@ -412,5 +412,5 @@ class DemandForecast:
         return "\n".join([f"DemandForecast of {count_of(len(self.plans), 'plan')}", *lines])
 
     def _repr_html_(self) -> str:
-        """Show a notebook when each plan runs dry, and what it needs now."""
+        """Table for a notebook: when each plan runs out, and what it needs now."""
         return show.plans_as_html(self.to_pandas())

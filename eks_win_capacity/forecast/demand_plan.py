@@ -1,4 +1,4 @@
-"""What a number of pods costs a subnet, under a plan of nodes and warm pools."""
+"""How many addresses of a subnet do pods need, under a plan of nodes and warm pools."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
 
 _LARGEST = 10**7
-"""The largest number of addresses that a plan may be given for a subnet."""
+"""Maximum number of addresses of a subnet in a plan."""
 
 
 _LOWEST = {"pods_per_node": 1, "nodes": 1, "min_nodes": 0, "cooling": 0, "kubelet_max_pods": 1}
-"""The least that each count of a plan may be, where it is given."""
+"""Minimum of each count of a plan, if it is given."""
 
 
 class Need(NamedTuple):
-    """What pods cost: nodes, addresses (with those of the nodes), and whole /28 blocks."""
+    """Needs of pods: nodes, addresses (including those of the nodes), and whole /28 blocks."""
 
     nodes: Counts
     addresses: Counts
@@ -164,14 +164,14 @@ class DemandPlan(Shown):
 
     @cached_property
     def by_zone(self) -> dict[str, list[str]]:
-        """The subnets of each zone; one zone without a name if none are given."""
+        """Subnets of each zone; if no zones are given, one zone with an empty name."""
         out: dict[str, list[str]] = {}
         for name in self.subnets:
             out.setdefault("" if self.zones is None else self.zones[name], []).append(name)
         return out
 
     def zone(self, subnet: str) -> str:
-        """The zone of a subnet; empty if none is known."""
+        """Zone of a subnet; empty if unknown."""
         known = self.known_zones
         return "" if known is None else known[subnet]
 
@@ -181,18 +181,18 @@ class DemandPlan(Shown):
         if self.zones is not None:
             return self.zones
         zones = {name: getattr(subnet, "zone", None) for name, subnet in self.subnets.items()}
-        # Only a name for tables, until the history has a column for each zone.
+        # Only names in tables, unless the history has a column for each zone.
         return {name: str(zone) for name, zone in zones.items()} if all(zones.values()) else None
 
     def share(self, subnet: str) -> float:
-        """The share of its zone's pods that a subnet carries."""
+        """Share of the pods of its zone that a subnet carries."""
         if self.shares is not None:
             return float(self.shares[subnet])
         return self._carried[subnet]
 
     @cached_property
     def _carried(self) -> dict[str, float]:
-        """Share each subnet of its zone by what it can carry, so that they fill together."""
+        """Share of each subnet in proportion to its pod limit: a zone's subnets fill together."""
         most = {name: self.pod_limit(name)[0] - 1 for name in self.subnets}
         out = {}
         for members in self.by_zone.values():
@@ -216,7 +216,7 @@ class DemandPlan(Shown):
 
     @cached_property
     def _pool(self) -> WarmPool:
-        # A type that cannot hold prefixes runs on the other mode's defaults.
+        # A type without prefix delegation uses the defaults of secondary mode.
         if self.pool.prefix_delegation and not self.prefix_delegation:
             return WarmPool.secondary()
         return self.pool
@@ -226,7 +226,7 @@ class DemandPlan(Shown):
         """Pods that the addresses, the targets and the kubelet allow on a node."""
         slots = self.slots * (ADDRESSES_PER_PREFIX if self.prefix_delegation else 1)
         most = min(slots, self.kubelet_max_pods)
-        # Without a warm target nothing is attached beyond the minimum: the rest waits for ever.
+        # Without a warm target nothing is attached beyond the minimum, so further pods never start.
         most = min(most, self._curve().most, slots - self.cooling)
         if most < 1:
             raise InputError(
@@ -242,13 +242,13 @@ class DemandPlan(Shown):
 
     @cached_property
     def _cost(self) -> tuple[Counts, Counts]:
-        """Addresses and prefixes of one node by its pods, from 0 to all it takes."""
+        """Addresses and prefixes of one node by its number of pods, from 0 to `node_pods`."""
         pods = np.arange(self.node_pods + 1)
         occupied = pods + np.where(pods > 0, self.cooling, 0)
         curve = self._curve(fragmented=self.fragmented)
         addresses, prefixes = curve.addresses[occupied], curve.prefixes[occupied]
         if self.prefix_delegation and not self._pool.prefix_rule and not self.fragmented:
-            # This rule takes a cooling address for a warm one.
+            # This rule counts a cooling address as warm.
             prefixes = np.maximum(curve.prefixes[pods], -(-occupied // ADDRESSES_PER_PREFIX))
             addresses = prefixes * ADDRESSES_PER_PREFIX
         return addresses + NODE_ADDRESSES, prefixes

@@ -1,4 +1,4 @@
-"""When does a subnet run dry: the one question, asked of a history."""
+"""When does a subnet run out, judged by its history."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MIN_PERIODS = 7
-"""Periods with a value that a forecast needs: one week of days."""
+"""Minimum number of periods with a value: one week of days."""
 
 _CHUNK = 48
-"""Series worked on together: few enough to stay in the processor's cache."""
+"""Series in one chunk: few enough for the processor's cache."""
 
 _TOLD = 0.02
-"""Share of the usual use from which a step is a finding."""
+"""Minimum size of a step that is a finding, as a share of the usual use."""
 
 _BENT = 0.5
-"""Share of the paths off the whole history from which its growth counts as bent."""
+"""Share of the paths of views other than the whole history from which growth counts as bent."""
 
 _UNSEEN = 0.1
-"""Chance, at most, that the days to come are unlike those of a history of hours."""
+"""Maximum probability that the next days differ from all days of a history in hours."""
 
 Engine = Literal["theta"]
 Unit = Literal["addresses", "prefixes", "pods"]
@@ -294,7 +294,7 @@ def _check_numbers(**given: tuple[Any, int, int]) -> None:
 
 @dataclass(frozen=True)
 class _Outlook:
-    """The histories, and what is the same for every subnet."""
+    """Histories, and the settings common to all subnets."""
 
     rows: Rows
     peaks: Panel
@@ -306,7 +306,7 @@ class _Outlook:
 
 def _levels(level: float | Sequence[float]) -> tuple[float, ...]:
     try:
-        # Not a cast: "0.8" is not a share.
+        # Not float(): the string "0.8" is not a share.
         given = np.atleast_1d(np.asarray(level)) * 1.0
     except (TypeError, ValueError):
         given = np.zeros(0)
@@ -321,7 +321,7 @@ def _season_lengths(given: int | Sequence[int] | None, peaks: Panel) -> tuple[in
     if given is None:
         return peaks.grid.season_lengths()
     try:
-        # Not a cast: "7" is not a number of periods.
+        # Not int(): the string "7" is not a number of periods.
         lengths = np.atleast_1d(np.array(given)) * 1.0 if np.size(given) else np.zeros(0)
     except (TypeError, ValueError):
         lengths = np.zeros(1)
@@ -356,7 +356,7 @@ def _work(
     workers: int,
     progress: Callable[[int, int], object] | None,
 ) -> None:
-    """Forecast in chunks of series of one length, each chunk alone."""
+    """Fill in the answers, in independent chunks of series with the same length."""
     chunks = list(_chunks(ask.peaks, usable))
     done, total = 0, int(usable.sum())
 
@@ -376,7 +376,7 @@ def _work(
 
 
 def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-    """Put series together whose histories have one length and one kind of clipping."""
+    """Chunks of series with the same length and the same kind of clipping."""
     groups: dict[tuple[int, bool, bool], list[int]] = {}
     for row in np.flatnonzero(usable):
         clipped = peaks.censored[row]
@@ -404,7 +404,7 @@ def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None
         chunk, paths, learned.scale, limit=limit, now=now, levels=ask.levels, whole=ask.rows.whole
     )
     answers.add_learned(chunk, learned, ask.calendar, ask.levels)
-    # What was announced, and what was computed, needs no history that shows it.
+    # Scheduled events and exact series are certain, however short the history.
     unsure = ~now & ~exact(learned.views[0])
     if ask.events is not None:
         unsure &= ~ask.events[chunk].any(axis=1)
@@ -413,17 +413,17 @@ def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None
 
 def _surest(day: int, horizons: float) -> float:
     """
-    The highest chance that may be said, after so many horizons of history.
+    Maximum probability of a forecast with a history of this many horizons.
 
-    Within a day the next days decide, and a history of few horizons has seen few holidays and
-    little weather: it may be the next that differs (Laplace's rule of succession). Days and
-    longer periods grow, which is surer.
+    For periods shorter than a day the next days decide, and a history of few horizons contains
+    few holidays: the next horizon may differ (Laplace's rule of succession). Forecasts of days
+    and longer periods rest on growth, which is more certain.
     """
     return 1 - min(1 / (horizons + 1), _UNSEEN) if day > 1 else 1.0
 
 
 def event_frame(events: Any) -> pd.DataFrame:
-    """Events of any kind as columns time, change and perhaps subnet; InputError if they are none."""
+    """Events of any kind as columns time, change and optionally subnet; else InputError."""
     if isinstance(events, Mapping):
         events = list(events.items())
     if isinstance(events, pd.Series):
@@ -449,9 +449,9 @@ def event_frame(events: Any) -> pd.DataFrame:
 def event_steps(
     events: Any, rows: Rows, peaks: Panel, horizon: int, usable: NDArray[np.bool_]
 ) -> tuple[Floats, list[Finding]]:
-    """What scheduled events add to each subnet in each period to come, (subnets, horizon)."""
+    """Changes by scheduled events in each future period, (subnets, horizon), and findings."""
     out, late = np.zeros((len(rows.subnets), horizon)), []
-    # Rows are sorted: what is written last is the newest time with a value.
+    # Rows are sorted, so the last assignment is the newest time with a value.
     ends, seen = np.zeros(len(rows.subnets), dtype=np.int64), ~np.isnan(rows.used)
     ends[rows.code[seen]] = rows.times.asi8[seen]
     for event in event_frame(events).to_dict("records"):
@@ -471,7 +471,7 @@ def event_steps(
                     f"the event at {moment} is not after the end of the history of "
                     f"{rows.subnets[row]}; steps of the past are found in the history itself"
                 )
-            # Later on the newest day counts from the next period on: that day's peak is known.
+            # An event in the newest period counts from the next one: this peak is known.
             ahead = max(int(number - peaks.last[row] - 1), 0)
             out[row, ahead:] += change
             late += [moment] * (ahead >= horizon)
@@ -508,7 +508,7 @@ def judgements(
     lengths: tuple[int, ...],
     given: bool,
 ) -> Iterator[Finding]:
-    """Findings about how the histories were read ahead."""
+    """Findings about the forecast: newest steps, changed growth, short histories, seasons."""
     periods = np.array([len(v) for v in panel.peaks])
     yield from _newest_step(answers, rows, panel)
     yield from _bent_growth(answers, rows, usable)
@@ -566,7 +566,7 @@ def _short_history(
 
 
 def _refused_season(lengths: tuple[int, ...], periods: int) -> Iterator[Finding]:
-    """Finding of a season that is too long, and not part of a longer one that is usable."""
+    """Finding of a season that is too long, and does not divide a longer usable one."""
     usable = [each for each in lengths if usable_season(each, (each,), periods, given=True)]
     refused = [each for each in lengths if not any(other % each == 0 for other in usable)]
     if not refused:

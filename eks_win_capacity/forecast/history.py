@@ -1,4 +1,4 @@
-"""A history: rows of subnet, time, use and capacity, from what people have."""
+"""What is a history: rows of subnet, time, use and capacity, from tables of any shape."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 _STRAY_YEARS = 15
-"""Years before the middle of a history from which a few times cannot belong to it."""
+"""Years before the median of a history at which a few times are errors."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Rows:
     """
     A history as long columns, sorted by subnet and time.
 
-    Each subnet stands once, in order of appearance; the code is the subnet of each row, with
-    its use and limit of that time. The current capacity of each subnet is its newest. It is
-    single where one subnet without a name was given.
+    `subnets` are unique, in order of appearance; `code` is the subnet of each row, `used` and
+    `capacity` are those at its time. `current` is the newest capacity of each subnet. `single`
+    means one subnet without a name.
     """
 
     subnets: pd.Index
@@ -62,7 +62,7 @@ class Rows:
 
     @property
     def whole(self) -> bool:
-        """Whether a part of what is counted takes one: a pod, or a /28."""
+        """Whether fractions are rounded up, because a part of a pod or a /28 needs a whole one."""
         return self.unit != "addresses"
 
 
@@ -74,7 +74,7 @@ def read_rows(
     unit: str | None,
     timezone: Any,
 ) -> Rows:
-    """Read a Series or a DataFrame, tidy or wide, with the columns by their roles."""
+    """History from a Series or a DataFrame, long or wide; `columns` maps roles to names."""
     if isinstance(history, (list, Mapping)) and is_document(history):
         history = usage_table(history)
     table = read_table(history, columns, capacity=capacity, unit=unit)
@@ -112,7 +112,7 @@ def read_rows(
 
 
 def _perhaps_percent(kind: str, values: Floats, capacity: Floats) -> Iterator[Finding]:
-    """What is said of counts that look like percentages; shares are refused."""
+    """Finding of counts that look like percentages; InputError if they look like shares."""
     high = np.nanmax(values, initial=0.0)
     if kind == "percent" or high > _WHOLE or not (values % 1 > 0).any():
         return
@@ -131,7 +131,7 @@ def _perhaps_percent(kind: str, values: Floats, capacity: Floats) -> Iterator[Fi
 
 
 def _assumed(table: Table) -> Iterator[Finding]:
-    """What nothing says, and is taken to be."""
+    """Finding of a column that was assumed to be used addresses."""
     if table.assumed:
         yield told(
             "assumed-used",
@@ -161,7 +161,7 @@ def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> Iterator[F
 
 
 def _changes(limits: Floats, current: Floats, code: NDArray[np.intp]) -> Iterator[Finding]:
-    """Where the capacity was another one before."""
+    """Finding of subnets whose capacity changed."""
     other = (limits != current[code]) & ~np.isnan(limits)
     if count := len(np.unique(code[other])):
         yield told(
@@ -195,7 +195,7 @@ def _as_used(values: Floats, capacity: Floats, times: pd.DatetimeIndex, kind: st
 
 
 def _refuse_odd_times(table: Table, times: pd.DatetimeIndex, values: Floats) -> None:
-    """Where one time has many values, a column that was not looked at may tell them apart."""
+    """Refuse repeated times with different values if a column of strings may name the subnet."""
     suspects = table.frame.attrs.get("texts", ())
     if not table.single or not suspects:
         return
@@ -208,24 +208,24 @@ def _refuse_odd_times(table: Table, times: pd.DatetimeIndex, values: Floats) -> 
 
 
 _WHOLE = 100
-"""A whole, in percent."""
+"""The largest percentage."""
 
 _EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-"""Units of epoch times, and how many make a second."""
+"""Units of epoch times, and their number per second."""
 
 _EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800
-"""The years 2000 to 2100: no unit's numbers of these years are another's. [s]"""
+"""The years 2000 to 2100, in which the numbers of the units do not overlap. [s]"""
 
 _OFFSET = r"\d[T ]\d\d.*?(Z|[+-]\d\d(?::?\d\d)?)$"
 
 
 def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex, list[Finding]]:
     """
-    Times of a column, in the zone that days shall be days of.
+    Times of a column, in the time zone that defines days, and findings.
 
-    It holds timestamps, dates, periods, ISO 8601 strings, or seconds, milli-, micro- or
-    nanoseconds since 1970. Raises InputError if they cannot be read, or only some of them have
-    an offset; MissingValueError if some are missing.
+    The column contains timestamps, dates, periods, ISO 8601 strings, or seconds, milli-, micro-
+    or nanoseconds since 1970. Raises InputError if they cannot be read, or only some of them
+    have an offset; MissingValueError if some are missing.
     """
     if (missing := column.isna().to_numpy()).any():
         raise missing_error(missing, "the column of times")
@@ -265,7 +265,7 @@ def _in_zone(index: pd.DatetimeIndex, timezone: Any) -> pd.DatetimeIndex:
 
 
 def _of_numbers(column: pd.Series[Any]) -> tuple[pd.DatetimeIndex, list[Finding]]:
-    """Read seconds (or a finer unit) since 1970, or days written as 20260131."""
+    """Times from seconds (or a finer unit) since 1970, or from days such as 20260131."""
     stamps = column.to_numpy(dtype=float)
     for unit, per_second in _EPOCHS.items():
         if (stamps >= _EPOCH_FROM * per_second).all() and (stamps <= _EPOCH_TO * per_second).all():
@@ -295,7 +295,7 @@ def _of_numbers(column: pd.Series[Any]) -> tuple[pd.DatetimeIndex, list[Finding]
 def _of_texts(
     column: pd.Series[Any], *, mixed_is_fine: bool
 ) -> tuple[pd.DatetimeIndex, list[Finding]]:
-    # A time stands once for every subnet: each is read once.
+    # Each time is repeated for every subnet, so only unique ones are parsed.
     codes, texts = pd.factorize(column.astype(str), sort=False)
     unique = pd.Series(texts).astype(object).str.strip()
     unique = unique.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
@@ -332,16 +332,16 @@ _WRITTEN = rf"(?:[a-z]{{3}},? )?(?:\d{{1,2}}[ -]{_MONTH}|{_MONTH} \d{{1,2}},?)[ 
 
 
 def _named(unique: pd.Series[Any]) -> bool:
-    """Whether every time names its month in English, such as ``01 Sep 2025``."""
+    """Whether all times contain an English month name, such as ``01 Sep 2025``."""
     return bool(len(unique)) and bool(unique.str.fullmatch(_WRITTEN, case=False).all())
 
 
 def _year_first(unique: pd.Series[Any]) -> tuple[pd.Series[Any], list[Finding]]:
     """
-    Dates that end in the year with the year first; others as they are.
+    Dates that end with the year, rewritten with the year first; others unchanged; findings.
 
-    Points part day and month in every country that writes them so. For others the days above
-    12 tell which is which; raises InputError if there is none.
+    With points, the day is always first. With other separators a number above 12 shows the
+    order; raises InputError if there is none.
     """
     parts = unique.str.extract(rf"^{_DATES}$")
     if not len(parts) or parts[3].isna().any():
@@ -385,10 +385,10 @@ def capacities(
     unit: str,
 ) -> tuple[Floats, Floats]:
     """
-    The limit of each row, and the newest one of each subnet, from a capacity of any kind.
+    Capacity of each row, and the newest one of each subnet, from a capacity of any kind.
 
-    Rows are sorted by subnet and time, as in `Rows`. A column of the history, of numbers or
-    CIDRs, comes first; rows without a value need no capacity.
+    Rows are sorted by subnet and time, as in `Rows`. A column of the history, with numbers or
+    CIDRs, has precedence; rows without a value need no capacity.
     """
     if column is not None:
         return _of_column(column, known, code, len(subnets), unit)
@@ -433,13 +433,13 @@ def _of_column(
     _checked(at[known])
     current = np.full(count, np.nan)
     there = np.flatnonzero(~np.isnan(at))
-    # Rows are sorted: what is written last is the newest.
+    # Rows are sorted, so the last assignment is the newest.
     current[code[there]] = at[there]
     return at, current
 
 
 def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:
-    """A capacity for each name; a wide history names its subnets by strings."""
+    """Capacities by name, and also by the name as a string, as a wide history has them."""
     if isinstance(capacity, pd.DataFrame):
         capacity = {name: capacity[name] for name in capacity.columns}
     if isinstance(capacity, (list, tuple, set)) and all(isinstance(x, Subnet) for x in capacity):
@@ -451,19 +451,18 @@ def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:
     if not isinstance(capacity, Mapping):
         return dict.fromkeys(subnets, capacity)
     if len(subnets) == 1 and len(capacity) == 1 and subnets[0] == "subnet":
-        # A history of one subnet without a name: there is nothing to confuse it with.
+        # One subnet without a name cannot be confused with another.
         return dict.fromkeys(subnets, next(iter(capacity.values())))
     return {**{str(name): value for name, value in capacity.items()}, **capacity}
 
 
 def amount(value: Any, unit: str) -> float:
     """
-    A capacity as a number of addresses, or of whole /28 blocks.
+    Capacity as a number of addresses, or of whole /28 blocks.
 
-    A `Subnet` holds what it has in use and what AWS can still hand out: in
-    addresses, all but the free ones of its reservations; in blocks, those that
-    are full and those that are whole and free. Blocks broken by single
-    addresses, kept by AWS or reserved as ``explicit`` never serve a prefix.
+    The capacity of a `Subnet` is what it has in use and what AWS can still assign: addresses
+    without the free ones in reservations; or blocks that are full, or whole and free. Blocks
+    that are broken, kept by AWS or reserved as ``explicit`` cannot hold a prefix.
     """
     if isinstance(value, (str, IPv4Network)):
         try:
@@ -491,7 +490,7 @@ def amount(value: Any, unit: str) -> float:
 def _over_time(
     value: pd.Series[Any], times: pd.DatetimeIndex, newest: pd.Timestamp
 ) -> tuple[Floats, float]:
-    """Hold each capacity until the next one; the first one also before it."""
+    """Capacity at each time: the last value before it, or else the first; and the newest."""
     if not len(value):
         raise InputError("capacity is an empty Series")
     value = value.sort_index(kind="stable")

@@ -1,4 +1,4 @@
-"""Histories as monitoring tools write them: Prometheus, Grafana, CloudWatch, describe-subnets."""
+"""Which history is in the output of Prometheus, Grafana, CloudWatch or describe-subnets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 READING: Final = "reading"
-"""Column of values of which nothing says whether they are used or available."""
+"""Column of values that may be used or available addresses."""
 
 _CIDR_LABELS: Final = ("cidrblock", "cidr_block", "cidr")
 _TIMES: Final = ("time", "timestamp", "date", "captured", "at", "Timestamp", "Date")
 _STATISTICS: Final = {
-    # The value of a period that is nearest to running out.
+    # First the value of a period that is nearest to exhaustion.
     "available": ("Minimum", "Average", "Maximum"),
     "used": ("Maximum", "Average", "Minimum"),
     "percent": ("Maximum", "Average", "Minimum"),
@@ -26,7 +26,7 @@ _STATISTICS: Final = {
 
 
 def is_document(value: object) -> bool:
-    """Whether a value is an answer that `usage_table` reads."""
+    """Whether `usage_table` can read a value."""
     if isinstance(value, list):
         return bool(value) and all(
             isinstance(one, Mapping) and _member(_whole(one)) for one in value
@@ -35,13 +35,13 @@ def is_document(value: object) -> bool:
 
 
 def _member(answer: Mapping[str, Any]) -> str:
-    """The member by which an answer is known; empty for what is not a history."""
+    """Member that identifies the kind of an answer; empty if it is not a history."""
     known = (key for key in _READERS if key in answer)
     return next((k for k in known if k != "data" or isinstance(answer[k], Mapping)), "")
 
 
 def _whole(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer of which ``--query`` or jq left one row alone; an answer as it is."""
+    """The answer around a single series that ``--query`` or jq left; other answers unchanged."""
     if "Timestamps" in value:
         return {"MetricDataResults": [value]}
     return {"data": {"result": [value]}} if "metric" in value else value
@@ -49,14 +49,13 @@ def _whole(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def usage_table(document: Any) -> pd.DataFrame:
     """
-    Answer of a monitoring tool as a table of time, subnet and values.
+    Table of time, subnet and values from the answer of a monitoring tool.
 
-    It is a range query of Prometheus; get-metric-data or get-metric-statistics of CloudWatch;
-    several answers of describe-subnets, each with a ``time`` beside its ``Subnets``; or a
-    list of the series of the first two alone. Values are ``used``, ``available`` or
-    ``percent``, or ``reading`` where the answer does not say which; ``cidr`` stands where it
-    is known. Raises InputError for another document, only a part, one without values, and one
-    that mixes used and available.
+    Answers are a range query of Prometheus; get-metric-data or get-metric-statistics of
+    CloudWatch; describe-subnets, several with a ``time`` next to ``Subnets``; or a list of
+    series of the first two. The column of values is ``used``, ``available`` or ``percent``, or
+    ``reading`` if the answer does not say which; ``cidr`` is added if known. Raises InputError
+    for other or incomplete documents, without values, or that mix used and available.
     """
     import pandas as pd
 
@@ -84,7 +83,7 @@ def usage_table(document: Any) -> pd.DataFrame:
             "addresses"
         )
     frame = pd.DataFrame(rows).rename(columns={"value": kinds[0]}).drop(columns="kind")
-    # CloudWatch answers the newest first, or in no order.
+    # CloudWatch returns the newest value first, or any order.
     return frame.dropna(axis=1, how="all").sort_values(["subnet", "time"], ignore_index=True)
 
 
@@ -112,9 +111,9 @@ def _prometheus(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def unfinished(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """
-    Status of each series of CloudWatch of which values are missing, by its id or label.
+    Status of each incomplete series of CloudWatch, by its id or label.
 
-    A series goes on over several pages: what its last one says is true of the whole.
+    A series may continue over several pages; the status on the last one is that of all.
 
     Examples
     --------
@@ -183,14 +182,14 @@ _READERS: Final = {
     "Subnets": _subnets,
     "data": _prometheus,
 }
-"""What reads an answer with such a member."""
+"""Reader of the answers with each member."""
 
 
 def console_table(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """
-    Head and rows of a CSV of the CloudWatch console, whose head is several lines.
+    Header and rows of a CSV of the CloudWatch console, whose header has several lines.
 
-    Raises InputError if it has no rows below it, or a row has not as many cells.
+    Raises InputError if there are no rows, or a row has another number of cells.
     """
     names = ["time", *lines[0][1:]]
     rows = [line for line in lines[1:] if line and re.match(r"\d{4}[-/]\d\d", line[0].strip())]

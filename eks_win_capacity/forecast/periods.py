@@ -1,4 +1,4 @@
-"""The periods that a history is put into, and the peak of each: the peak is what exhausts a subnet."""
+"""Which periods does a history have, and the peak of each: the peak exhausts a subnet."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _DURATION = re.compile(
 _MONTHS = re.compile(
     r"\s*(\d+)?\s*(?:(M|(?i:mo|months?|ms|me))|((?i:q|qs|qe|quarters?))|((?i:y|ys|ye|years?)))\s*"
 )
-"""Durations that are no fixed number of days; ``M`` is a month, ``m`` a minute, as in pandas."""
+"""Durations without a fixed number of days; ``M`` is a month, ``m`` a minute, as in pandas."""
 
 _STALE = 3
-"""Periods after which a subnet that has no news counts as one that nobody watches any more."""
+"""Periods without new values after which a history counts as stale."""
 
 _SEASONS = {24: (24, 168), 48: (48, 336), 96: (96, 672), 1: (7,), 7: (52,), 12: (12,), 4: (4,)}
 
@@ -46,12 +46,12 @@ _SEASONS = {24: (24, 168), 48: (48, 336), 96: (96, 672), 1: (7,), 7: (52,), 12: 
 @dataclass(frozen=True)
 class Grid:
     """
-    Equal periods, each known by its number.
+    Numbered periods of equal length.
 
-    Days and longer periods follow the wall clock of the time zone, so a day of
-    23 or 25 hours is one day; shorter ones follow UTC. The length of a period is in
-    nanoseconds, or in months, and the other one 0; one period starts at the anchor, as
-    wall clock. Naive times have no zone.
+    Days and longer periods follow the wall clock of the time zone, so a day of 23 or 25 hours
+    is one day; shorter ones follow UTC. The length of a period is either in nanoseconds or in
+    months, and the other field is 0. Period 0 starts at the anchor, in wall-clock time. Naive
+    times have no zone.
     """
 
     length_ns: int
@@ -70,14 +70,14 @@ class Grid:
         return bool(self.months) or self.length_ns % DAY_NS == 0
 
     def clock(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
-        """Times on the clock that the periods follow. [ns]."""
+        """Times on the clock that the periods follow, wall clock or UTC. [ns]."""
         if times.tz is not None:
             times = times.tz_convert(self.zone) if self.wall_clock else times.tz_convert("UTC")
             times = times.tz_localize(None)
         return np.asarray(times.as_unit("ns").asi8)
 
     def numbers(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
-        """The number of the period that each time falls in."""
+        """Number of the period that contains each time."""
         clock = self.clock(times)
         if self.months:
             month = clock.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
@@ -91,23 +91,23 @@ class Grid:
         return np.asarray(numbers * self.length_ns + self.anchor_ns)
 
     def starts(self, numbers: NDArray[np.int64]) -> pd.DatetimeIndex:
-        """The first moment of each period, in the time zone of the history."""
+        """Start of each period, in the time zone of the history."""
         index = pd.DatetimeIndex(self._clock_starts(numbers).astype("datetime64[ns]"))
         if self.zone is None:
             return index
         if not self.wall_clock:
             return index.tz_localize("UTC").tz_convert(self.zone)
-        # Where clocks change at midnight a day begins at 1:00, or has two midnights.
+        # In zones that change clocks at midnight, a day may begin at 1:00 or have two midnights.
         first = np.ones(len(index), dtype=bool)
         return index.tz_localize(self.zone, nonexistent="shift_forward", ambiguous=first)
 
     def unfinished(self, time: pd.DatetimeIndex, spacing_ns: int) -> NDArray[np.bool_]:
-        """Where the period of a newest time goes on after it."""
+        """Whether the period of each newest time ends after the next time is due."""
         end = self._clock_starts(self.numbers(time) + 1)
         return np.asarray(self.clock(time) + spacing_ns < end)
 
     def periods(self, horizon: object, after: pd.Timestamp) -> int:
-        """How many periods a horizon of any kind after the end of a history has, rounded up."""
+        """Number of periods from the end of a history to a horizon of any kind, rounded up."""
         days = horizon_days(horizon, after)
         if not np.isfinite(days) or days <= 0:
             raise InputError(
@@ -122,7 +122,7 @@ class Grid:
         return count
 
     def season_lengths(self) -> tuple[int, ...]:
-        """The seasons that periods of this length usually have. [periods]."""
+        """Usual season lengths for periods of this length. [periods]."""
         if self.months:
             return _SEASONS.get(12 // self.months, ())
         per_day = DAY_NS / self.length_ns
@@ -142,7 +142,7 @@ class Grid:
 
 
 def horizon_days(horizon: object, after: pd.Timestamp) -> float:
-    """Read a horizon as a number of days."""
+    """Horizon of any kind as a number of days after the end of a history; else InputError."""
     wrong = InputError(
         "horizon must be a number of days, a duration such as '180d' or '6 months', or a date; "
         f"got {horizon!r}"
@@ -174,7 +174,7 @@ def horizon_days(horizon: object, after: pd.Timestamp) -> float:
 
 
 def months(text: str) -> int:
-    """Read a duration such as ``"6 months"`` or ``"1y"``; 0 if it is none."""
+    """Number of months in a duration such as ``"6 months"`` or ``"1y"``; 0 for other strings."""
     match = _MONTHS.fullmatch(text)
     if match is None:
         return 0
@@ -183,14 +183,14 @@ def months(text: str) -> int:
 
 
 def _in_zone(time: pd.Timestamp, zone: Any) -> pd.Timestamp:
-    """A moment in the time zone of a history; a naive one is meant to be in it."""
+    """Time in the time zone of a history; naive times are assumed to be in that zone."""
     if zone is None:
         return time if time.tz is None else time.tz_convert("UTC").tz_localize(None)
     return time.tz_localize(zone) if time.tz is None else time.tz_convert(zone)
 
 
 def date_of(value: Any, zone: Any, *, name: str) -> pd.Timestamp:
-    """A moment in the time zone of a history; what is not a date is refused."""
+    """Time in the time zone of a history; InputError if the value is not a date."""
     try:
         moment = pd.Timestamp(value)
     except (ValueError, TypeError, OverflowError):
@@ -204,11 +204,11 @@ def grid_for(
     times: pd.DatetimeIndex, spacing_ns: int, *, step: object, first: pd.Timestamp
 ) -> Grid:
     """
-    Choose the periods for a history.
+    Periods for a history, of length `step` if it is given.
 
-    Days for anything that comes daily or more often: the day's peak is what
-    exhausts a subnet. What comes more rarely keeps its own spacing, unless a step says
-    otherwise. Periods of several days begin at the first time.
+    By default the periods are days if values are daily or more frequent, because the peak of
+    the day exhausts a subnet, and otherwise the spacing of the values. Periods of several days
+    begin at the first time.
     """
     zone = times.tz
     if step is None:
@@ -241,9 +241,9 @@ def grid_for(
 
 def duration(value: Any) -> int:
     """
-    Read a duration such as ``"180d"``, ``"h"`` or a Timedelta, in nanoseconds.
+    Nanoseconds of a duration such as ``"180d"``, ``"h"`` or a Timedelta.
 
-    Common units are read here: pandas 3 deprecates some letters in either case.
+    Common units are parsed here, because pandas 3 deprecates some letters in one case.
     """
     if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
         number, unit = match.groups()
@@ -261,10 +261,11 @@ def _anchored(length_ns: int, zone: Any, first: pd.Timestamp) -> Grid:
 @dataclass(frozen=True)
 class Panel:
     """
-    Peaks of every subnet by period, up to its own newest period, of which the last is the number.
+    Peaks of every subnet by period.
 
-    A peak is NaN where a period has no value, and censored where it is only a lower bound of
-    the demand; limits are the capacity at the end of each period.
+    `last` is the number of the newest period of each subnet, at which its arrays end. A peak is
+    NaN if a period has no value, and censored if it is only a lower bound of the demand;
+    `limits` are the capacities at the end of each period.
     """
 
     grid: Grid
@@ -278,7 +279,7 @@ class Panel:
 
 
 def panel(rows: Rows, *, step: object) -> Panel:
-    """Peaks of each period, with what is odd about them."""
+    """Peaks of each period, with findings about the history."""
     seen = ~np.isnan(rows.used)
     spacing, several = _spacing(rows)
     grid = grid_for(rows.times, spacing, step=step, first=rows.times.min())
@@ -297,8 +298,8 @@ def panel(rows: Rows, *, step: object) -> Panel:
     flat = np.full(int(ends[-1]), -1.0)
     np.maximum.at(flat, where, used)
     flat[flat < 0] = np.nan
-    # Demand that filled the subnet may have been higher. What lies above the capacity was
-    # seen as it was: the subnet was larger then, or the capacity is only a question.
+    # The demand for a full subnet may have been higher. Use above the capacity is the demand:
+    # the subnet was larger then, or the capacity is hypothetical.
     full, over = np.zeros((2, len(flat)), dtype=bool)
     np.logical_or.at(full, where, used >= capacity)
     np.logical_or.at(over, where, used > capacity * (1 + 1e-9))
@@ -330,7 +331,7 @@ def _spacing_findings(rows: Rows, grid: Grid, several: int) -> Iterator[Finding]
 
 
 def _spacing(rows: Rows) -> tuple[int, int]:
-    """The usual distance of two times of a subnet, and how many subnets have another."""
+    """Usual spacing of the times of a subnet, and the number of subnets with another one."""
     distance = np.diff(rows.times.asi8)
     inside = (np.diff(rows.code) == 0) & (distance > 0)
     distance, code = distance[inside], rows.code[1:][inside]
@@ -340,7 +341,7 @@ def _spacing(rows: Rows) -> tuple[int, int]:
         return int(distance[0]), 0
     ends = np.flatnonzero(np.diff(code)) + 1
     usual = np.array([np.median(part) for part in np.split(distance, ends)])
-    # The lower of two middles: what comes more often must not be thrown together.
+    # The lower median, so that the more frequent values are not merged.
     middle = float(np.quantile(usual, 0.5, method="lower"))
     several = int(((usual < 0.5 * middle) | (usual > 2 * middle)).sum())
     return int(middle), several
@@ -362,9 +363,9 @@ def _stale(
 
 
 def _held(capacity: Floats, where: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
-    """The last capacity of each period, held through periods without a value."""
+    """Last capacity of each period; periods without a value keep the one before."""
     out = np.full(int(ends[-1]), np.nan)
-    # Rows are sorted: what is written last is the newest of its period.
+    # Rows are sorted, so the last assignment is the newest of its period.
     out[where] = capacity
     known = np.maximum.accumulate(np.where(np.isnan(out), 0, np.arange(len(out))))
     return np.asarray(out[known])
@@ -396,7 +397,7 @@ def _reading_findings(
     gaps: NDArray[np.bool_],
     unfinished: int,
 ) -> Iterator[Finding]:
-    """Findings of what was done to the rows."""
+    """Findings of resampling, duplicate times, missing values, gaps and unfinished periods."""
     kept, empty, lacking = int(seen.sum()), int((~seen).sum()), int(gaps.sum())
     known = len(gaps) - lacking
     if kept > known:
@@ -431,7 +432,7 @@ def _reading_findings(
 def _limit_findings(
     rows: Rows, seen: NDArray[np.bool_], full: NDArray[np.intp]
 ) -> Iterator[Finding]:
-    """Findings of values above the capacity, and of periods at it by their subnets."""
+    """Findings of values above the capacity, and of the subnets that were full."""
     above = rows.used[seen] > rows.capacity[seen]
     if above.any():
         yield told(

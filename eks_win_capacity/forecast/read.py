@@ -1,4 +1,4 @@
-"""Tables of any shape as long columns, and which column is what: by its name, or its words."""
+"""Which columns of a table are times, subnets, values and capacities: by name, or by content."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MOST = 1e12
-"""The largest count that is taken for one; the sample paths are single-precision numbers."""
+"""Maximum of a count, because sample paths are single-precision numbers."""
 
 Roles = dict[str, Any]
 
 VALUES = ("used", "available", "percent")
-"""What a column of values may count."""
+"""Kinds of values."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "datetime", "date", "ts", "ds", "at", "day", "when", "period"),
@@ -53,7 +53,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _WORD = re.compile(r"%|\d+|[A-Z]+(?=[A-Z][a-z]|\d|\b|_)|[A-Z]?[a-z]+|[A-Z]+")
 
 _WEAK = {"addresses", "ips", "prefixes", "pods", "count", "y"}
-"""Names that a subnet might have as well."""
+"""Names of values that may also be names of subnets."""
 
 KIND = {
     "available": {
@@ -69,10 +69,10 @@ KIND = {
 }
 
 _NEGATIONS = {"not", "non", "no"}
-"""Words that turn the meaning of another one round."""
+"""Words that reverse the meaning of the next."""
 
 _IPAM = "subnetipusage"
-"""CloudWatch's metric of IPAM: it is a percentage, which no word of its name says."""
+"""CloudWatch's metric of IPAM, a percentage although its name does not say so."""
 
 _THINGS = {
     *("ip", "ips", "ipv", "4", "address", "addresses", "addr", "addrs", "prefix", "prefixes"),
@@ -80,11 +80,11 @@ _THINGS = {
     *("subnet", "max", "maximum", "peak", "min", "minimum", "average", "avg", "mean", "sum"),
     *("value", "values"),
 }
-"""Words that a name may hold beside the one that tells; a subnet's name holds others."""
+"""Further words allowed in the name of a value; names of subnets contain other words."""
 
 
 def plain(name: object) -> str:
-    """A name without case and without what is not a letter or digit."""
+    """Letters and digits of a name, in lower case."""
     return "".join(c for c in str(name).lower() if c.isalnum())
 
 
@@ -96,11 +96,11 @@ _GLUED = {
     for unit in _UNITS
     for glued in (word + unit, unit + word)
 }
-"""Two words written as one, such as freeips."""
+"""Pairs of words written as one, such as freeips."""
 
 
 def words(name: object) -> set[str]:
-    """Take a name such as ``AvailableIpAddressCount`` apart."""
+    """Words in a name such as ``AvailableIpAddressCount``, in lower case."""
     return set(_in_order(name))
 
 
@@ -110,7 +110,7 @@ def _in_order(name: object) -> list[str]:
 
 
 def value_kind(name: object) -> str | None:
-    """Whether a name says used, available or percent; None if it says neither."""
+    """Kind of values by a name: used, available or percent; None if it says none of them."""
     for kind in VALUES:
         if plain(name) in _NAMES[kind] and "%" not in str(name):
             return kind
@@ -127,13 +127,13 @@ def counts_prefixes(name: object) -> bool:
 
 
 def says_nothing(name: object) -> bool:
-    """Whether a name such as ``Maximum`` or ``Value #A`` leaves open what it is the value of."""
+    """Whether a name, such as ``Maximum`` or ``Value #A``, does not say what is counted."""
     said = words(str(name).partition("#")[0])
     return bool(said) and said <= _THINGS
 
 
 def listed(columns: Iterable[object]) -> str:
-    """The names of columns for a message."""
+    """Names of columns for a message."""
     return ", ".join(map(str, columns)) or "none"
 
 
@@ -141,10 +141,10 @@ def find_roles(
     frame: pd.DataFrame, *, capacity: Any, unit: str | None, **given: str | None
 ) -> Roles:
     """
-    Which column is what; a name that was given for a role must be there.
+    Column of each role; InputError if a name given for a role does not exist.
 
-    A capacity that is a string and not a CIDR names a column, too. The unit tells where columns
-    of addresses and of prefixes stand side by side.
+    A capacity that is a string and not a CIDR also names a column. If there are columns of
+    addresses and of prefixes, the unit decides.
     """
     roles: Roles = dict.fromkeys(_NAMES)
     for role, name in given.items():
@@ -175,7 +175,7 @@ def find_roles(
 
 
 def _refuse_node_counters(columns: list[Any]) -> None:
-    """Refuse the CNI's pair of counters, which are not two subnets but two counts of one."""
+    """Refuse the CNI's pair of counters: two counts of one subnet, not two subnets."""
     by_words = {frozenset(words(column)): column for column in columns}
     for said, assigned in by_words.items():
         total = by_words.get(said - {"assigned"} | {"total"})
@@ -192,11 +192,11 @@ def _has(frame: pd.DataFrame) -> str:
 
 
 INDEX = "__time"
-"""The name that an index of times gets as a column."""
+"""Name of the column made from an index of times."""
 
 
 def _time_column(frame: pd.DataFrame, free: list[Any]) -> Any:
-    """Find times by a word of their name, by their dtype, or by what they hold."""
+    """Column of times, by a word in its name, its dtype, or its values; InputError if none."""
     columns = [c for c in free if words(c) & KIND["time"]]
     columns += [c for c in free if pd.api.types.is_datetime64_any_dtype(frame[c])]
     if not columns:
@@ -207,7 +207,7 @@ def _time_column(frame: pd.DataFrame, free: list[Any]) -> Any:
 
 
 def is_text(column: pd.Series[Any]) -> bool:
-    """Whether a column holds strings, or categories of them."""
+    """Whether a column contains strings, or categories of strings."""
     return not (
         pd.api.types.is_numeric_dtype(column)
         or pd.api.types.is_datetime64_any_dtype(column)
@@ -222,7 +222,7 @@ def _reads_as_time(column: pd.Series[Any]) -> bool:
 
 
 def _find_values(frame: pd.DataFrame, free: list[Any], roles: Roles, unit: str | None) -> None:
-    """Find the column of values; where used and available both are, both are kept."""
+    """Add the column of values to the roles; both, if there are used and available."""
     kinds: dict[str, list[Any]] = {kind: [] for kind in VALUES}
     said = {column: value_kind(column) for column in free}
     for column, kind in said.items():
@@ -272,7 +272,7 @@ def labelled(name: object) -> tuple[str, dict[str, str]] | None:
 
 def kind_and_subnet(name: object) -> tuple[str | None, str]:
     """
-    What the name of a column says of its values, and of which subnet they are.
+    Kind of values and subnet, from the name of a column.
 
     Examples
     --------
@@ -294,7 +294,7 @@ def kind_and_subnet(name: object) -> tuple[str | None, str]:
 
 
 def words_kind(name: str) -> str | None:
-    """Kind of values by the words of a name; None where it says none, or several."""
+    """Kind of values by the words of a name; None if it says none, or several."""
     if _IPAM in plain(name):
         return "percent"
     exact = value_kind(name) if name else None
@@ -306,13 +306,13 @@ def words_kind(name: str) -> str | None:
 
 
 def _kinds_said(said: set[str]) -> list[str]:
-    """Kinds of values of which a name has a word: a percentage is of what is used."""
+    """Kinds of values with a word in a name; used with percent is one kind, a percentage."""
     kinds = [kind for kind in VALUES if said & KIND[kind]]
     return [kind for kind in kinds if not (kind == "used" and "percent" in kinds)]
 
 
 def _refuse_free_percent(names: Iterable[object]) -> None:
-    """Refuse percentages of what is free, which would be read as addresses or the wrong way round."""
+    """Refuse percentages of free addresses, which would be read as counts or as used ones."""
     for name in names:
         if {"available", "percent"} <= set(_kinds_said(words(name))):
             raise InputError(
@@ -328,32 +328,32 @@ def _is_negated(name: str) -> bool:
 
 
 def _is_open(name: object) -> bool:
-    """Whether a name has words of used or free addresses, and leaves open which of them it means."""
+    """Whether a name has words for used or free addresses, but does not say which it means."""
     return words_kind(str(name)) is None and bool(_kinds_said(words(name)))
 
 
 def label_of(labels: Mapping[str, str], names: Iterable[str]) -> str:
-    """Value of the first label that has one of some names; empty where none has."""
+    """Value of the first of `names` among the labels; empty if there is none."""
     plain = {key.lower(): value for key, value in labels.items()}
     return next((plain[name] for name in names if plain.get(name)), "")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A history of any shape as columns: time, subnet, value, and perhaps more."""
+    """A history of any shape as columns: time, subnet, value, and optionally capacity."""
 
     frame: pd.DataFrame
     kind: str
     single: bool
     prefixes: bool
     assumed: str = ""
-    """The column that was taken for used addresses though nothing says so."""
+    """Column that was assumed to be used addresses."""
 
 
 def read_table(
     history: Any, given: Mapping[str, str | bool | None], *, capacity: Any, unit: str | None
 ) -> Table:
-    """Bring every shape to columns time, subnet, value (and capacity)."""
+    """History of any shape as columns time, subnet, value, and optionally capacity."""
     if not isinstance(history, (pd.Series, pd.DataFrame)) and hasattr(history, "to_pandas"):
         history = history.to_pandas()
     if isinstance(history, pd.Series):
@@ -371,7 +371,7 @@ def read_table(
     roles = find_roles(frame, capacity=capacity, unit=unit, **named)
     kinds = [kind for kind in VALUES if roles[kind] is not None]
     if not kinds and everything and (only := _only_reading(frame, roles)):
-        # The caller says what is counted, and one column alone can be meant.
+        # The caller says what is counted, and only one column can be meant.
         roles, kinds = {**roles, everything: only}, [everything]
     if not kinds:
         return _melted(frame, roles, everything=everything, capacity=capacity)
@@ -383,7 +383,7 @@ def read_table(
 
 
 def _only_reading(frame: pd.DataFrame, roles: Roles) -> str | None:
-    """The one column of numbers beside times, and beside subnets if it is called by one's name."""
+    """The only column of numbers, unless its name may be that of a subnet; None if not unique."""
     rest = [c for c in frame.columns if c not in roles.values() and not _is_row_number(c, frame)]
     if len(rest) != 1 or is_text(frame[rest[0]]):
         return None
@@ -393,7 +393,7 @@ def _only_reading(frame: pd.DataFrame, roles: Roles) -> str | None:
 def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any, *, given: set[str]) -> Table:
     name = roles[kind]
     _refuse_free_percent([name] if kind in {"available", "percent"} else [])
-    # A subnet is told by its name; a frame without any is one subnet.
+    # A frame without a column of subnets is one subnet.
     subnet = roles["subnet"]
     long = pd.DataFrame(
         {
@@ -419,7 +419,7 @@ def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any, *, given:
 def _with_index(
     frame: pd.DataFrame, given: Mapping[str, str | bool | None]
 ) -> tuple[pd.DataFrame, Mapping[str, str | bool | None]]:
-    """Make columns of an index that holds times or names."""
+    """The frame with an index of times or names as columns, and the roles given."""
     if isinstance(frame.columns, pd.MultiIndex):
         raise InputError("history has columns of several levels; give one level of names")
     if not frame.columns.is_unique:
@@ -438,7 +438,7 @@ def _with_index(
         return frame.reset_index(), given
     elif isinstance(index, pd.MultiIndex) or not is_text(index.to_series()):
         return frame, given
-    # Strings without a name are times as a file gave them, if no column has any.
+    # An index of strings without a name has times, as read from a file, if no column has.
     moved = frame.set_axis(range(len(frame)), axis=0)
     moved.insert(0, INDEX, index)
     return moved, given
@@ -455,7 +455,7 @@ def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -
     said, prefixes = None, False
     subnet: Any = "subnet"
     if name is not None:
-        # A name such as "used" says what the values are, another one which subnet they are of.
+        # A name such as "used" is the kind of values; any other name is that of the subnet.
         said, prefixes = value_kind(name), counts_prefixes(name)
         subnet = str(name) if said is None else "subnet"
         if labelled(name):
@@ -480,7 +480,7 @@ def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -
 
 
 def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capacity: Any) -> Table:
-    """Take a wide table: every numeric column is a subnet."""
+    """History of a wide table, in which every numeric column is a subnet."""
     columns = [c for c in frame.columns if c not in {roles["time"], roles["capacity"]}]
     columns = [c for c in columns if not _is_row_number(c, frame)]
     if capacity is not None and roles["capacity"] is None and everything is None:
@@ -500,7 +500,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     for name in odd:
         if kind_and_subnet(name)[0] is not None and is_text(frame[name]):
             numbers(frame[name], f"column {name!r}")
-    # Where it was said what they count, the column that is not of numbers is named below.
+    # If the caller says what is counted, `numbers` below refuses the wrong column by name.
     if everything is not None:
         odd = []
     if roles["subnet"] is not None or odd or not columns or all(map(says_nothing, columns)):
@@ -511,7 +511,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
         )
     kind, subnets, assumed = _said(columns, everything)
     count = len(frame)
-    # One column after the other, as the values are.
+    # Column after column, in the order of the values.
     rows = np.tile(np.arange(count), len(columns))
     codes = np.repeat(np.arange(len(columns)), count)
     long = pd.DataFrame(
@@ -529,7 +529,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
 
 
 def _without_capacity(columns: list[Any]) -> list[Any]:
-    """Columns without that of a capacity, which was given: it is not a subnet."""
+    """Columns without that of the capacity, which is given separately and is not a subnet."""
     rest = [c for c in columns if plain(c) != "capacity"]
     unclear = [c for c in rest if plain(c) in _NAMES["capacity"]]
     if unclear:
@@ -541,17 +541,17 @@ def _without_capacity(columns: list[Any]) -> list[Any]:
 
 
 def _not_of_numbers(frame: pd.DataFrame, odd: list[Any]) -> str:
-    """The first value of a column that is not of numbers, where it may be what is wrong."""
+    """The end of a message that names the first column without numbers, and its first value."""
     first = [value for name in odd[:1] for value in frame[name].dropna().head(1)]
     return f"; {odd[0]!r} is not of numbers: {first[0]!r}" if first else ""
 
 
 def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str], str]:
     """
-    What the columns of a wide table count, the subnet of each, and what was assumed.
+    Kind of values of a wide table, the subnet of each column, and the column assumed.
 
-    Names of subnets alone count used addresses, as documented. Where a name carries labels or a
-    word for what is free, a guess could be the wrong way round, so it must say so for each.
+    Columns with only names of subnets are used addresses, as documented. If a name has labels or
+    a word for free addresses, a guess could be wrong, so all names must say the same kind.
     """
     _refuse_free_percent(columns)
     read = [kind_and_subnet(name) for name in columns]
@@ -580,21 +580,21 @@ def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str], s
 
 
 def _is_row_number(name: object, frame: pd.DataFrame) -> bool:
-    """Whether a column is the index that ``to_csv`` wrote: no subnet, though it is numbers."""
+    """Whether a column is the row number that ``to_csv`` wrote, and not a subnet."""
     return str(name) in {"Unnamed: 0", "index"} and np.array_equal(
         frame[name].to_numpy(), np.arange(len(frame))
     )
 
 
 def numbers(column: pd.Series[Any], what: str) -> Floats:
-    """Read counts: numbers from 0 on, or missing."""
+    """Counts of a column, NaN if missing."""
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if pd.api.types.is_bool_dtype(column) or kind == "boolean":
         raise UnsupportedInputError(f"{what} must be counts; got booleans")
     if kind == "complex" or pd.api.types.is_datetime64_any_dtype(column):
         raise UnsupportedInputError(f"{what} must be counts; got {column.dtype}")
     if is_text(column):
-        # Prometheus writes a missing value as the text NaN.
+        # Prometheus writes a missing value as the string NaN.
         column = column.mask(column.astype(str).str.strip().str.lower() == "nan")
     try:
         values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)

@@ -1,4 +1,4 @@
-"""What a forecast says: the path, the date, its odds, and how far to trust it."""
+"""What does a forecast say: path, dates and probabilities, and how reliable they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 STATUSES = ("exhausted", "within horizon", "possible", "not within horizon", "no forecast")
-"""From the most urgent to the least; ``possible`` is a chance of 2.5 to 50 %."""
+"""From the most urgent to the least; ``possible`` is a probability of 2.5 to 50 %."""
 
 _POSSIBLE = 0.025
 
@@ -355,7 +355,7 @@ class ExhaustionForecast:
         return out
 
     def _drift(self) -> Floats:
-        """The growth a day; what rounding alone may be is none."""
+        """Growth per day; 0 if it may be a rounding error."""
         drift = self.answers.drift / self.panel.grid.days
         most = np.array([np.nanmax(v, initial=0.0) for v in self.panel.peaks])
         return np.where(np.abs(drift) < 1e-9 * most, 0.0, drift)
@@ -446,7 +446,7 @@ class ExhaustionForecast:
         return show.draw(self._picture(at, row), ax=ax)
 
     def _place(self, table: pd.DataFrame, subnet: Any) -> tuple[int, pd.Series[Any]]:
-        """Place of a subnet, the most urgent one by default, and its row of the table."""
+        """Index of a subnet, by default the most urgent one, and its row of the table."""
         subnet = table["subnet"].iloc[0] if subnet is None else subnet
         if subnet not in set(self.subnets):
             raise InputError(
@@ -591,7 +591,7 @@ class ExhaustionForecast:
         return show.sentence(row, unit=self.unit, level=self.levels[0])
 
     def _repr_html_(self) -> str:
-        """Show a notebook the table of dates."""
+        """Table of dates for a notebook."""
         what = f"{self.unit}, peaks of {self.panel.grid}"
         notes = [
             f"{what}; days left until the risk is 10 %; engine {self.engine}, seed {self.seed}",

@@ -1,4 +1,4 @@
-"""A forecast as people see it: sentences, reasons, tables of a notebook, charts; and plain values."""
+"""How is a forecast shown: sentences, reasons, notebook tables, charts and plain values."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 
 def count(value: Any) -> str:
-    """Write a count for people: whole numbers whole, others to a tenth."""
+    """Count as a string: whole numbers without decimals, others with one."""
     if pd.isna(value):
         return ""
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
 def day(value: Any, never: str = "later than the horizon") -> str:
-    """Write a date; with its hour where it has one."""
+    """Date as a string, with the time of day if it is not midnight."""
     if pd.isna(value):
         return never
     return f"{value:%Y-%m-%d}" if value == value.normalize() else f"{value:%Y-%m-%d %H:%M}"
 
 
 def chance(share: float) -> str:
-    """A probability in words; sample paths cannot tell 0 or 100 %."""
+    """Probability in words; sample paths cannot show 0 or 100 %."""
     if share < 0.01:
         return "below 1 %"
     return "above 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
 def shares_of(levels: Sequence[float]) -> list[float]:
-    """Quantiles that answers by quantile have: the median, and both ends of each interval."""
+    """Quantiles of tables by quantile: the median, and both ends of each interval."""
     return sorted({0.5, *((1 + sign * level) / 2 for level in levels for sign in (-1, 1))})
 
 
@@ -72,7 +72,7 @@ _FOLLOWED = {
 }
 
 _NOTABLE = 0.05
-"""Share of the paths from which a view is named."""
+"""Minimum share of the paths for a view to be named."""
 
 
 def explanation(
@@ -86,10 +86,10 @@ def explanation(
     period: str,
 ) -> str:
     """
-    Reasons of one subnet's date, line by line, below the answer in a sentence.
+    Reasons for the date of one subnet, line by line, below the result in one sentence.
 
-    It has its row of ``forecast.to_pandas()``, its row of ``forecast.model``, and its
-    place in the answers.
+    `row` is its row of ``forecast.to_pandas()``, `model` its row of ``forecast.model``, and
+    `index` its position in the answers.
     """
     if row["status"] == "no forecast":
         return head
@@ -105,7 +105,7 @@ def explanation(
         )
     else:
         lines.append(f"  growth: {'none' if drift == 0 else f'{drift:.2g} a day'}")
-    # A view that few paths follow moves no date, and would only lengthen the line.
+    # A view that few paths follow hardly moves a date, and would only lengthen the line.
     views = [(float(model[name]), words) for name, words in _FOLLOWED.items()]
     parts = [f"{100 * share:.0f} % follow {words}" for share, words in views if share >= _NOTABLE]
     lines.append(f"  paths: {', '.join(parts)}; the backtest of each view decides its share")
@@ -132,7 +132,7 @@ def explanation(
 def _changes(
     row: Mapping[Any, Any], answers: Answers, index: int, *, drift: float, unit: str
 ) -> list[str]:
-    """What would move the date."""
+    """Lines about what would change the date, and how certain it is."""
     out = []
     if drift > 0:
         more = max(round(0.1 * float(row["capacity"])), 1)
@@ -183,7 +183,7 @@ def as_html(frame: pd.DataFrame, level: float, end: Any, notes: Sequence[str]) -
 
 
 def _when(row: Mapping[Any, Any], share: str, never: str) -> tuple[str, str]:
-    """The median date and the interval of a row."""
+    """Median date and interval of a row, as strings."""
     if row["status"] == "exhausted":
         return "now", ""
     early, late = row[f"earliest_{share}"], row[f"latest_{share}"]
@@ -192,7 +192,7 @@ def _when(row: Mapping[Any, Any], share: str, never: str) -> tuple[str, str]:
 
 
 def plans_as_html(frame: pd.DataFrame) -> str:
-    """Table of plans for a notebook: when each subnet runs dry, and what it needs now."""
+    """Table of plans for a notebook: when each subnet runs out, and what it needs now."""
     share = min(
         (c.removeprefix("earliest_") for c in map(str, frame.columns) if c.startswith("earliest_")),
         key=float,
@@ -221,7 +221,7 @@ def plans_as_html(frame: pd.DataFrame) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value that JSON knows; missing and infinite ones are None."""
+    """Value for JSON; None if it is missing or infinite."""
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     if isinstance(value, (tuple, list)):
@@ -236,29 +236,29 @@ def plain(value: Any) -> Any:
 
 
 def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row in plain values."""
+    """Row with values for JSON."""
     return {str(key): plain(value) for key, value in row.items()}
 
 
 _HIGHEST = 1.6
-"""How far above the capacity a chart goes; what lies higher is written at its edge."""
+"""Maximum height of a chart, in multiples of capacity or past use; above it is a note."""
 
 LIMIT, MUTED = charts.VERMILLION, "#7b8794"
 _BAND_ON_LIGHT, _BAND_ON_DARK = charts.BLUE, charts.SKY
 
 
 def band(ax: Any) -> str:
-    """Colour of forecasts that shows on the paper of these axes."""
+    """Colour of forecasts, by the background of these axes."""
     return _BAND_ON_DARK if sum(ax.get_facecolor()[:3]) < 1.5 else _BAND_ON_LIGHT
 
 
 @dataclass(frozen=True)
 class Picture:
     """
-    What the chart of one subnet shows: its rows of the table, of the history and of the path.
+    Content of the chart of one subnet: its rows of the table, of the history and of the path.
 
-    Ends of the intervals, (periods, levels), are not cut at the capacity. The level changed at
-    the shifts; a newest step, of which nobody knows whether it stays, is so many periods old.
+    `lower` and `upper`, (periods, levels), are not limited to the capacity. `shifts` are the
+    times of level shifts; `step` is the age of the newest step in periods.
     """
 
     title: str
@@ -274,14 +274,14 @@ class Picture:
 
 
 def chart_formats() -> frozenset[str]:
-    """The endings of files that a chart can be written to; MissingExtraError without matplotlib."""
+    """File extensions of the formats of charts; MissingExtraError without matplotlib."""
     with charts.needs_matplotlib():
         from matplotlib.backend_bases import FigureCanvasBase
     return frozenset(FigureCanvasBase.get_supported_filetypes())
 
 
 def draw_most_urgent(pictures: Sequence[Picture], known: int) -> Any:
-    """Figure of some subnets, two in a row, of so many that have a forecast."""
+    """Figure of some subnets, two per row, out of `known` with a forecast."""
     columns = 1 if len(pictures) < 2 else 2
     rows = -(-len(pictures) // columns)
     figure = charts.figure(
@@ -308,7 +308,7 @@ def draw_most_urgent(pictures: Sequence[Picture], known: int) -> Any:
     if charts.in_notebook():
         import matplotlib.pyplot as plt
 
-        # A notebook shows the figure that a cell ends with, and once is enough.
+        # A notebook also shows the returned figure, which would be a second time.
         plt.close(figure)
     return figure
 
@@ -317,12 +317,11 @@ def draw(picture: Picture, *, ax: Any) -> Any:
     """
     Axes with history, path, intervals, capacity and the date of one subnet.
 
-    Path and intervals are those of the demand: they go past the capacity, for
-    demand does not stop there.
+    Path and intervals are those of the demand, which may exceed the capacity.
     """
     ax = charts.axes(ax)
     row, path = picture.row, picture.path
-    # Far more past than future would squeeze what the chart is for.
+    # A long past would leave little space for the future.
     past = picture.past.tail(max(3 * len(path), 60))
     ax.plot(past["time"], past["used"], color=charts.ink(), lw=1.1, label="peak used")
     for index, level in enumerate(reversed(picture.levels)):
@@ -348,14 +347,14 @@ def draw(picture: Picture, *, ax: Any) -> Any:
     ax.set_ylabel(picture.unit)
     _set_height(picture, past, ax)
     ax.set_title(picture.title, loc="left", fontsize=11)
-    # Below the capacity line and off the history, wherever there is room.
+    # The best location avoids the capacity line and the history.
     ax.legend(loc="best", fontsize=8, frameon=False, ncols=2)
     tidy(ax)
     return ax
 
 
 def _set_height(picture: Picture, past: pd.DataFrame, ax: Any) -> None:
-    """Show what lies above the capacity as far as that helps; say how far the rest goes."""
+    """Limit the height of a chart, with a note of the maximum if it is higher."""
     known = max(picture.row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12
     highest = max(picture.path["demand"].max(), picture.upper.max())
     top = min(max(known, 1.03 * highest), _HIGHEST * known)
@@ -373,7 +372,7 @@ def _set_height(picture: Picture, past: pd.DataFrame, ax: Any) -> None:
 
 
 def _draw_capacity(past: pd.DataFrame, path: pd.DataFrame, row: pd.Series[Any], ax: Any) -> None:
-    """Draw the limit as it was, and as it is from now on."""
+    """Draw past capacities, and the newest one for the future."""
     times = pd.concat([past["time"], path["time"].tail(1)])
     limit = [*past["capacity"], row["capacity"]]
     ax.plot(
@@ -404,7 +403,7 @@ def _mark_date(row: pd.Series[Any], path: pd.DataFrame, level: float, ax: Any) -
 
 
 def tidy(ax: Any) -> None:
-    """Take off what is not data, and write dates briefly."""
+    """Remove spines, add a faint grid, and shorten dates."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator: Any = AutoDateLocator()  # type: ignore[no-untyped-call]
@@ -416,11 +415,11 @@ def tidy(ax: Any) -> None:
 
 
 PLANS = (charts.BLUE, charts.GREEN, charts.PURPLE, charts.SKY, charts.ORANGE, MUTED)
-"""Colours of plans, one after the other; that of the capacity is none of them."""
+"""Colours of plans in order; the colour of the capacity is not among them."""
 
 
 def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
-    """Axes with the share of the tightest subnet of each plan, and where it runs dry."""
+    """Axes with the share used of the tightest subnet of each plan, and its date."""
     ax = charts.axes(ax)
     names = list(dict.fromkeys(path["plan"]))
     low = dates["quantile"][dates["quantile"] < 0.5].max()
@@ -437,7 +436,7 @@ def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
             here["time"],
             100 * here["share"],
             color=color,
-            # Plans may follow one line: the later one is thinner, so that the earlier is seen.
+            # Lines of plans may coincide: later ones are thinner, so that all are visible.
             lw=1.6 + 2.4 * behind,
             label=f"{plan}: {day(date, 'not within the horizon')}",
         )
