@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""The command line: parse arguments, call the library, print the result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("completion", "Print the code that completes commands in a shell."),
     "catalog": ("catalog", "Query, compare and refresh the instance table."),
 }
-"""Each command: its module below this package, and its one-line help."""
+"""Module and one-line help of each command."""
 
 _EPILOG = """
 \b
@@ -51,7 +51,7 @@ Examples:
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported only when they run."""
+    """A command group that imports a command only when it runs."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -64,7 +64,7 @@ class _LazyGroup(click.Group):
 
     @contextmanager
     def _questions_as_notes(self, ctx: click.Context) -> Iterator[None]:
-        """Print the library's questions about quantities as notes on stderr, each once."""
+        """Print warnings about unlikely quantities as notes on stderr, each once."""
         from eks_win_capacity.cli.output import say
 
         asked: dict[str, None] = {}
@@ -89,7 +89,7 @@ class _LazyGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        # No command is imported for its name alone.
+        # Completing a command name imports no command.
         if incomplete.startswith("-"):
             return click.Command.shell_complete(self, ctx, incomplete)
         return [
@@ -128,10 +128,10 @@ class _LazyGroup(click.Group):
 
 
 _MOST_NOTES = 5
-"""Questions about quantities that are printed; the rest is counted."""
+"""Maximum number of such notes; more are only counted."""
 
 _SAID = "on the command line"
-"""Where an error of ours keeps its message in the words of the command line."""
+"""Attribute of a CapacityError with its message in terms of options."""
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
@@ -167,10 +167,10 @@ def app(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """
-    Run the command line and leave the process.
+    Run the command line and exit the process.
 
-    Exit codes: 0 for an answer, 1 for input or a service that gives none, 2 for a
-    wrong command line, 130 after Ctrl-C. Every error is one line on stderr.
+    Exit codes: 0 for success, 1 for a bad input or a failed service, 2 for a wrong command line,
+    130 after Ctrl-C. Every error is one line on stderr.
     """
     from eks_win_capacity.cli.output import print_anywhere
 
@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader has gone: what would be flushed at exit has nowhere to go.
+        # The reader has closed the pipe, so the flush at exit would fail.
         sys.stdout = None
         sys.exit(0)
     except OSError as error:

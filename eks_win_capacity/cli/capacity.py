@@ -1,4 +1,4 @@
-"""Commands about types of nodes: ``max-pods``, ``node``, ``migration`` and ``karpenter-view``."""
+"""Commands about node types: ``max-pods``, ``node``, ``migration`` and ``karpenter-view``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NO_SUCH_THING = {
     "--instance-type-from-imds": "nothing is asked online; name the type",
     "--show-max-allowed": "use --kubelet-max-pods 250",
 }
-"""Options of the retired max-pods-calculator.sh that mean nothing here, and why."""
+"""Options of the retired max-pods-calculator.sh that have no effect here, and why."""
 
 
 def _explain(_context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -70,7 +70,7 @@ _common_options = together(
     click.option("--region", help="Also show whether this region offers the type."),
     output_options,
 )
-"""What ``max-pods`` and ``node`` share."""
+"""Options of both ``max-pods`` and ``node``."""
 
 
 def _chosen(types: tuple[str, ...], named: tuple[str, ...]) -> list[str]:
@@ -83,7 +83,7 @@ def _offered(catalog: Catalog, instance: InstanceType, region: str | None) -> di
     if region is None:
         return {}
     catalog.filter(region=region)  # an unknown region is an error, not a no
-    # A hand-kept row has no regions: who offers the type is not known.
+    # A hand-kept row has no regions, so its offering is not known.
     return {f"offered_in_{region}": region in instance.regions if instance.regions else None}
 
 
@@ -223,7 +223,7 @@ def node(
 
 
 def _node_row(one: NodeCapacity, *, commands: bool) -> dict[str, Any]:
-    """What each constraint of a node allows; programs get the command that lifts one, too."""
+    """Pods that each limit of a node allows; programs also get the command that raises max-pods."""
     return {
         "instance_type": one.instance_type,
         "mode": "prefix" if one.prefix_delegation else "secondary",
@@ -238,7 +238,7 @@ _ALLOWED = ("address_pods", "kubelet_pods", "cpu_pods", "memory_pods")
 def _bare(
     sized: list[NodeCapacity], instances: list[InstanceType], kept: Reserved
 ) -> Iterator[str]:
-    """Types whose memory the node needs for itself."""
+    """Notes on types without memory left for pods."""
     for one, instance in zip(sized, instances, strict=True):
         if not one.allocatable_memory:
             yield (
@@ -249,7 +249,7 @@ def _bare(
 
 
 def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int) -> Iterator[str]:
-    """Where the kubelet's limit binds: how to raise it, then where AWS advises against it."""
+    """Notes on types where max-pods binds: how to raise it, or that AWS advises against it."""
     from eks_win_capacity.catalog.limits import max_pods_cap
 
     for one in sized:

@@ -1,4 +1,4 @@
-"""``catalog``: the instance table on the command line."""
+"""The command ``catalog``: query, compare and refresh the instance table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def catalog() -> None:
 
 
 def read_catalog(source: str) -> Catalog:
-    """Read ``bundled``, a saved catalog or what the AWS CLI printed."""
+    """Catalog from ``bundled``, a saved catalog or the output of the AWS CLI."""
     from eks_win_capacity.catalog import Catalog, saved
 
     if source == "bundled":
@@ -204,7 +204,7 @@ def refresh(
 
 
 def _from_moto(settings: dict[str, Any]) -> Any:
-    """Serve moto's mock on a free local port, and ask it through boto3."""
+    """Refresh from moto's mock server, run on a free local port."""
     try:
         from moto import __version__ as version
         from moto.server import ThreadedMotoServer
@@ -247,5 +247,5 @@ def _told(table: Catalog) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """A value of a field as something that any format can print."""
+    """Value of a field in a type that every format can print."""
     return value if value is None or isinstance(value, (bool, int, str, tuple)) else str(value)

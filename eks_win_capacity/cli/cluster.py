@@ -1,4 +1,4 @@
-"""``check``, ``cluster``, ``subnets``, ``explain`` and ``free-blocks``: a real cluster."""
+"""Commands on a cluster: ``check``, ``cluster``, ``subnets``, ``explain``, ``free-blocks``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WARNING_FAILED, ERROR_FAILED, UNKNOWN = 3, 4, 5
 
 
 def _note_unknown(unknown: list[str], output: str) -> str:
-    """The note on what is not known; programs get it on stderr, not in the data."""
+    """Note on unknown parts; for programs it is printed on stderr, separate from the data."""
     if not unknown:
         return ""
     note = "not known: " + "; ".join(unknown)
@@ -119,14 +119,14 @@ def check(
 
 
 def _by_subject(failed: Iterable[Finding]) -> Iterator[dict[str, Any]]:
-    """Rows for people of what failed: what one remedy of one subject cures is one row."""
+    """Table rows of failures; failures of one subject with the same remedy share a row."""
     alike: dict[tuple[str, ...], list[Finding]] = {}
     for one in failed:
         key = (one.code, one.severity, one.subject, one.remedy)
         alike.setdefault(key, []).append(one)
     for ones in alike.values():
         seen = list(dict.fromkeys(one.seen for one in ones))
-        # What the sentences begin with stands once.
+        # The common beginning of the sentences is printed once.
         same = commonprefix(seen)  # noqa: RUF071
         same = same[: same.rfind(" ") + 1] if len(seen) > 1 else ""
         rest = "; ".join(text.removeprefix(same) for text in seen)
@@ -134,7 +134,7 @@ def _by_subject(failed: Iterable[Finding]) -> Iterator[dict[str, Any]]:
 
 
 def _by_remedy(unknown: Iterable[Finding]) -> Iterator[dict[str, Any]]:
-    """Rows for people of what is not known: one for all checks that the same answer settles."""
+    """Table rows of unknown outcomes; checks with the same remedy share a row."""
     alike: dict[tuple[str, str], list[Finding]] = {}
     for one in unknown:
         alike.setdefault((one.remedy, one.subject), []).append(one)
@@ -156,11 +156,11 @@ def _by_remedy(unknown: Iterable[Finding]) -> Iterator[dict[str, Any]]:
 
 
 _NOT_KNOWN = "not known: "
-"""How such a finding begins."""
+"""Beginning of such a finding."""
 
 
 def _exit_code(severities: set[str], *, unknown: bool) -> int:
-    """What a shell or a pipeline is told: the gravest that failed, then what is not known."""
+    """Exit code: the most severe failure, or else whether anything is unknown."""
     if "error" in severities:
         return ERROR_FAILED
     if "warning" in severities:
@@ -172,7 +172,7 @@ _further_nodes = together(
     types_option("Type of additional nodes; repeatable.", "--type"),
     click.option("--pods-per-node", type=click.IntRange(1), help="Pods on each additional node."),
 )
-"""What further nodes are like."""
+"""Options for additional nodes."""
 
 
 @click.command()
@@ -222,14 +222,14 @@ def cluster(
     ]
     columns = list(report.nodes.columns)
     if output == "table":
-        # A sentence in a cell leaves a narrow terminal no room for numbers.
+        # Long sentences would leave no width for numbers on a narrow terminal.
         notes += [f"{row['node']}: {row['evidence']}" for row in rows if row["evidence"]]
         columns = [name for name in columns if name not in _idle(rows)]
     emit(rows, output, columns=columns, lead=_DECIDING, note="\n".join(notes))
 
 
 def _idle(rows: list[dict[str, Any]]) -> set[str]:
-    """Columns that only widen the table: what no node has, and what notes say."""
+    """Columns that a table leaves out: rare ones that are empty, and those in the notes."""
     rare = ("difference", "reason", "no_address_pods", "blocked")
     idle = {name for name in rare if not any(row[name] for row in rows)}
     if all(row["attachable"] is None for row in rows):
@@ -241,7 +241,7 @@ _DECIDING = (
     "node", "headroom", "capacity", "pods", "instance_type", "ready", "binding", "attachable",
     "no_address_pods", "blocked",
 )  # fmt: skip
-"""Columns of a node that stay on a narrow terminal."""
+"""Columns of a node that a narrow terminal shows first."""
 
 
 def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -319,7 +319,7 @@ def subnets(
 
 
 def _hidden(state: ClusterState, *, counted: bool) -> list[str]:
-    """What is not known of the subnets, and of the further nodes where they are counted."""
+    """Unknown parts of the subnets, and of additional nodes if they are counted."""
     hidden = [
         f"{part}: {why}"
         for part, why in state.unknown.items()
@@ -334,12 +334,12 @@ def _hidden(state: ClusterState, *, counted: bool) -> list[str]:
 
 
 def _uses(users: Mapping[str, int] | None, kinds: Iterable[str]) -> dict[str, int | None]:
-    """Addresses that each kind of user holds: 0 only where that is known."""
+    """Addresses by kind of user; None if the users are not known."""
     return {kind.replace(" ", "_"): None if users is None else users.get(kind, 0) for kind in kinds}
 
 
 def _with_subnets(state: ClusterState, added: tuple[str, ...]) -> ClusterState:
-    """The state as if there were some empty subnets beside its own."""
+    """The state with additional empty subnets."""
     from dataclasses import replace
 
     from eks_win_capacity.addresses.subnet import Subnet
@@ -372,7 +372,7 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
-    """The state as if the ConfigMap asked for a mode; warm targets stay."""
+    """The state with the ConfigMap set to a mode; warm targets stay."""
     from dataclasses import replace
 
     from eks_win_capacity.addresses.targets import asking
@@ -419,7 +419,7 @@ def explain(*, output: str, pods: tuple[str, ...], load: Callable[[], ClusterSta
 def _chosen(
     pending: list[PendingPod], names: tuple[str, ...], state: ClusterState
 ) -> list[PendingPod]:
-    """Keep the pods that were named; one that does not wait is an error that says so."""
+    """Pending pods with the given names; a name without a pending pod raises an error."""
     from difflib import get_close_matches
 
     from eks_win_capacity.core.errors import InputError
@@ -446,16 +446,16 @@ def _chosen(
 
 
 def _once_for_each_owner(pending: list[PendingPod]) -> list[dict[str, Any]]:
-    """Rows of what waits, pods of one owner and cause in one row under the first's name."""
+    """One row for the pending pods of each owner and cause, with the first pod's name."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for pod in pending:
         namespace = pod.pod.partition("/")[0]
-        # Each node is emptied for itself; what else helps, helps all pods of an owner.
+        # Emptying a node helps its own pods; other changes help all pods of an owner.
         node = pod.remedy if pod.change == "empty-node" else ""
         key = (namespace, pod.owner or pod.pod, pod.cause, pod.change, node, *pod.also)
         row = rows.setdefault(key, {**pod.to_dict(), "names": []})
         row["names"].append(pod.pod)
-        # Pods that do not exist yet have no names.
+        # Pods that are not created yet have no names.
         row["pods"] = row.get("pods", 0) + pod.pods
     return list(rows.values())
 

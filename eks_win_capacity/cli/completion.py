@@ -1,4 +1,4 @@
-"""``completion``: what a shell needs to complete commands, options and instance types."""
+"""The command ``completion``: shell completion of commands, options and instance types."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def completion(shell: str) -> None:
     completer = get_completion_class(shell)
     assert completer is not None  # noqa: S101
     script = completer(app, {}, "eks-win-capacity", _VARIABLE).source()
-    # Click's script for fish ends a description at its first comma.
+    # Click's script for fish cuts a description at its first comma.
     click.echo(script.replace('string split ","', 'string split --max 1 ","'))
 
 
 _VARIABLE = "_EKS_WIN_CAPACITY_COMPLETE"
-"""Where the shell says what it wants; Click derives it from the name of the program."""
+"""Environment variable of Click's completion, derived from the program name."""

@@ -1,4 +1,4 @@
-"""The command that sizes a file of nodes: ``fleet``."""
+"""The command ``fleet``: pods of each node in a file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SHOWN = (
     "prefix_pods",
     "prefix_binding",
 )
-"""What the summary tells of each type."""
+"""Columns of each type in the summary."""
 
 
 @click.command("fleet")
@@ -135,7 +135,7 @@ def fleet(
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """What the command was asked."""
+    """Options and arguments of the command."""
 
     file: str
     column: str | None
@@ -159,7 +159,7 @@ class _Asked:
             raise InputError("--by is of the summary: leave --rows out")
 
     def refuse_groups(self, columns: Sequence[object]) -> None:
-        """Refuse columns to sum by that the file lacks, or that the sums are called by."""
+        """Refuse columns for --by that the file lacks, or whose names the sums use."""
         names = [str(name) for name in columns]
         for name in self.by:
             if name not in names:
@@ -169,7 +169,7 @@ class _Asked:
 
 
 def _size_whole(asked: _Asked, catalog: Catalog) -> None:
-    """Size a table that is held in memory."""
+    """Size a table in memory."""
     from eks_win_capacity.density.fleet import Fleet
     from eks_win_capacity.density.node_table import node_table
 
@@ -196,7 +196,7 @@ def _size_whole(asked: _Asked, catalog: Catalog) -> None:
 
 
 def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
-    """Size files that are worked on out of core: counted in one pass, written in another."""
+    """Size files out of core: count in one pass, write in another."""
     from eks_win_capacity.cli import fleet_files
     from eks_win_capacity.density.fleet import Fleet
     from eks_win_capacity.frames.node_files import Sizing
@@ -239,7 +239,7 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
 
 
 def _printed(files: NodeFiles, sizing: Sizing, rows: int) -> pd.DataFrame:
-    """The sized rows, where they are few enough to print."""
+    """The sized rows, if few enough to print."""
     from eks_win_capacity.cli import fleet_files
 
     if rows > fleet_files.MOST_PRINTED:
@@ -251,7 +251,7 @@ def _printed(files: NodeFiles, sizing: Sizing, rows: int) -> pd.DataFrame:
 
 
 def _answers(values: pd.Series, groups: Fleet, sizes: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """What each value of the column of types gets, as it stands in the files."""
+    """New columns for each value of the type column, in its spelling in the files."""
     by_code = dict(zip(sizes.index, records_of(sizes), strict=True))
     codes = zip(values.tolist(), groups.codes.tolist(), strict=True)
     nothing = dict.fromkeys(map(str, sizes.columns))
@@ -259,7 +259,7 @@ def _answers(values: pd.Series, groups: Fleet, sizes: pd.DataFrame) -> dict[str,
 
 
 def _refuse_kind(asked: _Asked, columns: Sequence[str]) -> None:
-    """Refuse what rows of long files cannot be written as, before anything is read."""
+    """Refuse an output format that large files do not support, before anything is read."""
     if asked.out is None:
         return
     kind = asked.out.suffix.lower()
@@ -291,7 +291,7 @@ def _tell(
     summary: list[dict[str, Any]],
     written: int = 0,
 ) -> None:
-    """Print the rows, or the summary with what was understood and left out."""
+    """Print the rows, or the summary with notes on what was recognised and left out."""
     if asked.output != "table":
         for note in notes:
             say(f"eks-win-capacity: note: {note}", err=True)
@@ -322,13 +322,13 @@ def _tell(
 
 
 _SUMS = ("nodes", "total_secondary", "total_prefix")
-"""What is summed of each group."""
+"""Columns of sums for each group."""
 
 
 def _grouped(
     asked: _Asked, catalog: Catalog, *, rows: Fleet, table: NodeTable, sizes: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    """Nodes and pods by the values of some columns, and in all; empty where none are named."""
+    """Nodes and pods by the values of some columns, with a total; empty without such columns."""
     import pandas as pd
 
     if not asked.by:
@@ -356,14 +356,14 @@ _LEAD = (
 
 @dataclass(frozen=True)
 class _Tally:
-    """Nodes of each type."""
+    """Number of nodes of each type."""
 
     instance_types: tuple[str, ...]
     histogram: NDArray[np.int64]
 
     @classmethod
     def of(cls, rows: Fleet, counts: pd.Series | None) -> _Tally:
-        """Count the nodes that the rows of a fleet stand for."""
+        """Tally of the nodes that the rows of a fleet represent."""
         import numpy as np
 
         if counts is None:
@@ -382,14 +382,14 @@ class _Tally:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Nodes of each type that occurs, the commonest first."""
+        """Nodes of each type that occurs, the most frequent first."""
         known = self.histogram[:-1]
         order = sorted(range(len(known)), key=lambda code: -int(known[code]))
         return {self.instance_types[at]: int(known[at]) for at in order if known[at]}
 
 
 def _read(file: str, catalog: Catalog) -> pd.DataFrame:
-    """Read every column of a CSV as text, so that nothing of it changes on the way."""
+    """Table of the file, with every column of a CSV as strings, so that no value changes."""
     import pandas as pd
 
     from eks_win_capacity.cli.history_files import parquet_table, whole_rows
@@ -417,7 +417,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
             keep_default_na=False,
             sep=separator,
             header=None if headless else 0,
-            # An empty line between others is a missing value, where one value makes a row.
+            # In a single column, an empty line between others is a missing value.
             skip_blank_lines=separator in head,
             index_col=False,
         )
@@ -425,7 +425,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
 
 
 def _read_json(content: str, name: str) -> pd.DataFrame:
-    """Rows of what kubectl or the AWS CLI prints as JSON or YAML, in one document or several."""
+    """Table from JSON or YAML of kubectl or the AWS CLI, in one document or several."""
     import pandas as pd
 
     documents = whole.values_in(content, name)
@@ -460,13 +460,13 @@ def _read_json(content: str, name: str) -> pd.DataFrame:
 
 
 def _frame_of(items: list[Any]) -> pd.DataFrame | None:
-    """Table of nodes, of rows or of types; None of other things."""
+    """Table of nodes, rows or type names; None for other items."""
     import pandas as pd
 
     nodes = [one for one in items if isinstance(one, dict) and one.get("kind") == "Node"]
     if nodes:
         return pd.DataFrame([_kubectl_row(one) for one in nodes])
-    # --query nests the lists of instances in those of reservations.
+    # --query nests the lists of instances in lists of reservations.
     while all(isinstance(row, list) and row for row in items) and all(
         isinstance(one, list) for row in items for one in row
     ):
@@ -496,7 +496,7 @@ def _kubectl_row(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_words(content: str, *, counted: bool) -> pd.DataFrame:
-    """Rows of words without a head: of ``kubectl --no-headers``, ``jsonpath`` or ``uniq -c``."""
+    """Table without a header, from ``kubectl --no-headers``, ``jsonpath`` or ``uniq -c``."""
     import pandas as pd
 
     lines = [line.strip() for line in content.splitlines() if line.strip()]
@@ -508,7 +508,7 @@ def _read_words(content: str, *, counted: bool) -> pd.DataFrame:
 
 
 def _read_aligned(content: str, head: str) -> pd.DataFrame:
-    """Read what kubectl prints: columns that begin where their heads do."""
+    """Table of kubectl's output, whose columns start where their headings do."""
     import pandas as pd
 
     starts = [match.start() for match in re.finditer(r"\S+(?: \S+)*", head)]
@@ -521,7 +521,7 @@ def _read_aligned(content: str, head: str) -> pd.DataFrame:
 
 
 def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
-    """Size every type that occurs, once; the index holds its code."""
+    """Size of every type that occurs, computed once; the index contains its code."""
     import numpy as np
     import pandas as pd
 
@@ -559,7 +559,7 @@ def _summary(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[dict[
                 "instance_type": name,
                 "nodes": int(nodes),
                 **{key: size[key] for key in _SHOWN},
-                # What cannot run Windows has no pods of it: it counts in no total.
+                # A type that cannot run Windows has no Windows pods, so no total includes it.
                 "total_secondary": int(nodes) * int(size["secondary_pods"]) if runs[name] else None,
                 "total_prefix": int(nodes) * int(size["prefix_pods"]) if runs[name] else None,
             }
@@ -620,7 +620,7 @@ def _print_rows(sized: pd.DataFrame, output: str) -> None:
 
 
 def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose strings, and the names of columns, no spreadsheet takes for a formula."""
+    """Rows with strings and column names that a spreadsheet does not treat as formulas."""
     import pandas as pd
 
     texts = [name for name in sized.columns if not pd.api.types.is_numeric_dtype(sized[name])]
@@ -632,7 +632,7 @@ def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(sized: pd.DataFrame, out: Path) -> None:
-    """Write the sized rows as the name of the file asks."""
+    """Write the sized rows in the format of the file's extension."""
     kind = out.suffix.lower()
     check_ending(out, (".csv", ".json", ".parquet", ".xlsx"))
     buffer = io.BytesIO()
@@ -645,7 +645,7 @@ def _write(sized: pd.DataFrame, out: Path) -> None:
         sized.to_json(buffer, orient="records", indent=2)
     else:
         try:
-            # A column without a value would have no type of its own.
+            # A column without values would have no type.
             sized.astype({"kubelet_extra_args": "string"}).to_parquet(buffer, index=False)
         except ImportError:
             raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None

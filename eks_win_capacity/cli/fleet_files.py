@@ -1,4 +1,4 @@
-"""Which files ``fleet`` reads, and how it sizes those that are too long for memory."""
+"""Files of the command ``fleet``, and out-of-core sizing of those too large for memory."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from eks_win_capacity.frames.node_files import NodeFiles
 
 LONG: Final = 64 * 1024**2
-"""A file from this size on is worked on out of core. [bytes]"""
+"""Size from which a file is processed out of core. [bytes]"""
 
 LONG_ROWS: Final = 2_000_000
-"""Parquet of so many rows is too, however few bytes they are packed into."""
+"""Rows from which Parquet is processed out of core, as few bytes can contain many rows."""
 
 MOST_PRINTED: Final = 1_000_000
-"""Rows that are printed; more go to a file."""
+"""Maximum number of printed rows; more must go to a file."""
 
 _SUFFIXES: Final = (".csv", ".parquet", ".pq", ".tsv", ".txt")
 _PACKED: Final = tuple(f"{one}.gz" for one in (".csv", ".tsv", ".txt"))
@@ -46,12 +46,12 @@ _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
     """
-    The files to work on out of core; None where one short file is read as a whole.
+    Files to process out of core; None if one short file is read as a whole.
 
-    They are named by one of them, a folder above them, or a pattern with ``*``. Partitions
-    are written by the engine alone.
+    The argument is a file, a folder, or a pattern with ``*``. Only the out-of-core engine writes
+    partitions.
 
-    Raises InputError if a folder or a pattern holds no file of nodes.
+    Raises InputError if no file of nodes is in a folder or matches a pattern.
     """
     path = Path(file)
     if file == "-":
@@ -75,7 +75,7 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
             head = opened.read(_HEAD)
         if is_packed(head):
             raise InputError(f"{file} is packed with gzip and long: unpack it first")
-        # JSON, YAML and UTF-16 have readers of their own, with limits of their own.
+        # JSON, YAML and UTF-16 have separate readers with their own limits.
         if not head.startswith(_WIDE_MARKS) and head.lstrip()[:1] not in {b"{", b"[", b"-"}:
             return [path]
         if partitioned:
@@ -85,10 +85,10 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
 
 def refuse_among(out: Path, file: str, paths: Sequence[Path]) -> None:
     """
-    Nothing, if the sized rows are written elsewhere than among files that are one table.
+    Refuse an output file among the input files.
 
-    Raises InputError if the next run would read them as further nodes, or one of the files got the
-    rows of all.
+    Raises InputError if the next run would read the output as more nodes, or if one of several
+    input files would be overwritten.
     """
     target = out.resolve()
     within = Path(file).is_dir() and target.is_relative_to(Path(file).resolve())
@@ -100,7 +100,7 @@ def refuse_among(out: Path, file: str, paths: Sequence[Path]) -> None:
 
 
 def _is_long(path: Path) -> bool:
-    """Whether a file has too many bytes for memory, or too many rows packed into few."""
+    """Whether a file has too many bytes or rows for memory."""
     if path.stat().st_size >= LONG:
         return True
     with path.open("rb") as opened:
@@ -116,9 +116,9 @@ def _is_long(path: Path) -> bool:
 
 def _unpacked(paths: Iterable[Path]) -> list[Path]:
     """
-    Files of a folder or pattern in order; none may be packed, as the others alone are not all rows.
+    Sorted files of a folder or pattern; gzipped ones are refused, as skipping them would lose rows.
 
-    Raises InputError if one is packed.
+    Raises InputError if one is gzipped.
     """
     ordered = sorted(paths)
     if packed := [one for one in ordered if one.name.lower().endswith(_PACKED)]:
@@ -127,14 +127,14 @@ def _unpacked(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_visible(path: Path, folder: Path) -> bool:
-    """Whether a file below a folder is more than what writers leave beside their files."""
+    """Whether a file in a folder is data, not a hidden or auxiliary file of a writer."""
     parts = path.relative_to(folder).parts
     return not any(part.startswith((".", "_")) for part in parts) and path.is_file()
 
 
 @contextmanager
 def opened(paths: Sequence[Path], catalog: Catalog) -> Iterator[NodeFiles]:
-    """The files as one table, with progress on a terminal's stderr."""
+    """The files as one table, with progress on stderr if it is a terminal."""
     from eks_win_capacity.density.node_table import without_head
     from eks_win_capacity.frames.node_files import CsvForm, NodeFiles
 
@@ -160,7 +160,7 @@ def opened(paths: Sequence[Path], catalog: Catalog) -> Iterator[NodeFiles]:
 
 @dataclass(frozen=True)
 class Counted:
-    """The rows of long files, one row for each combination of type, system and state."""
+    """Row counts of large files, one row per combination of type, system and state."""
 
     table: NodeTable
     by: str
@@ -178,9 +178,9 @@ def counted(
     by: Sequence[str] = (),
 ) -> Counted:
     """
-    The Windows nodes of long files, told apart as those of short ones are.
+    The Windows nodes of large files, recognised as in short ones.
 
-    Raises InputError as :func:`eks_win_capacity.density.node_table.node_table` raises it.
+    Raises InputError as :func:`eks_win_capacity.density.node_table.node_table` does.
     """
     from eks_win_capacity.density.node_table import node_table, refuse_so_many, roles
 
@@ -205,7 +205,7 @@ def counted(
     if heads.count is not None:
         notes.append(f"each row stands for as many nodes as its {heads.count!r} says")
     elif heads.name is not None:
-        # All names of a hundred million rows do not fit into memory.
+        # The names of a hundred million rows do not fit in memory.
         say(
             "eks-win-capacity: note: rows of long files are not compared by their "
             f"{heads.name!r}: a node that stands twice counts twice",
@@ -219,7 +219,7 @@ def counted(
 
 def refuse_unknown(nodes: Counted, catalog: Catalog) -> None:
     """
-    Raise for types without a row in the catalog, with the nodes that have them.
+    Raise an error for types that the catalog lacks, with the number of their nodes.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def refuse_unknown(nodes: Counted, catalog: Catalog) -> None:
 
 
 def cell(text: str) -> str:
-    """SQL of a string as :func:`eks_win_capacity.core.spreadsheet.csv_cell` spells it."""
+    """SQL that converts a string like :func:`eks_win_capacity.core.spreadsheet.csv_cell`."""
     spelled = text
     for code, name in CONTROLS.items():
         spelled = f"replace({spelled}, chr({code}), '{name}')"

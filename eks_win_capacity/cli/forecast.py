@@ -1,4 +1,4 @@
-"""The command ``forecast``: when each subnet of a file runs out of addresses."""
+"""The command ``forecast``: when each subnet in a file runs out of addresses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.forecast.result import ExhaustionForecast
 
 ALERT = 3
-"""Exit code where --alert-risk is reached."""
+"""Exit code if --alert-risk is reached."""
 
 
 @click.command()
@@ -205,7 +205,7 @@ def _raise_alarm(subnets: list[str], risk: float, days: int) -> NoReturn:
 
 
 def _say_unknown(rows: list[dict[str, Any]]) -> None:
-    """Name subnets without an answer, and those whose capacity was given for no history."""
+    """Print subnets without an answer, and those in --capacity that the history lacks."""
     unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]
     if unknown:
         why = "no forecast, so neither an alert nor an all-clear"
@@ -216,7 +216,7 @@ def _say_unknown(rows: list[dict[str, Any]]) -> None:
 
 
 def _odds(name: str, row: Mapping[str, Any]) -> str:
-    """A chance for people: sample paths cannot tell 0 or 1, unless it has happened."""
+    """A probability as a string; sample paths cannot prove 0 or 1 before it has happened."""
     share = row[name]
     if share is None:
         return "-"
@@ -232,7 +232,7 @@ def _named(subnets: list[str]) -> str:
 def _parts(
     file: str, long: list[Path] | None, options: dict[str, Any]
 ) -> Generator[pd.DataFrame, None, None]:
-    """The history, in parts where it is long; closed, their temporary files are gone."""
+    """The history, in parts if large; closing the generator removes their temporary files."""
     if long is None:
         yield read_table(file)
     else:
@@ -246,7 +246,7 @@ def _forecast(
     risk: float,
     alert: tuple[float, int] | None,
 ) -> tuple[ExhaustionForecast, list[dict[str, Any]], list[str], str]:
-    """The forecast of the last part; of all of them the rows, notes and newest period."""
+    """Forecast of the last part; rows, notes and newest period of all parts."""
     from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
 
     outlook: ExhaustionForecast | None = None
@@ -254,7 +254,7 @@ def _forecast(
     notes: dict[tuple[str, int], list[str]] = {}
     end = ""
     for table in parts:
-        # All parts have the periods of the first.
+        # All parts use the period length of the first.
         step = options["step"] if outlook is None else str(outlook.panel.grid)
         with progress("forecast", counted=False) as tell:
             outlook = forecast_exhaustion(
@@ -278,14 +278,14 @@ def _forecast(
 
 
 def _draw(outlook: ExhaustionForecast, plot: Path) -> None:
-    """Write the chart whole or not at all."""
+    """Write the chart atomically."""
     drawn = io.BytesIO()
     outlook.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
     replace_file(plot, drawn.getvalue())
 
 
 def _end(outlook: ExhaustionForecast) -> str:
-    """The newest period of the history; empty where it has no value at all."""
+    """Newest period of the history; empty if it has no values."""
     if outlook.history["used"].isna().all():
         return ""
     last = outlook.panel.grid.starts(outlook.panel.last.max(keepdims=True))[0]
@@ -299,7 +299,7 @@ def _question(
     level: tuple[float, ...],
     events: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Options as `forecast_exhaustion` takes them."""
+    """Options as arguments of `forecast_exhaustion`."""
     if values is not None and (options["used"] or options["available"]):
         raise click.UsageError("--values is for all columns; leave --used and --available out")
     return {
@@ -310,7 +310,7 @@ def _question(
 
 
 def _notes(outlook: ExhaustionForecast) -> Iterator[tuple[str, str]]:
-    """Findings of the history by their code, and how many subnets have too short a one."""
+    """Findings on the history by code, and a note on subnets whose history is too short."""
     from eks_win_capacity.forecast.exhaustion import MIN_PERIODS
 
     for finding in outlook.findings:
@@ -327,13 +327,13 @@ def _notes(outlook: ExhaustionForecast) -> Iterator[tuple[str, str]]:
 
 
 def _joined(notes: list[str]) -> str:
-    """One note for what was seen in several parts of a long history."""
+    """One note for the same finding in several parts of a large history."""
     more = len(notes) - 1
     return notes[0] + f" (and so in {count_of(more, 'more part')} of the history)" * (more > 0)
 
 
 def _urgency(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Days left, first of all; where none are known within the horizon, last."""
+    """Sort key: fewest days left first; those not exhausted within the horizon last."""
     from eks_win_capacity.forecast.result import STATUSES
 
     left, date, chance = row["days_left"], row["date"], row["probability"]
@@ -342,7 +342,7 @@ def _urgency(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _style(row: dict[str, Any]) -> str:
-    """Colour of a row by the days that are left."""
+    """Colour of a row, by the days left."""
     left = row["days_left"]
     if row["status"] == "exhausted" or (left is not None and left < _SOON):
         return "bold color(160)"
@@ -350,13 +350,13 @@ def _style(row: dict[str, Any]) -> str:
 
 
 _SOON, _LATER = 30, 90
-"""Days left below which a subnet is shown in red and in yellow."""
+"""Days left below which a row is red, and below which it is yellow."""
 
 
 def _alert(
     outlook: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, within: int
 ) -> None:
-    """Add to each row its chance within some days, and whether it reaches a risk."""
+    """Add to each row the probability within some days, and whether it reaches a risk."""
     import numpy as np
 
     if within > outlook.horizon * outlook.panel.grid.days:
@@ -368,14 +368,14 @@ def _alert(
     chances = dict(zip(outlook.subnets, outlook.answers.reached[:, ahead - 1], strict=True))
     for row in rows:
         chance = float(chances[row["subnet"]])
-        # Without a forecast nothing is all clear either: both are empty.
+        # Without a forecast both are empty, as that is not an all-clear either.
         known = not np.isnan(chance)
         row["chance_within"] = round(chance, 3) if known else None
         row["alert"] = bool(chance >= risk - 1e-9) if known else None
 
 
 def _check_plot(plot: Path) -> None:
-    """Refuse a chart that cannot be written before the work is done."""
+    """Refuse a chart that cannot be written, before the forecast is computed."""
     from eks_win_capacity.forecast.show import chart_formats
 
     if plot.suffix.lower().lstrip(".") not in chart_formats():
@@ -402,7 +402,7 @@ def _form(outlook: ExhaustionForecast) -> str:
 
 
 def _rows(outlook: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
-    """The table as plain values; what is not within the horizon is empty."""
+    """The table as plain values; dates beyond the horizon are empty."""
     wide = f"{100 * outlook.levels[0]:g}"
     ends = ["date", f"earliest_{wide}", f"latest_{wide}"]
     columns = ["subnet", "status", "days_left", "used", "capacity", *ends, "probability"]
@@ -427,9 +427,9 @@ def _what_if(
     outlook: ExhaustionForecast, added: tuple[str, ...], *, horizon: Any, level: Any
 ) -> list[ExhaustionForecast]:
     """
-    Forecasts of all subnets as one, as they are and with further empty ones.
+    Forecasts of all subnets together, without and with additional empty ones.
 
-    Raises InputError if a subnet has too short a history, or no period is known of all.
+    Raises InputError if a subnet's history is too short, or no period has values of all subnets.
     """
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
@@ -439,7 +439,7 @@ def _what_if(
     ]:
         raise InputError(f"--add-subnet needs a history of each subnet; too short: {short[0]}")
     by_time = outlook.history.groupby("time")["used"]
-    # Only of periods in which every subnet was counted is the sum known.
+    # The sum is known only in periods with values of every subnet.
     used = by_time.sum(min_count=len(outlook.subnets)).dropna().reset_index()
     if not len(used):
         raise InputError("--add-subnet: all subnets were counted together in no period")
@@ -457,7 +457,7 @@ def _what_if(
 def _print_plans(
     history: pd.DataFrame, file: str, options: dict[str, Any], *, risk: float, output: str
 ) -> None:
-    """Print when each plan of a file runs dry."""
+    """Print when the addresses run out under each plan of a file."""
     from eks_win_capacity.forecast.demand import forecast_demand
 
     for name in ("capacity", "subnet", "available", "percent"):

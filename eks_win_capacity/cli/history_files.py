@@ -1,4 +1,4 @@
-"""Histories of use from files: a table whatever wrote it, and Parquet longer than memory by parts."""
+"""Histories of use from files: tables of many sources, and large Parquet files in parts."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LONGEST_HEAD = 10**6
-"""Characters of a first line that names columns: room for 10,000 subnets and more."""
+"""Maximum length of a header: room for more than 10,000 subnets. [characters]"""
 
 
 def read_table(file: str) -> pd.DataFrame:
     """
-    A CSV or Parquet file, told apart by what they hold; ``-`` is standard input.
+    Table of a CSV or Parquet file, recognised by its content; ``-`` is standard input.
 
-    A CSV may be gzipped, separated by commas, semicolons or tabs, and have a
-    byte order mark. Semicolons go with decimal commas.
+    A CSV may be gzipped, separated by commas, semicolons or tabs, and start with a byte order mark.
+    With semicolons, numbers have decimal commas.
 
-    Raises InputError if it is neither; DocumentError if it is without an end, also once unpacked,
-    or damaged gzip; MissingExtraError if it is Parquet, without pyarrow (extra ``arrow``); OSError
-    if it cannot be read.
+    Raises InputError if it is neither; DocumentError if it exceeds the size limit, also after
+    decompression, or if its gzip data are damaged; MissingExtraError for Parquet without pyarrow
+    (extra ``arrow``); OSError if it cannot be read.
     """
     name = "standard input" if file == "-" else file
     content = whole.unpacked(whole.file_bytes(file), name)
@@ -51,9 +51,9 @@ def read_table(file: str) -> pd.DataFrame:
 
 def parquet_table(source: str | io.BytesIO, name: str) -> pd.DataFrame:
     """
-    Every column of a Parquet file.
+    Table with every column of a Parquet file.
 
-    Raises InputError if it is not one; MissingExtraError without pyarrow (extra ``arrow``).
+    Raises InputError for another format; MissingExtraError without pyarrow (extra ``arrow``).
     """
     import pandas as pd
 
@@ -66,7 +66,7 @@ def parquet_table(source: str | io.BytesIO, name: str) -> pd.DataFrame:
 
 
 def _json(text: str, name: str) -> pd.DataFrame:
-    """Answers of monitoring tools: one document, or one on each line."""
+    """Table from answers of monitoring tools: one document, or one per line."""
     kind = "JSON" if text.lstrip()[0] in "{[" else "YAML"
     documents = whole.values_in(text, name)
     document = documents[0] if len(documents) == 1 else documents
@@ -79,7 +79,7 @@ def _json(text: str, name: str) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Column of strings as numbers where it holds nothing else."""
+    """Column of strings as numbers if they are all numbers."""
     import pandas as pd
 
     if column.name == "time":
@@ -129,9 +129,9 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
 @contextmanager
 def whole_rows(name: str) -> Iterator[None]:
     """
-    Errors of pandas about a CSV as ours; a row longer than its header is one, and not cut short.
+    Convert pandas errors about a CSV; a row longer than its header is refused, not truncated.
 
-    Raises InputError if what is read inside is not a table.
+    Raises InputError if the data read inside are not a table.
     """
     import pandas as pd
 
@@ -156,14 +156,14 @@ def whole_rows(name: str) -> Iterator[None]:
 
 
 _UNEVEN: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
-"""How pandas says that a row is too long."""
+"""Message of pandas about a row with too many fields."""
 
 
 def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:
     """
-    Column of strings as numbers, where all of it is written as numbers are with a decimal sign.
+    Column of strings as numbers, if all are numbers with the given decimal sign.
 
-    Points of a table with semicolons that may part thousands or be decimal ones are refused.
+    Raises InputError for points that may be thousands separators or decimal points.
     """
     import pandas as pd
 
@@ -189,7 +189,7 @@ def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:
 
 
 _TEXT_OUTPUT: Final = re.compile(r"^(?:SUBNETS|DATAPOINTS|METRICDATARESULTS)\t", re.MULTILINE)
-"""How rows begin in what the AWS CLI writes with ``--output text``."""
+"""Beginning of rows in the output of the AWS CLI with ``--output text``."""
 
 _DAY: Final = r"\d{4}-\d\d-\d\d"
 _ZONE: Final = r"(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
@@ -197,10 +197,10 @@ _TIME: Final = re.compile(
     rf"{_DAY}(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?{_ZONE})?|\d{{10}}(?:\.\d+)?"
 )
 _CLOCK: Final = re.compile(r"(?=.*\b\d{4}\b)[A-Z][a-z]{2} [^,;\t]*\b\d\d:\d\d:\d\d\b[^,;\t]*")
-"""A time as ``date`` writes it by default, with the letters of a zone."""
+"""Time in the default format of ``date``, with a zone abbreviation."""
 
 _CLOCKS: Final = ("%a %b %d %H:%M:%S %Y", "%a %d %b %H:%M:%S %Y", "%a %d %b %Y %I:%M:%S %p")
-"""Forms of such a time without its zone, in English."""
+"""Formats of such a time without the zone, in English."""
 
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 _BLOCK: Final = re.compile(r"\d+(?:\.\d+){3}/\d\d?")
@@ -208,9 +208,9 @@ _BLOCK: Final = re.compile(r"\d+(?:\.\d+){3}/\d\d?")
 
 def _moment(line: str, name: str) -> str | None:
     """
-    The time that a line is, as ISO 8601 or epoch seconds; None for another line.
+    Time in a line, as ISO 8601 or epoch seconds; None if the line is not a time.
 
-    A zone by letters that stand for several zones is refused.
+    Raises InputError for an ambiguous zone abbreviation.
     """
     line = line.strip()
     if _TIME.fullmatch(line):
@@ -231,10 +231,10 @@ def _moment(line: str, name: str) -> str | None:
 
 def _answers(text: str, name: str) -> list[dict[str, Any]]:
     """
-    What the AWS CLI wrote with ``--output text``, as its JSON would be.
+    Output of the AWS CLI with ``--output text``, in the shape of its JSON.
 
-    Its columns have no names, but stand in the order of theirs; several statistics side by side
-    cannot be told apart, and are refused.
+    The columns have no names but a fixed order; several statistics in one row are ambiguous and
+    refused.
     """
     pages: list[dict[str, Any]] = []
     at = label = None
@@ -265,7 +265,7 @@ def _answers(text: str, name: str) -> list[dict[str, Any]]:
 
 
 def _subnet(cells: list[str]) -> dict[str, Any]:
-    """A subnet by its row: the count of free addresses stands before the block, by its name."""
+    """A subnet from its row, in which the count of free addresses precedes the CIDR."""
     block = next((n for n, cell in enumerate(cells) if _BLOCK.fullmatch(cell)), len(cells))
     return {
         "SubnetId": next((cell for cell in cells if cell.startswith("subnet-")), None),
@@ -276,9 +276,9 @@ def _subnet(cells: list[str]) -> dict[str, Any]:
 
 def _headed(text: str, name: str) -> str:
     r"""
-    Text with names over its columns, where its first line is a row, or a time for the rows below it.
+    The table with a header, if its first line is a row, or a time for the rows that follow.
 
-    What a number counts is not told by its column then: it is called ``value``.
+    Such a table does not say what its numbers count: their column is named ``value``.
 
     Examples
     --------
@@ -313,28 +313,28 @@ def _headed(text: str, name: str) -> str:
 
 
 def _named(cell: str) -> str:
-    """What a column is called whose first cell this is."""
+    """Name of a column, from its first cell."""
     patterns = {"time": _TIME, "value": _NUMBER, "cidr": _BLOCK}
     return next((name for name, one in patterns.items() if one.fullmatch(cell)), "subnet")
 
 
 PART_ROWS: Final = 2_000_000
-"""Rows that are worked on at once, unless one subnet has more."""
+"""Maximum rows of a part, unless one subnet has more."""
 
 _FILES: Final = 200
-"""Parts that are filled in one pass: a system lets few files be open at once."""
+"""Maximum parts written in one pass, as systems limit the number of open files."""
 
 _PARQUET: Final = (".parquet", ".pq")
 _HEAD: Final = 1_000
 _PIECES: Final = {"batch_size": 1 << 15, "batch_readahead": 4, "fragment_readahead": 1}
-"""Arrow reads two million rows of each of four files ahead by default."""
+"""Options for Arrow, which by default reads ahead two million rows of each of four files."""
 
 
 def long_history(file: str) -> list[Path] | None:
     """
-    The Parquet files to read part by part; None where one short file, or a CSV, is read whole.
+    Parquet files to read in parts; None if one short file, or a CSV, is read as a whole.
 
-    Raises InputError if a folder or a pattern holds other files than Parquet.
+    Raises InputError if a folder or a pattern includes files other than Parquet.
     """
     paths = long_files(file, partitioned=False)
     if paths is None or all(path.suffix.lower() in _PARQUET for path in paths):
@@ -346,14 +346,14 @@ def long_history(file: str) -> list[Path] | None:
 
 def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     """
-    The history in frames, with all rows of a subnet in one of them.
+    The history in parts, each with all rows of its subnets.
 
-    One pass counts the rows of each subnet, and one more puts each row into the temporary
-    file of its part: memory is that of a part, in whatever order the rows are.
+    One pass counts the rows of each subnet, and another writes each row to the temporary file of
+    its part, so the memory needed is that of one part, in any order of rows.
 
-    The options are those of `forecast_exhaustion` that name columns.
+    `options` are those of `forecast_exhaustion` that name columns.
 
-    Raises InputError if no column tells the subnets apart, or a file is damaged; MissingExtraError
+    Raises InputError if no column identifies subnets, or a file is damaged; MissingExtraError
     without pyarrow (extra ``arrow``).
     """
     try:
@@ -387,7 +387,7 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
 
 
 def _batches(rows: Any, columns: list[str]) -> Iterator[Any]:
-    """The rows in their order; of a whole file, Arrow would read a gigabyte ahead."""
+    """Batches of the rows, in order; without row groups Arrow would read ahead a gigabyte."""
     for file in rows.get_fragments():
         for group in file.split_by_row_group():
             yield from group.to_batches(schema=rows.schema, columns=columns, **_PIECES)
@@ -396,7 +396,7 @@ def _batches(rows: Any, columns: list[str]) -> Iterator[Any]:
 def _split(
     rows: Any, by: str, columns: list[str], parts: list[list[Any]]
 ) -> Iterator[pd.DataFrame]:
-    """Parts of the rows, by the values of a column: a file for each is filled in one pass."""
+    """Parts of the rows by the values of a column, with one temporary file per part."""
     import pyarrow as pa
     from pyarrow import compute
 
@@ -423,7 +423,7 @@ def _split(
 
 
 def _pieces(batch: Any, part: NDArray[np.intp], parts: int) -> Iterator[tuple[int, Any]]:
-    """The rows of a batch that belong to each part, in their order; part `parts` is left out."""
+    """Rows of a batch for each part, in order; rows of part number `parts` are left out."""
     order = np.argsort(part, kind="stable")
     ends = np.searchsorted(part[order], np.arange(parts + 1))
     ordered = batch.take(order)
@@ -432,7 +432,7 @@ def _pieces(batch: Any, part: NDArray[np.intp], parts: int) -> Iterator[tuple[in
 
 
 def _parts_of(sizes: Counter[Any]) -> Iterator[list[Any]]:
-    """Subnets in the order in which they appear, as many as make a part of the rows."""
+    """Groups of subnets, in order of appearance, with at most PART_ROWS rows each."""
     part: list[Any] = []
     total = 0
     for name, rows in sizes.items():
@@ -447,7 +447,7 @@ def _parts_of(sizes: Counter[Any]) -> Iterator[list[Any]]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Errors of Arrow as ours, with the file that they are about."""
+    """Convert errors of Arrow into InputError with the name of the file."""
     try:
         yield
     except (OSError, ValueError) as error:

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 def text_of(file: IO[bytes]) -> str:
     """
-    Text of a file; the byte-order marks that PowerShell writes are obeyed.
+    Contents of a file as a string; byte-order marks, as PowerShell writes, set the encoding.
 
-    Raises DocumentError if it is not a string, or without an end.
+    Raises DocumentError if it cannot be decoded, or exceeds the size limit.
     """
     return whole.text_of(whole.file_bytes(file), source_name(file))
 
 
 def filled_text_of(file: IO[bytes]) -> str:
     """
-    Text of a file that must hold something.
+    Contents of a file that must not be empty.
 
     Raises InputError if it is empty; DocumentError as `text_of`.
     """
@@ -50,7 +50,7 @@ def filled_text_of(file: IO[bytes]) -> str:
 
 
 class _TypeName(click.types.StringParamType):
-    """A string that shells complete with the instance types of the bundled table."""
+    """A string parameter with completion of the instance types in the bundled table."""
 
     name = "type"
 
@@ -68,17 +68,17 @@ class _TypeName(click.types.StringParamType):
 
 
 TYPE_NAME = _TypeName()
-"""The kind of every option and argument that is an instance type."""
+"""Parameter type of every option and argument that is an instance type."""
 
 
 def types_option(help_text: str, *letters: str, name: str = "types") -> Callable[[Any], Any]:
-    """Add instance types, as many as are named, with the help that the command tells of them."""
+    """Repeatable option for instance types, with the command's help."""
     names = ("--instance-type", *letters, "-t", name)
     return click.option(*names, type=TYPE_NAME, multiple=True, metavar="TYPE", help=help_text)
 
 
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
-    """Note on stderr the types for which AWS advises against so high a limit of the kubelet."""
+    """Note on stderr the types for which AWS advises a lower max-pods."""
     from eks_win_capacity.catalog.limits import max_pods_cap
 
     above: dict[int, list[str]] = {}
@@ -95,7 +95,7 @@ def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
 
 
 def mode_option(default: bool | None = False, *, more: str = "") -> Callable[[Any], Any]:  # noqa: FBT001, FBT002
-    """Add the address mode under the one name that it has in every command."""
+    """Option for the address mode, with the same name in every command."""
     return click.option(
         "--prefix-delegation/--no-prefix-delegation",
         default=default,
@@ -106,7 +106,7 @@ def mode_option(default: bool | None = False, *, more: str = "") -> Callable[[An
 def file_argument(
     name: str = "file", kind: Any = None, *, required: bool = True, letters: tuple[str, ...] = ()
 ) -> Callable[[Any], Any]:
-    """Add a file as the argument FILE, or as ``-f``; - is standard input."""
+    """Decorator that adds a file as the argument FILE, or as ``-f``; - is standard input."""
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
@@ -135,10 +135,10 @@ def file_argument(
 
 def state_options(function: Callable[..., None]) -> Any:
     """
-    Add where the state of a cluster comes from; the command gets ``load``.
+    Add the options for the source of a cluster's state; the command receives ``load``.
 
-    With several clusters it runs once for each, and their rows make one table; one that
-    gives no answer is named on stderr and does not keep the others from theirs.
+    With several clusters, the command runs once for each and their rows form one table; an error
+    of one is printed on stderr and does not stop the others.
     """
 
     @wraps(function)
@@ -195,15 +195,15 @@ _of_state = together(
     click.option("--profile", help="AWS profile."),
     click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
 )
-"""Whose state it is."""
+"""Options for the cluster."""
 
 
 _BY_WEIGHT = (0, 5, 3, 4, 1)
-"""Exit codes of ``check``, the gravest last: without an answer of each the table is not whole."""
+"""Exit codes of ``check`` by severity, the worst last: a cluster without an answer is the worst."""
 
 
 def _files_of(name: str, files: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The files of one cluster of several; each file says whose it is."""
+    """Files of one of several clusters; each file argument names its cluster."""
     for file in files:
         if file.partition("=")[0] not in names or "=" not in file:
             raise click.UsageError(
@@ -221,7 +221,7 @@ def load_state(
     profile: str | None,
     endpoint_url: str | None,
 ) -> ClusterState:
-    """Load a state from files, from AWS, or from both."""
+    """State from files, from AWS, or from both."""
     from eks_win_capacity.cluster.state import ClusterState
 
     if not files and name is None:
@@ -256,7 +256,7 @@ def _session(profile: str | None) -> Any:
     from eks_win_capacity.aws.calls import faults
 
     with faults(operation="session", region=""):
-        # boto3 reads AWS_DEFAULT_REGION alone, and would ask the profile's region.
+        # boto3 only reads AWS_DEFAULT_REGION, and would use the profile's region.
         return boto3.session.Session(
             profile_name=profile, region_name=os.environ.get("AWS_REGION") or None
         )
@@ -266,7 +266,7 @@ pod_options = together(
     click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m."),
     click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi."),
 )
-"""What pods request."""
+"""Options for the requests of a pod."""
 
 binding_options = together(
     click.option(
@@ -279,7 +279,7 @@ binding_options = together(
     ),
     pod_options,
 )
-"""What may bind beside the addresses: the kubelet's limit and what pods request."""
+"""Options for limits besides the addresses: max-pods, CPU and memory."""
 
 
 def pool_of(
@@ -289,7 +289,7 @@ def pool_of(
     nitro: bool = True,
     slots: int | None = None,
 ) -> WarmPool:
-    """The pool of a ConfigMap, else the default one of a mode."""
+    """Warm pool of a ConfigMap, or else the default one of a mode."""
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
     if configmap is None:
@@ -300,7 +300,7 @@ def pool_of(
 
 
 NAMED_CAPACITIES: Final = "eks_win_capacity.capacities"
-"""Under what a command finds the subnets that its --capacity named."""
+"""Key under which a command finds the subnets named by --capacity."""
 
 
 def _capacity(context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
@@ -317,12 +317,12 @@ def _capacity(context: click.Context, _option: click.Parameter, given: tuple[str
 
 
 def _is_saved(text: str) -> bool:
-    """Whether a capacity is a file or folder: a bare word is a column, whatever lies beside it."""
+    """Whether a capacity is a file or folder; a bare word is always a column."""
     return text.endswith((".json", ".yaml", ".yml", "/")) or ("/" in text and Path(text).exists())
 
 
 def _cidrs(path: str) -> dict[str, str]:
-    """The CIDR of each subnet in a saved answer of the AWS CLI, or in a folder of answers."""
+    """CIDR of each subnet in a saved answer of the AWS CLI, or in a folder of answers."""
     from eks_win_capacity.files import load_files
 
     subnets = load_files(Path(path)).subnets
@@ -349,4 +349,4 @@ capacity_option = click.option(
         "column capacity, total or cidr]"
     ),
 )
-"""Capacity of the subnets in a history: one for all, or one for each that is named."""
+"""Option for the capacity of subnets in a history: one for all, or one for each named subnet."""

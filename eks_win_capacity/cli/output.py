@@ -1,4 +1,4 @@
-"""One way to print rows: a table for people, JSON or CSV for programs."""
+"""Output of all commands: a table for people, JSON or CSV for programs."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ FORMATS = ("table", "json", "csv")
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print text that may hold names from files, on stdout or stderr."""
-    # By name: click writes UTF-8 by itself where a stream is in ASCII.
+    """Print a string that may contain names from files, on stdout or stderr."""
+    # The stream is passed explicitly: click would write UTF-8 if its encoding were ASCII.
     click.echo(visible(text), file=sys.stderr if err else sys.stdout, nl=nl)
 
 
 def say_error(message: str) -> None:
-    """Print on stderr why an answer is missing, in one line and without account ids."""
+    """Print an error message on stderr, in one line and without account ids."""
     line = without_accounts(" ".join(message.split()))
     say(f"eks-win-capacity: error: {line}", err=True)
 
@@ -52,7 +52,7 @@ _PLAIN = str.maketrans({"─": "-", "│": "|", "–": "-", "—": "-", "≤": "
 
 
 def print_anywhere() -> None:
-    """Let streams in cp1252, cp437 or ASCII print, with plain signs for what they lack."""
+    """Make streams in cp1252, cp437 or ASCII replace characters that they lack."""
     codecs.register_error("eks-win-capacity", _plainly)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -63,13 +63,13 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     plain = error.object[error.start : error.end].translate(_PLAIN)
-    # Lines of boxes that Rich draws, and whatever else: a question mark is honest.
+    # Box-drawing characters become hyphens; a question mark replaces other ones.
     plain = "".join("-" if "\u2500" <= one < "\u2580" else one for one in plain)
     return plain.encode("ascii", "replace").decode(), error.end
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one decorator, in the order in which the help has them."""
+    """Several options as one decorator, in the order of the help."""
 
     def add(function: Any) -> Any:
         for option in reversed(options):
@@ -115,7 +115,7 @@ output_option = together(
         help="Print all columns, even on a narrow terminal.",
     ),
 )
-"""``--output`` and ``--wide``, of a command that has its own ``--out``."""
+"""Options ``--output`` and ``--wide``, for a command with a separate ``--out``."""
 
 output_options = together(
     click.option(
@@ -127,11 +127,11 @@ output_options = together(
     ),
     output_option,
 )
-"""How a command prints its rows: ``--output``, ``--wide`` and ``--out``."""
+"""Options of a command that prints rows: ``--output``, ``--wide`` and ``--out``."""
 
 
 def check_ending(out: Path, kinds: Sequence[str]) -> None:
-    """Refuse a file of which the name does not say how to write it."""
+    """Refuse an output file whose extension is not supported."""
     if out.suffix.lower() not in kinds:
         raise InputError(
             f"--out must end in {', '.join(kinds[:-1])} or {kinds[-1]}; got {str(out)!r}"
@@ -140,7 +140,7 @@ def check_ending(out: Path, kinds: Sequence[str]) -> None:
 
 @dataclass
 class _Table:
-    """What one call of `emit` prints."""
+    """The table that one call of `emit` prints."""
 
     rows: Sequence[Mapping[str, Any]]
     names: list[str]
@@ -152,7 +152,7 @@ class _Table:
     shown: Mapping[str, Callable[[Mapping[str, Any]], str]] | None = None
 
     def column(self, name: str) -> list[str]:
-        """A column as people read it, below its heading."""
+        """Strings of a column, after its heading."""
         write = (self.shown or {}).get(name, lambda row: _human(row[name]))
         return [heading_of(name), *map(write, self.rows)]
 
@@ -160,9 +160,9 @@ class _Table:
 @contextmanager
 def put_together(column: str) -> Iterator[Callable[[str], None]]:
     """
-    Gather what `emit` is given, and print one table of all at the end.
+    Collect the rows of all calls of `emit`, and print them as one table at the end.
 
-    Yields a function that names whose rows come next; the name stands in a column.
+    Yields a function that sets the name for the next rows; the names form a column.
     """
     context = click.get_current_context()
     gathered: list[tuple[str, _Table]] = []
@@ -208,12 +208,12 @@ def emit(
     shown: Mapping[str, Callable[[Mapping[str, Any]], str]] | None = None,
 ) -> None:
     """
-    Print rows on stdout, and write them where ``--out`` says.
+    Print rows on stdout, and write them to the file of ``--out``.
 
-    All rows have the same keys: the columns, unless these are given. Those that lead stay
-    where a terminal has no room for all. Below a table stand its notes and what the numbers
-    rest on; a terminal shows each row in its style of Rich. A table has in some columns
-    what ``shown`` makes of each row; files and programs get the values.
+    All rows have the same keys, which are the columns unless `columns` is given. A narrow terminal
+    shows the columns in `lead` first. Below a table stand its notes and assumptions; `styles` are
+    Rich styles of the rows, for a terminal. `shown` formats some columns of a table; files and
+    programs get the values.
     """
     table = _Table(
         rows,
@@ -262,7 +262,7 @@ def document_of(
     notes: Sequence[str] = (),
     assumptions: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The object that every command prints as JSON; what is not known is null."""
+    """JSON object printed by every command; unknown values are null."""
     context = click.get_current_context(silent=True)
     return {
         "command": context.command_path.partition(" ")[2] if context else "",
@@ -289,23 +289,23 @@ def _bytes(table: _Table, kind: str) -> bytes:
 
 
 _GAP = 3
-"""Blanks between two columns; one less where a terminal has no room for all words side by side."""
+"""Spaces between columns; one fewer if the columns do not fit side by side. [characters]"""
 
 _COMMAND = re.compile(r"\b(?:kubectl|aws|eksctl) [a-z-]+|\S{60}")
-"""What stands in a line that is not wrapped: a command, or a long word that is pasted."""
+"""Contents of a line that must not be wrapped: a command, or a long word to copy."""
 
 _WIDE = 200
-"""A table that is wider and holds sentences is told row by row, in a pipe too. [characters]"""
+"""A wider table with sentences is printed as blocks, also in a pipe. [characters]"""
 
 _PROSE = 60
-"""A longer text than this is a sentence or a command, and no name. [characters]"""
+"""A longer string is a sentence or a command rather than a name. [characters]"""
 
 
 def _print_table(table: _Table, note: str) -> None:
     title, note = visible(table.title), visible(note)
     texts = [table.column(name) for name in table.names]
     right = [_is_numeric(table.rows, name) for name in table.names]
-    # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
+    # A pipe has no width, so nothing is shortened or wrapped.
     if not sys.stdout.isatty() or _asked("wide"):
         _print_plainly(texts, right, title, note)
     else:
@@ -313,7 +313,7 @@ def _print_table(table: _Table, note: str) -> None:
 
 
 def _distance() -> str:
-    """Empty line before the title of a table that follows another one."""
+    """Empty line before the title of a table that follows another table."""
     context = click.get_current_context(silent=True)
     printed = context.meta if context else {}
     follows = printed.get(_META + "printed", False)
@@ -324,7 +324,7 @@ def _distance() -> str:
 def _print_plainly(
     texts: Sequence[Sequence[str]], right: Sequence[bool], title: str, note: str
 ) -> None:
-    """Print the table as wide as it is, without colours."""
+    """Print the table at full width, without colours."""
     widths = [max(map(_width, column)) for column in texts]
     lines = [f"{_distance()}{title}"] if title else []
     in_blocks = sum(widths) + _GAP * (len(widths) - 1) > _WIDE and _holds_prose(texts)
@@ -333,7 +333,7 @@ def _print_plainly(
 
 
 def _width(text: str) -> int:
-    """Count the columns of a terminal that a string takes."""
+    """Terminal columns that a string occupies."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -360,7 +360,7 @@ def _print_for_terminal(
     elif len(table.rows) == 1 or _holds_prose(
         [texts[names.index(name)] for name in table.lead if name in names] or texts
     ):
-        # Where not even every word has room, a table would break numbers and commands apart.
+        # If the longest words do not fit, a table would break numbers and commands.
         console.print(Text("\n".join(_blocks(texts)).rstrip() + "\n" * bool(note)), soft_wrap=True)
     else:
         order = [names.index(name) for name in table.lead if name in names]
@@ -374,14 +374,14 @@ def _print_for_terminal(
             many = count_of(len(left), "more column")
             console.print(Text(f"{many} with --wide or -o json: {rest}", style="dim"))
     for line in note.splitlines():
-        # A command is copied: no line break may come into it.
+        # A command is copied, so it must not contain a line break.
         console.print(Text(line), soft_wrap=bool(_COMMAND.search(line)))
 
 
 def _drawn(
     columns: Sequence[Sequence[str]], right: Sequence[bool], room: int, styles: Sequence[str] | None
 ) -> Any:
-    """Table as text of Rich, in the widths that the room leaves."""
+    """Table as a Rich text, with column widths that fit."""
     from rich.text import Text
 
     widths, gap = [max(map(_width, column)) for column in columns], _GAP
@@ -396,7 +396,7 @@ def _drawn(
 def _lines(
     columns: Sequence[Sequence[str]], right: Sequence[bool], widths: Sequence[int], gap: int
 ) -> Iterator[str]:
-    """Heads, a rule and each row; what is wider than its column goes on below."""
+    """Lines of the header, a rule and each row; wide cells are wrapped."""
     for number, cells in enumerate(zip(*columns, strict=True)):
         parts = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
         if number == 0:  # heads stand on the rule
@@ -416,7 +416,7 @@ def _padded(text: str, width: int, right: bool) -> str:  # noqa: FBT001  # mappe
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Text in lines of whole words."""
+    """Lines of whole words that fit a width."""
     text = text.replace("\n", " ")
     if _width(text) <= width:
         return [text]
@@ -431,13 +431,13 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 _NAME = 20
-"""A string keeps so much where it is shortened; a shorter one stays on one line. [characters]"""
+"""Width of shortened strings; shorter ones are never wrapped. [characters]"""
 
 
 def _fitting(
     texts: Sequence[Sequence[str]], right: Sequence[bool], order: Sequence[int], room: int
 ) -> tuple[dict[int, Sequence[str]], list[int]]:
-    """Columns that fit into the room, by their index, long names shortened; and the others."""
+    """Columns that fit, by index, with long names shortened; and the indexes of the others."""
     shown: dict[int, Sequence[str]] = {}
     left: list[int] = []
     for index in order:
@@ -455,13 +455,13 @@ def _fitting(
 
 
 def _least(columns: Sequence[Sequence[str]]) -> int:
-    """Width below which some column would break a word."""
+    """Minimum width at which no column breaks a word."""
     return sum(map(_narrowest, columns)) + (_GAP - 1) * (len(columns) - 1)
 
 
 def _shortened(texts: Sequence[str]) -> Sequence[str]:
     """
-    Strings with a mark in the middle in place of what is too long; different ones stay different.
+    Strings with an ellipsis in the middle if too long; distinct ones stay distinct.
 
     Examples
     --------
@@ -469,7 +469,7 @@ def _shortened(texts: Sequence[str]) -> Sequence[str]:
     ['ip-10-20-0-10…ternal', 'ip-10-20-0-40…ternal']
     """
     long = {text for text in texts if _width(text) > _NAME and " " not in text}
-    # What all end with is left out first, as the domain of nodes.
+    # A common ending, such as the domain of nodes, is left out first.
     backwards = commonprefix([text[::-1] for text in long])  # noqa: RUF071  # no paths
     while backwards[-1:].isalnum():
         backwards = backwards[:-1]  # whole words: the 0 of 10 and 40 is not part of a domain
@@ -485,7 +485,7 @@ def _shortened(texts: Sequence[str]) -> Sequence[str]:
 
 
 def _narrowest(column: Sequence[str]) -> int:
-    """Count what a column needs so that no word of it is broken, and no short text wrapped."""
+    """Minimum width of a column that breaks no word and wraps no short string."""
     head, *texts = column
     whole = [text for text in texts if _width(text) <= _NAME]
     words = " ".join([head, *(text for text in texts if _width(text) > _NAME)]).split()
@@ -493,7 +493,7 @@ def _narrowest(column: Sequence[str]) -> int:
 
 
 def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Each column the width it wants, or what the room leaves; no word is broken."""
+    """Wanted width of each column, reduced to fit without breaking words."""
     wanted = [max(map(_width, column)) for column in texts]
     widths = [_narrowest(column) for column in texts]
     while sum(widths) < room and widths != wanted:
@@ -508,7 +508,7 @@ def _holds_prose(texts: Sequence[Sequence[str]]) -> bool:
 
 
 def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Each row as lines of a name and its value, and an empty line."""
+    """Each row as lines of names and values, followed by an empty line."""
     heads, *rows = zip(*texts, strict=True)
     width = max(map(_width, heads))
     for cells in rows:
@@ -519,7 +519,7 @@ def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def tell_fields(row: Mapping[str, Any]) -> None:
-    """Print one row as a field a line."""
+    """Print one row, with one field per line."""
     say("\n".join(_blocks([[heading_of(name), _human(row[name])] for name in row])))
 
 
@@ -537,9 +537,9 @@ def plain_rows(
     table: pd.DataFrame, digits: int | Mapping[str, int] = 3, *, form: str = "%Y-%m-%d"
 ) -> list[dict[str, Any]]:
     """
-    Rows as plain values: None for missing and never, dates in a form of ``strftime``.
+    Rows as plain values: None for missing and infinite ones, dates in a ``strftime`` format.
 
-    Floats are rounded to so many digits, in all columns or in each.
+    Floats are rounded to a number of digits, the same for all columns or one each.
     """
     rows = records_of(table)
     for row in rows:
@@ -555,9 +555,9 @@ def plain_rows(
 @contextmanager
 def progress(what: str, *, counted: bool = True) -> Iterator[Callable[[str], None]]:
     """
-    Show on a terminal's stderr that something long goes on; the function says how far it is.
+    Show the progress of a long operation on stderr if it is a terminal; yields the reporter.
 
-    Steps that do not say how many are left are counted.
+    With `counted`, each step is shown with its number.
     """
     if not sys.stderr.isatty():
         yield lambda _: None

@@ -1,4 +1,4 @@
-"""The command that plans a fleet."""
+"""The command ``plan``."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def _read(function: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Callback of an option whose value some function reads."""
+    """Option callback that converts the value with a function."""
     return lambda _context, _parameter, value: function(value)
 
 
 def _pairs(_context: click.Context, option: click.Parameter, values: Any) -> dict[str, Any]:
-    """Callback of an option that is repeated as NAME=VALUE."""
+    """Option callback for repeated NAME=VALUE."""
     pairs: dict[str, Any] = {}
     for value in values:
         name, sign, setting = (part.strip() for part in value.partition("="))
@@ -43,7 +43,7 @@ def _pairs(_context: click.Context, option: click.Parameter, values: Any) -> dic
 
 
 def _subnets(values: tuple[str, ...]) -> list[Any] | None:
-    """Read ``[ZONE=]CIDR[,USED]``, with USED a count or addresses parted by +."""
+    """Subnets from ``[ZONE=]CIDR[,USED]``, with USED a count or addresses separated by +."""
     if not values:
         return None
     from eks_win_capacity.addresses.subnet import Subnet
@@ -104,9 +104,9 @@ def _extended(values: tuple[str, ...]) -> dict[str, dict[str, int]]:
 
 def _pool(file: str | None, state: ClusterState | None, mode: bool | None) -> WarmPool | None:  # noqa: FBT001
     """
-    Read the warm targets from a ConfigMap, else from the state of the cluster.
+    Warm pool from a ConfigMap, or else from the state of the cluster.
 
-    Those of the other mode than the one asked for do not act: the defaults of that mode do.
+    None if its mode is not the requested one, so that the defaults of that mode apply.
     """
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.cluster.state import needs_state
@@ -390,11 +390,11 @@ def plan(
 
 
 _BUYING = ("licence", "spot_share", "spot_prices", "paid")
-"""Options on how nodes are bought, which `plan_fleet` takes as one."""
+"""Options on purchasing, which become one argument of `plan_fleet`."""
 
 
 def _current(values: dict[str, Any] | tuple[str, ...], state: ClusterState | None) -> Any:
-    """The nodes that run now: counts, one file, or what FILE itself says."""
+    """The running nodes: counts, one file, or the state in FILE."""
     if not values:
         return None
     if isinstance(values, dict):
@@ -409,7 +409,7 @@ def _current(values: dict[str, Any] | tuple[str, ...], state: ClusterState | Non
 
 
 def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
-    """What a state cannot tell, and whether a plan made anew leaves the nodes that run."""
+    """Print what a state does not contain, and how running nodes and subnets are treated."""
     from eks_win_capacity.cluster.serving import other_requests
     from eks_win_capacity.cluster.state import ClusterState
 
@@ -442,7 +442,7 @@ def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
 
 
 def _told(cost: float, bound: float) -> None:
-    """Show progress where somebody looks."""
+    """Show progress on stderr if it is a terminal."""
     if sys.stderr.isatty():
         above = 100 * (cost / bound - 1) if bound > 0 else None
         known = "" if above is None else f", at most {above:.2f} % above the minimum"
@@ -474,7 +474,7 @@ def _print(fleet: FleetPlan, output: str, snippet: str | None, *, explain: bool)
 
 
 def _printed(fleet: FleetPlan) -> dict[str, Any]:
-    """What every command prints as JSON, from a plan."""
+    """JSON object of a plan, as every command prints it."""
     from eks_win_capacity.planning import summary_lines
     from eks_win_capacity.planning.plan_values import COLUMNS
 
@@ -483,7 +483,7 @@ def _printed(fleet: FleetPlan) -> dict[str, Any]:
 
 
 def _table(fleet: FleetPlan, output: str) -> None:
-    """Print the kinds of nodes; for people without the columns that hold nothing."""
+    """Print the kinds of nodes; a table leaves out optional columns that are empty."""
     from eks_win_capacity.planning import summary_lines
     from eks_win_capacity.planning.plan_values import COLUMNS
 
@@ -513,6 +513,6 @@ def _table(fleet: FleetPlan, output: str) -> None:
 
 
 _OPTIONAL = frozenset({"zone", "subnet", "purchase", "prefixes_per_node", "cost_per_month"})
-"""Columns that people see only where they hold something."""
+"""Columns that a table shows only if they have values."""
 
 _DECIDING = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "binds", "cost")

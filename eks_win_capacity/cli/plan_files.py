@@ -1,4 +1,4 @@
-"""The files of ``plan``: workloads, the state of a cluster, and prices."""
+"""Files of the command ``plan``: workloads, the state of a cluster, and prices."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, Any]] | ClusterState:
     """
-    Read workloads from CSV or YAML, or the state of a cluster, be it a folder; ``-`` is stdin.
+    Workloads from CSV, YAML or JSON, or the state of a cluster, possibly a folder; ``-`` is stdin.
 
-    Where nodes are ``counted`` a mapping of instance types to counts is an answer too.
+    With `counted`, a mapping of instance types to counts is also accepted, as rows of nodes.
     """
     path = Path(file)
     if path.is_dir():
@@ -44,7 +44,7 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
         if not manifests:
             return rows
         root = {"kind": "List", "apiVersion": "v1", "items": objects}
-    # Of a saved state, of nothing, or of objects of which one at least is read.
+    # A saved state, an empty document, or objects of which at least one is supported.
     stateful = not kinds or None in kinds or bool(KINDS & set(kinds))
     if stateful and isinstance(root, dict) and {"format", "items", "apiVersion"} & set(root):
         from eks_win_capacity.files import load_files
@@ -58,7 +58,7 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
 
 
 def _of_folder(path: Path) -> list[dict[str, Any]] | ClusterState:
-    """The state of a cluster that a folder holds, or the workloads of its manifests."""
+    """State of a cluster in a folder, or the workloads in its manifests."""
     from eks_win_capacity.core.documents import each_source
     from eks_win_capacity.files import load_files
 
@@ -81,7 +81,7 @@ def _of_folder(path: Path) -> list[dict[str, Any]] | ClusterState:
 
 
 def _are_manifests(objects: list[Any]) -> bool:
-    """Whether objects are manifests of pods: a state of a cluster holds nodes or placed pods."""
+    """Whether objects are manifests with pods; those of a running cluster include nodes or pods."""
     if not all(isinstance(one, dict) and one.get("kind") for one in objects):
         return False
     makers = [one for one in objects if is_template(one)]
@@ -91,9 +91,9 @@ def _are_manifests(objects: list[Any]) -> bool:
 
 def _manifest_rows(objects: list[Any]) -> list[dict[str, Any]]:
     """
-    Workloads of manifests, with notes on what is left out.
+    Workloads in manifests; notes on those left out are printed.
 
-    What a chart renders holds Services and more beside its workloads.
+    The output of a chart also contains Services and other objects.
     """
     makers = [one for one in objects if is_template(one)]
     runtimes = {
@@ -112,7 +112,7 @@ def _manifest_rows(objects: list[Any]) -> list[dict[str, Any]]:
 
 
 def _scaled(item: dict[str, Any]) -> str:
-    """What is said of an object that may start more pods than its workload names."""
+    """Note on an autoscaler that may start more pods than the replicas; empty for others."""
     spec = item.get("spec")
     if not isinstance(spec, dict):
         return ""
@@ -127,13 +127,13 @@ def _scaled(item: dict[str, Any]) -> str:
 
 
 def name_of(item: dict[str, Any]) -> str:
-    """Name of an object of Kubernetes; empty where it has none."""
+    """Name of a Kubernetes object; empty if it has none."""
     meta = item.get("metadata")
     return str(meta.get("name") or "") if isinstance(meta, dict) else ""
 
 
 def _looks_like_csv(text: str) -> bool:
-    """Whether text is a table, or a header of CSV alone, and neither YAML nor JSON."""
+    """Whether a string is CSV, possibly only a header, rather than YAML or JSON."""
     first = text.lstrip().partition("\n")[0]
     return bool(whole.table_columns(text)) or (
         whole.separator_of(first) in first
@@ -150,7 +150,7 @@ def _csv(text: str, file: str) -> list[dict[str, Any]]:
     head = text.lstrip().partition("\n")[0]
     separator = whole.separator_of(head)
     if separator not in head:
-        # Columns that stand two blanks apart, as kubectl prints them.
+        # Columns separated by two or more spaces, as in the output of kubectl.
         separator, text = "\t", re.sub(r" {2,}", "\t", text)
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=separator)
     rows = []
@@ -173,14 +173,14 @@ def _csv(text: str, file: str) -> list[dict[str, Any]]:
 
 
 def _point(value: str, separator: str) -> str:
-    """Number with a point; tables with semicolons have decimal commas."""
+    """Number with a decimal point; tables with semicolons have decimal commas."""
     if separator == ";" and re.fullmatch(r"\s*[0-9]+,[0-9]+\s*[A-Za-z]{0,2}\s*", value):
         return value.replace(",", ".")
     return value
 
 
 def read_current_file(file: str) -> Any:
-    """Nodes that run now: a table of instance_type, nodes and maybe zone, or a cluster's state."""
+    """Running nodes: a table of instance_type, nodes and optionally zone, or a cluster's state."""
     given = None if file.lower().endswith(".csv") else read_workload_file(file, counted=True)
     if given is not None and not isinstance(given, list):
         return given
@@ -192,11 +192,11 @@ def read_current_file(file: str) -> Any:
 
 def read_price_file(file: str | None) -> Any:
     """
-    Read prices from a CSV of type and price, with or without a header.
+    Prices from a CSV of type and price, with or without a header.
 
-    An export of ec2instances.info gives its on-demand prices with Windows.
+    For an export of ec2instances.info, its on-demand Windows prices.
 
-    A table of `Prices` that was saved as CSV is read with its markets and marks.
+    For a `Prices` table saved as CSV, also its markets and estimates.
     """
     if file is None:
         return None
@@ -231,7 +231,7 @@ def read_price_file(file: str | None) -> Any:
 
 
 def _price_column(file: str, lines: list[list[str]]) -> int:
-    """Which column holds the price of Windows by the hour: the only one of numbers, or that called so."""
+    """Index of the column with the hourly Windows price: the only numeric one, or by its name."""
     headed = bool(lines) and not any(map(_is_number, lines[0][1:])) and "." not in lines[0][0]
     head, body = (lines[0], lines[1:]) if headed else ([], lines)
     width = min(map(len, body), default=0)
@@ -263,11 +263,11 @@ def _is_number(cell: str) -> bool:
 _WINDOWS_WORDS = {"windows"}
 _PRICE_WORDS = {"price", "cost", "hourly", "rate", "usd", "eur"}
 _OTHER_PRICES = {"month", "monthly", "year", "yearly", "annual", "day", "daily", "linux"}
-"""Words of the heads of prices, and of those by other times and for another system."""
+"""Words in headings of prices, and of prices per other period or for another system."""
 
 
 def _priced(documents: list[Any], file: str) -> dict[str, float]:
-    """Prices of a mapping of types to numbers, or of rows of both, in JSON or YAML."""
+    """Prices from a mapping of types to numbers, or from rows, in JSON or YAML."""
     prices = documents[0] if len(documents) == 1 else documents
     rows = whole.objects_in(documents)
     if all(isinstance(row, dict) and {"instance_type", "price"} <= row.keys() for row in rows):
@@ -287,11 +287,11 @@ def _priced(documents: list[Any], file: str) -> dict[str, float]:
 
 
 _WINDOWS_PRICES = ("Windows On Demand cost", "Windows On-Demand cost", "Windows On Demand")
-"""Columns of hourly prices with Windows in the exports of ec2instances.info."""
+"""Columns with hourly Windows prices in exports of ec2instances.info."""
 
 
 def _export(file: str, lines: list[list[str]]) -> dict[str, float]:
-    """Windows prices of an export of ec2instances.info; its unavailable types have none."""
+    """Windows prices in an export of ec2instances.info; types marked unavailable are left out."""
     head = [cell.strip() for cell in lines[0]]
     column = next((name for name in _WINDOWS_PRICES if name in head), None)
     if column is None:

@@ -1,4 +1,4 @@
-"""``pool``, ``targets`` and ``simulate``: warm pools, the best targets, and what comes of them in time."""
+"""Commands on warm pools: ``pool``, ``targets`` and ``simulate``."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _node_options = together(
     click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type."),
     click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1."),
 )
-"""Which node is meant, by its type or its slots."""
+"""Options for the node, by its type or its slots."""
 
 
 def _node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
-    """The slots of the node that the options name, and whether it is Nitro."""
+    """Slots of the node in the options, and whether it is Nitro."""
     from eks_win_capacity.catalog.limits import bundled_limit
     from eks_win_capacity.core.constants import NODE_ADDRESSES
 
@@ -60,7 +60,7 @@ def _node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool
 
 
 _FINDING = ("severity", "code", "seen", "why", "remedy")
-"""Columns of findings."""
+"""Columns of findings in the output."""
 
 
 @click.command()
@@ -135,7 +135,7 @@ def pool(  # noqa: PLR0917
 def _attached(
     pool: WarmPool, slots: int, capacity: int, *, fragmented: bool
 ) -> list[dict[str, int]]:
-    """Count for some numbers of pods what the node keeps attached."""
+    """Rows of attached addresses for some numbers of pods."""
     from eks_win_capacity.addresses.warm_pool import attached_addresses
 
     pods = _shown_pods(capacity)
@@ -147,7 +147,7 @@ def _attached(
 
 
 def _shown_pods(capacity: int) -> list[int]:
-    """Pick pod counts: all of a small node, the corners of a large one."""
+    """Numbers of pods to show: all for a small node, a selection for a large one."""
     if capacity <= 32:
         return list(range(capacity + 1))
     steps = {
@@ -165,7 +165,7 @@ def _shown_pods(capacity: int) -> list[int]:
 
 
 def _coming_options(*, required: bool) -> Callable[[Any], Any]:
-    """Add how many pods come, and how long each of them runs."""
+    """Decorator that adds the options for the rate and the lifetime of pods."""
     rate = "Mean number of new pods per minute."
     runs = (
         "Lifetime of pods in seconds: 300, exponential:300, or lognormal:300:1.2 (median, sigma)."
@@ -186,7 +186,7 @@ _latency_option = click.option(
 
 
 def _lifetime_of(text: str) -> Lifetime:
-    """Read 300, fixed:300, exponential:300 or lognormal:300:1.2."""
+    """Lifetime from 300, fixed:300, exponential:300 or lognormal:300:1.2."""
     from eks_win_capacity.simulator import Exponential, Fixed, LogNormal
 
     kind, _, rest = text.partition(":") if ":" in text else ("fixed", "", text)
@@ -296,7 +296,7 @@ def targets(
 
 
 def _candidates(best: BestTargets, output: str) -> list[dict[str, Any]]:
-    """Candidates with their mode in words; for people only those worth a look."""
+    """Rows of candidates with the name of their mode; a table has only the relevant ones."""
     rows = plain_rows(best.curve.drop(columns="candidate"))
     for row in rows:
         row["mode"] = "prefix" if row.pop("prefix_delegation") else "secondary"
@@ -306,7 +306,7 @@ def _candidates(best: BestTargets, output: str) -> list[dict[str, Any]]:
 
 
 _SHOWN = 12
-"""Rows for people; programs get all."""
+"""Maximum rows of a table; programs get all."""
 
 _COLUMNS = (
     "mode", *(target.name for target in TARGETS), "wait_s", "waste",
@@ -400,14 +400,14 @@ def simulate(  # noqa: PLR0917
     )
     columns = [name for name in frame.columns if name != "advertised"]
     if output == "table":
-        # What is 0 all the way, or follows from the rest, only widens the table.
+        # A table leaves out columns that are all 0 or follow from the others.
         idle = [n for n in ("pending_create", "pending_delete", "prefixes") if not frame[n].any()]
         columns = [name for name in columns if name not in {*idle, "created", "deleted"}]
     emit(frame.to_dict("records"), output, columns=columns)  # type: ignore[arg-type]
 
 
 def _check_either(events: bool, given: dict[str, Any], *, of_events: bool) -> None:  # noqa: FBT001
-    """Refuse options of recorded events beside those of pods by chance."""
+    """Refuse options of recorded events together with those of random pods."""
     if events == ("nodes" in given):
         raise click.UsageError("give either EVENTS or --nodes")
     if events and given:
@@ -423,7 +423,7 @@ def _option(name: str) -> str:
 def _emit_churn(
     given: dict[str, Any], *, pool: WarmPool, slots: int, latency: float, output: str
 ) -> None:
-    """Let pods come and go on many nodes, and print one table of it."""
+    """Simulate random pods on many nodes, and print one table."""
     from eks_win_capacity.simulator import Poisson, simulate_churn
 
     for name in ("rate_per_minute", "lifetime"):
@@ -462,7 +462,7 @@ def _churn_rows(ran: Churn, show: str) -> tuple[list[dict[str, Any]], list[str]]
 
 
 def _turned(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Let each quantity be a row: there are more of them than quantiles."""
+    """Rows and columns transposed: there are more quantities than quantiles."""
     quantiles = [f"quantile_{row['quantile']:g}" for row in rows]
     turned = [
         {"quantity": name.replace("_", " ")}
@@ -477,10 +477,10 @@ def _turned(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]
 
 
 def _events(text: str) -> list[Any]:
-    """Read events from JSON lines, one JSON list, or CSV with a header."""
+    """Events from JSON lines, one JSON list, or CSV with a header."""
     if text.lstrip().startswith("["):
         values = whole.values_in(text, "the file of events")
-        # One list of all events, or a list for each.
+        # Either one list of all events, or one list per event.
         alone = len(values) == 1 and all(isinstance(event, list) for event in values[0])
         return list(values[0] if alone else values)
     import csv

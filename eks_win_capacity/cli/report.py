@@ -1,4 +1,4 @@
-"""``report``: one HTML page on some clusters, for those who decide."""
+"""The command ``report``: one HTML page on clusters, for decision makers."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def report(
 def _read(
     places: Iterable[str], tables: dict[str, str | None], tell: Callable[[str], None]
 ) -> tuple[dict[str, ClusterState], dict[str, str]]:
-    """States by the names of their clusters, and when each source was written."""
+    """States by cluster name, and the time when each source was written."""
     from eks_win_capacity.files import load_files
 
     named: dict[str, ClusterState] = {}
@@ -132,7 +132,7 @@ def _read(
 
 
 def _day(source: str) -> str:
-    """When a file was written, or the newest of a folder."""
+    """Time when a file, or the newest file of a folder, was written."""
     if source == "-":
         return "read from standard input"
     path = Path(source)

@@ -1,4 +1,4 @@
-"""``subnet``: the census of a CIDR with its used addresses, and what still fits."""
+"""The command ``subnet``: addresses and blocks of a CIDR, and the nodes that still fit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LABELS = {
     "free_prefixes_expected": "free prefixes, expected",
     "free_prefixes_worst": "free prefixes, worst case",
 }
-"""What people read instead of the name that programs get."""
+"""Labels in tables, for names that programs get."""
 
 _NOT_PRINTED = {"why", "prefixes_left", "findings", "guaranteed"}
 _RANGE = (
@@ -47,7 +47,7 @@ _SHOWS = ("census", "reservations", "blocks", "fits")
 
 
 def _used(text: str | None) -> Any:
-    """Read a count, addresses, or a file of addresses or of an EC2 answer."""
+    """Used addresses from a count, addresses, or a file of addresses or of an EC2 answer."""
     if text is None or re.fullmatch(r"[+-]?[0-9][0-9_,]*", text):
         return None if text is None else int(text.replace(",", ""))
     if _ADDRESS.match(text) and not Path(text).exists():
@@ -67,7 +67,7 @@ def _used(text: str | None) -> Any:
 
 
 def _document(content: str, name: str) -> Any:
-    """Rows of one answer or several, of lists inside lists too; a foreign document as it is."""
+    """Rows of one answer or several, nested lists included; other documents unchanged."""
     documents = whole.values_in(content, name)
     if len(documents) == 1 and not isinstance(documents[0], list):
         return documents[0]
@@ -108,7 +108,7 @@ def _fits(
 
 
 def _assumed(types: tuple[str, ...], pods: int | None, pool: WarmPool) -> list[str]:
-    """What the counts of nodes rest on."""
+    """Assumptions of the counts of nodes."""
     if pods is not None:
         return []
     full = {name: _full_pods(name, prefix_delegation=pool.prefix_delegation) for name in types}
@@ -120,7 +120,7 @@ def _assumed(types: tuple[str, ...], pods: int | None, pool: WarmPool) -> list[s
 
 
 def _full_pods(name: str, *, prefix_delegation: bool) -> int:
-    """Pods of a full node of a type, where nothing else is said: what every command assumes."""
+    """Pods on a full node of a type with the default max-pods, as every command assumes."""
     from eks_win_capacity.density.max_pods import max_pods
 
     return int(
@@ -137,7 +137,7 @@ def _smallest(
     keep_free: int,
     output: str,
 ) -> None:
-    """Print the smallest subnets that take some nodes, in either mode."""
+    """Print the smallest subnets for some nodes, in either mode."""
     from eks_win_capacity.addresses import smallest_subnet
 
     if not types:
@@ -273,7 +273,7 @@ def subnet(
     if cidr is None:
         if any(one is not None for one in (used, reservations or None, subnet_id, show)):
             raise click.UsageError("--smallest-for is of an empty subnet: it takes no use of one")
-        # The two exclude each other, which the type checker cannot see.
+        # They exclude each other, which the type checker cannot infer.
         assert smallest_for is not None  # noqa: S101
         _smallest(smallest_for, types, pods_per_node, pool, keep_free=keep_free, output=output)
         return
@@ -304,7 +304,7 @@ def _printed(
     fits: list[dict[str, Any]],
     assumed: list[str],
 ) -> None:
-    """Print all that is known of a subnet but its blocks, as tables."""
+    """Print the census of a subnet, its reservations and the fitting nodes as tables."""
     counts = [
         {"what": _LABELS.get(name, name.replace("_", " ")), "count": value}
         for name, value in census.items()
@@ -327,11 +327,11 @@ def _printed(
 
 
 _DECIDING = ("instance_type", "pods_per_node", "nodes", "expected", "best", "binding")
-"""Columns that stay on a narrow terminal."""
+"""Columns that a narrow terminal shows first."""
 
 
 def _reservation_row(one_subnet: Subnet, number: int) -> dict[str, Any]:
-    """One reservation; what it holds only where the used addresses are known."""
+    """Row of one reservation; with its use only if the used addresses are known."""
     from dataclasses import asdict
 
     reservation = one_subnet.reservations[number]

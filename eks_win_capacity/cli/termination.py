@@ -1,4 +1,4 @@
-"""What a command leaves behind when the system ends it: nothing."""
+"""Removal of temporary files when the system terminates a command."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 @contextmanager
 def tidy_end() -> Iterator[None]:
     """
-    Work whose temporary files are removed before SIGTERM ends the process, as after Ctrl-C.
+    Context whose temporary files are removed before SIGTERM ends the process, as after Ctrl-C.
 
-    Whoever handles SIGTERM already goes on doing so.
+    An existing handler of SIGTERM stays in place.
     """
     ours = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if not ours or threading.current_thread() is not threading.main_thread():

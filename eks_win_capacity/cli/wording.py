@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line."""
+"""Messages of the library in terms of command-line options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 def plain_message(error: Exception) -> str:
-    """Message of an error; of the operating system's, which file and what is wrong with it."""
+    """Message of an error; for an OSError, the file and the problem."""
     if not isinstance(error, OSError):
         return str(error)
     if error.filename is not None and error.strerror is not None:
@@ -19,7 +19,7 @@ def plain_message(error: Exception) -> str:
 
 def with_options(message: str, command: click.Command | None) -> str:
     """
-    Message of an error with the options of a command in place of arguments of Python.
+    Message of an error with command-line options in place of Python arguments.
 
     Examples
     --------
@@ -40,13 +40,13 @@ def with_options(message: str, command: click.Command | None) -> str:
     if "used" not in names:
         message = message.replace(_ROLES, _HEADINGS)
     for parameter in (p for each in commands for p in getattr(each, "params", ())):
-        # What Python says by a truth value may be a choice here.
+        # An argument with a boolean value in Python may be a choice here.
         for value in parameter.type.choices if isinstance(parameter.type, click.Choice) else ():
             message = re.sub(
                 rf"\b{value}=True\b", f"{max(parameter.opts, key=len)} {value}", message
             )
     for name, option in names.items():
-        # A word of English is a name only where a message begins with it.
+        # An English word is an argument only at the beginning of a message, or before ``=``.
         pattern = (
             rf"\b{name}\b(?:=True\b)?"
             if "_" in name
@@ -67,13 +67,13 @@ _OTHERWISE = {
     "named": ("instance_type",),
     "candidates": ("instance_type",),
 }
-"""Arguments of functions that options bear under another name."""
+"""Arguments of functions whose option has another name."""
 
 _SESSION, _PROFILE = ", or pass session=boto3.Session(...)", ", or give --profile NAME"
-"""What AWS asks with, in Python and here."""
+"""Hints on AWS credentials, for Python and for the command line."""
 
 _ROLES = (
     "name it with used=NAME, available=NAME or percent=NAME, or say used=True or available=True"
 )
 _HEADINGS = "head its columns time, subnet, and used or available"
-"""What the columns of a history are, by arguments and where a command has no options for them."""
+"""Hints on the columns of a history, for Python and for commands without such options."""
