@@ -1,4 +1,4 @@
-"""The search for the nodes of a question: free of zones and subnets first, then where they stand."""
+"""Which nodes answer a question: without zones and subnets first, then placed in them."""
 
 from __future__ import annotations
 
@@ -50,56 +50,56 @@ if TYPE_CHECKING:
 __all__ = ["Solving", "answer", "by_sums", "least_in_zone", "quick"]
 
 _FEW: Final = 8
-"""Shapes of pods up to which the search goes on to a quarter of a percent."""
+"""Shapes of pods up to which the search continues to a gap of a quarter of a percent."""
 
 _LARGE: Final = 8_000
-"""Nodes from which it goes on to less than a tenth of a percent."""
+"""Nodes from which it continues to a gap below a tenth of a percent."""
 
 _SEVERAL: Final = 50
-"""Shapes up to which it then goes on to a fiftieth of a percent: half a second more."""
+"""Shapes up to which it then continues to a fiftieth of a percent, half a second longer."""
 
 _TOTALS: Final = frozenset({ALL_NODES, ALL_ADDRESSES})
-"""Limits that no single type is named in."""
+"""Limits that name no instance type."""
 
 _TABLE: Final = 120_000
-"""Kinds times shapes up to which zones and subnets are solved with all types together."""
+"""Kinds times shapes up to which zones and subnets are solved with all types."""
 
 _FREE_PART, _SPREAD_PART = 0.4, 0.2
-"""Part of the time for the plan without zones and subnets, where these count; and where pods
-are spread, so that only its bound is wanted."""
+"""Part of the time for the plan without zones and subnets, if these matter; and if pods are spread,
+so that only its bound is needed."""
 
 _SUMMED: Final = 400
-"""Nodes up to which zones share pods by sums of nodes: more of them lose little by odd pods."""
+"""Nodes up to which sums of nodes share pods out to zones: odd pods matter little beyond."""
 
 _EXACT_PART, _EVENLY_PART = 0.82, 0.6
-"""Part of the time to settle zones and subnets: what is not proved then is searched for; and to
-settle even shares of the zones first, where one of these may be lost."""
+"""Part of the time to solve zones and subnets exactly, before a search; and to solve even shares of
+the zones first, if one may be lost."""
 
 _SHARE_PART: Final = 0.4
-"""Part of the time to pack one zone, or those of one choice of types."""
+"""Part of the time to pack one zone, or the zones of one choice of types."""
 
 _GOOD: Final = 0.02
 """Gap at which the brief search of a zone ends."""
 
 _MANY: Final = 200
-"""Pods from which a brief search in each zone is worth its time before all else."""
+"""Pods from which a brief search in each zone is worth its time at the start."""
 
 _FEW_ODD: Final = 0.01
-"""Places of the largest share in each zone beyond those asked for, up to which zones are packed
-alike; as a part of these."""
+"""Extra places, as a part of those needed, up to which all zones are packed alike with the largest
+share."""
 
 
 @dataclass(eq=False)
 class Solving:
     """
-    One question on its way to an answer.
+    State of the search for an answer to one question.
 
-    ``known`` is the best answer so far; none costs less than ``bound``, and ``lp_bound`` is what the
-    linear program alone proves. ``impossible`` says that it is proved that no answer exists;
-    ``even_only``, ``few_types`` and ``least_nodes`` that the bound is that of plans with even shares of
-    the zones, with no more types than asked for, or with as many nodes. ``every`` type is of use, and
-    no other one beats those of ``lean`` in everything; ``rejected`` are the candidates left out so
-    far.
+    ``known`` is the best answer so far. No answer costs less than ``bound``; ``lp_bound`` is proved
+    by the LP relaxation alone. ``impossible`` means that it is proved that no answer exists;
+    ``even_only``, ``few_types`` and ``least_nodes`` that the bound covers only plans with even
+    shares of the zones, at most the maximum of types, or at least the minimum of nodes. ``every``
+    are the usable types, ``lean`` those that no other dominates; ``rejected`` are the candidates
+    left out so far.
     """
 
     ask: Question
@@ -120,25 +120,25 @@ class Solving:
         self.deadline = self.ask.deadline
 
     def afresh(self, **other: Any) -> Solving:
-        """Start anew with another question or other types: what is known does not hold there."""
+        """New search for a changed question, without the results of this one."""
         return Solving(replace(self.ask, progress=None, deadline=self.deadline, **other))
 
     def stop(self) -> None:
-        """Remember an interrupt, and leave a moment for what must still be said."""
+        """Record an interrupt, and end the time for any further search."""
         self.interrupted = True
         self.deadline = Deadline.after(0.0)
 
     def over(self) -> bool:
-        """Whether no time is left, or somebody asked to stop."""
+        """Whether no time is left, or the user interrupted the search."""
         return self.interrupted or self.deadline.over()
 
     def prove(self, bound: float, *, even: bool = False) -> None:
-        """Remember that no answer costs less, or none with ``even`` shares where a zone may be lost."""
+        """Raise the bound; with ``even``, it covers only even shares if a zone may be lost."""
         self.even_only |= even and self.ask.zone_lost and bound > self.bound
         self.bound = max(self.bound, bound)
 
     def without_dominated(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
-        """Leave out the types that another one beats in everything."""
+        """Types that no other dominates; the dominated ones are recorded as rejected."""
         ask = self.ask
         pinned = (set(ask.limits) - _TOTALS).union(*(load.allowed_types for load in ask.workloads))
         beaten = dominated(
@@ -167,10 +167,10 @@ class Solving:
         **asked: Any,
     ) -> Settled | None:
         """
-        Settle zones and subnets exactly; None where there are too many patterns, or no time.
+        Exact solution in zones and subnets; None if there are too many patterns or no time is left.
 
-        Types at most count only where ``few`` says so, and what is asked for at least where
-        ``least`` does. ``asked`` goes on to `settle`.
+        The maximum of types applies only with ``few``, the minimums only with ``least``. ``asked``
+        is passed to `settle`.
         """
         ask = replace(
             self.ask,
@@ -205,10 +205,10 @@ class Solving:
         self, nodes: tuple[NodeKind, ...], *, least: bool = False, below: float = np.inf
     ) -> Ints | None:
         """
-        Share the pods of each workload out to the zones by sums of nodes, which prove a bound.
+        Pods of each workload in each zone, by sums of nodes, which also prove a bound.
 
-        What is asked for at least counts where ``least`` says so, and types at most do not. Where
-        nothing costs less than ``below``, that is the bound.
+        The minimum of nodes applies only with ``least``, the maximum of types never. If nothing
+        costs less than ``below``, that is the bound.
         """
         least_nodes = self.ask.at_least if least else {}
         ask = replace(self.ask, max_types=None, min_types=1, at_least=least_nodes)
@@ -227,14 +227,14 @@ class Solving:
         for shape, group in enumerate(model.members):
             left = shares[:, shape]
             for member in group:
-                # Workloads of one shape fill its places one after the other.
+                # Workloads of one shape fill its places one after another.
                 before = np.cumsum(left) - left
                 slots[:, member] = np.clip(ask.slots[member] - before, 0, left)
                 left = left - slots[:, member]
         return slots
 
     def chosen(self, settled: Settled | None) -> Answer | None:
-        """Answer of a settled choice."""
+        """Answer of an exact solution; None without one."""
         if settled is None or settled.packed is None:
             return None
         groups = named(settled.model, settled.packed)
@@ -255,9 +255,9 @@ class Solving:
         **asked: Any,
     ) -> Answer | None:
         """
-        Solve once, for another objective, other limits, a part of the pods or of the work.
+        Answer of one search, with optional other objective, limits, pods or effort.
 
-        For the other parameters, ``asked`` among them, see `build`.
+        The other parameters, including ``asked``, are those of `build`.
         """
         ask = self.ask
         objective = objective or ask.objective
@@ -272,7 +272,7 @@ class Solving:
             return Answer([], 0.0)
         if (problem.count[~problem.most_per_node().any(axis=0)] > 0).any():
             return None
-        # A plan without zones and subnets is shown as progress only where it may be the answer.
+        # A plan without zones and subnets is reported as progress only if it may be the answer.
         tell = objective == ask.objective and (coupled or not ask.spread) and slots is None
         starts = starts_of(problem, deadline=deadline)
         least = min(starts, key=lambda one: total_cost(problem, one), default=None)
@@ -296,18 +296,18 @@ class Solving:
             self.stop()
             (packed, bound), lp_bound = best, best[1]
         if packed is None:
-            # Only what binds every plan proves that there is none.
+            # Only constraints on every plan can prove that none exists.
             fixed = coupled and (ask.zone_lost or ask.uneven)
             if bound == np.inf and nodes == every and slots is None and not fixed:
                 self.impossible = True
             return None
         if nodes != every:
-            # What is proved of some of the types is not proved of all.
+            # A bound for some of the types does not hold for all.
             bound = lp_bound = 0.0
         return _answer_of(model, packed, bound, lp_bound, prefixes=prefixes)
 
     def _promising(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
-        """Choose types so few that zones and subnets are solved in time: in use, or cheap."""
+        """Few enough types to solve zones and subnets in time: those in use, then the cheapest."""
         ask = self.ask
         each = np.array([len(levels(node)) if ask.limited else 1 for node in nodes])
         weight = each * len(ask.sites) * max(len(ask.workloads), 1)
@@ -332,8 +332,8 @@ class Solving:
 def _answer_of(
     model: Model, packed: Packed, bound: float, lp_bound: float, *, prefixes: bool
 ) -> Answer:
-    """Pods by name on the nodes of a packing, and what is proved of their value."""
-    # A smaller node may take other shares of what is limited, and other addresses.
+    """Answer with pods by name on the nodes of a packing, and the bounds on its value."""
+    # A smaller node may use other amounts of a limit, and other numbers of addresses.
     free = not (model.sites or model.limits) and model.objective != "addresses"
     groups = named(model, packed, shrink=free)
     value = value_of(groups, model.objective, prefixes=prefixes)
@@ -341,7 +341,7 @@ def _answer_of(
 
 
 def _aims(model: Model, starts: tuple[Packed, ...], effort: float) -> dict[str, Any]:
-    """How much work goes into a search, the gap at which it ends, and the steps that costs go in."""
+    """Arguments of a search: effort, target gap, and step of costs."""
     size = sum(int(start.number.sum()) for start in starts[:1])
     large = 2e-4 if model.problem.shapes <= _SEVERAL else 8e-4
     target = large if size >= _LARGE else 2.5e-3 if model.problem.shapes <= _FEW else 4.5e-3
@@ -355,7 +355,7 @@ def _aims(model: Model, starts: tuple[Packed, ...], effort: float) -> dict[str, 
 def answer(
     run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None = None
 ) -> Answer | None:
-    """Find the best nodes of some types, where they may stand included."""
+    """Best answer with some types, placed in zones and subnets; None if none was found."""
     ask, until, best = run.ask, run.deadline, None
     try:
         if ask.spread:
@@ -366,7 +366,7 @@ def answer(
         if best is None:
             loose = run.solved(nodes, effort=effort, deadline=until)
             if not ask.spread:
-                # Of a plan that is spread, only the bound is wanted.
+                # If pods are spread, only the bound of this plan is needed.
                 loose = _or_alone(run, nodes, loose)
             best = _placed(run, nodes, loose, effort)
     except OutOfTimeError:
@@ -381,9 +381,9 @@ def answer(
 
 def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
     """
-    Plan that is spread over the zones as if their subnets had no end, if it fits into these.
+    Answer spread over the zones with unlimited subnets, if it fits into the real ones.
 
-    What a moment gives is known then.
+    Quick answers are recorded first.
     """
     ask = run.ask
     for search in (False, True):
@@ -409,7 +409,7 @@ def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None)
 
 
 def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], best: Answer | None) -> Answer | None:
-    """Take the best plan with one type where it is cheaper: more types never cost more."""
+    """The answer, or that of a single type if it is cheaper: more types never cost more."""
     if best is None or len(nodes) < 2 or run.ask.objective != "cost":
         return best
     impossible = run.impossible
@@ -420,7 +420,7 @@ def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], best: Answer | None) ->
             alone = run.solved((node,))
             if alone is not None and alone.value < best.value:
                 best = replace(best, groups=alone.groups, value=alone.value)
-    # What one type cannot run, others may.
+    # A failure with one type proves nothing about the others.
     run.impossible = impossible
     return best
 
@@ -428,7 +428,7 @@ def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], best: Answer | None) ->
 def _placed(
     run: Solving, nodes: tuple[NodeKind, ...], loose: Answer | None, effort: float | None
 ) -> Answer | None:
-    """The plan without zones and subnets where they hold it, else one that is made for them."""
+    """The answer without zones and subnets if it fits into them, else one made for them."""
     ask = run.ask
     if loose is None:
         return None if run.interrupted else _exact(run, nodes)
@@ -452,9 +452,9 @@ def _placed(
 
 
 def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
-    """Settle it exactly where all patterns can be listed."""
+    """Exact answer if all patterns can be listed, followed by a search if it is not proved."""
     if run.ask.zone_lost:
-        # Even shares are found sooner; the bound of uneven ones is that of all.
+        # Even shares are solved sooner; the bound for uneven shares holds for all plans.
         until = run.deadline.part(_EVENLY_PART)
         run.known = cheaper(run.known, run.chosen(run.settled(nodes, until=until, evenly=True)))
     bound = 0.0 if run.even_only else run.bound
@@ -473,7 +473,7 @@ def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
 
 @dataclass(eq=False)
 class _Zones:
-    """The search for a plan in zones and subnets whose patterns are too many to list."""
+    """Search for an answer in zones and subnets with too many patterns to list."""
 
     run: Solving
     nodes: tuple[NodeKind, ...]
@@ -482,7 +482,7 @@ class _Zones:
     solved: dict[tuple[bytes, int, tuple[Any, ...]], Answer | None] = field(default_factory=dict)
 
     def search(self) -> Answer | None:
-        """Pack all zones together, else by the fewest addresses, else each zone for itself."""
+        """Best answer of packing zones one by one, by the fewest addresses, and all together."""
         run, ask = self.run, self.run.ask
         self.offer(quick(run, self.nodes) if run.known is None else run.known)
         if ask.spread and not run.over():
@@ -493,7 +493,7 @@ class _Zones:
             if self.near():
                 return self.best
         if not ask.spread and not run.over():
-            # In one zone, the plan with the fewest addresses fits if anything does.
+            # Without spreading, the plan with the fewest addresses is the most likely to fit.
             fewest = run.solved(self.nodes, objective="addresses", effort=BRIEF)
             placed = None if fewest is None else placed_in(ask, fewest.groups, ask.sites)
             self.offer(None if placed is None else Answer(placed, value_of(placed, ask.objective)))
@@ -501,13 +501,13 @@ class _Zones:
         return self.best
 
     def pack(self, shares: Ints | None) -> None:
-        """Pack the zones with some shares, each for itself, and where that is poor, together."""
+        """Pack zones with given shares one by one and, if not near the bound, all together."""
         self.offer(self.apart(shares))
         if shares is not None and not self.near():
             self.offer(self.coupled(shares))
 
     def offer(self, answer: Answer | None) -> None:
-        """Take an answer where it is the cheapest so far."""
+        """Keep an answer if it is the cheapest so far."""
         if answer is None:
             return
         run = self.run
@@ -516,12 +516,12 @@ class _Zones:
             run.ask.progress(self.best.value, min(run.bound, self.best.value))
 
     def near(self) -> bool:
-        """Whether the best is near what is proved."""
+        """Whether the best answer is near the bound."""
         best, gap = self.best, NEAR if self.effort is None else ROUGH
         return best is not None and best.value - self.run.bound <= gap * best.value
 
     def least(self) -> float:
-        """Bound of what each zone has at least, whatever else stands there: these bounds add up."""
+        """Sum of the bounds for the fewest pods of each zone."""
         ask, zones = self.run.ask, len(self.run.ask.zones)
         skews = [1 if ask.zone_lost else load.max_skew for load in ask.workloads]
         least = np.array(
@@ -533,14 +533,14 @@ class _Zones:
         )
         if not least.any() or self.run.over():
             return 0.0
-        # Where nothing limits a zone that holds no more than it must, it is solved already.
+        # Without limits, a zone with exactly these pods has been solved already.
         plain = not ask.limits and not ask.present and not ask.buying.paid
         one = self.solved.get((least.tobytes(), UNLIMITED, ())) if plain else None
         one = one or self.share(self.nodes, least, {})
         return 0.0 if one is None else zones * one.bound
 
     def coupled(self, shares: Ints | None = None) -> Answer | None:
-        """All zones packed together, with some shares, or the odd pods in one after the other."""
+        """Answer of all zones packed together, by given shares, or even ones with the odd pods rotating."""
         run, ask = self.run, self.run.ask
         for turn in range(len(ask.zones) if ask.odd and shares is None else 1):
             if run.over():
@@ -548,7 +548,7 @@ class _Zones:
             joint = partial(run.solved, self.nodes, coupled=True, turn=turn)
             together = joint(effort=self.effort, shares=shares)
             if together is not None:
-                # With fixed shares of the zones, the bound is one of these shares alone.
+                # With fixed shares of the zones, the bound covers these shares only.
                 run.prove(0.0 if ask.uneven else together.bound, even=True)
                 return together
             if not ask.limited or run.over():
@@ -561,14 +561,14 @@ class _Zones:
     def share(
         self, nodes: tuple[NodeKind, ...], slots: Ints, limits: dict[str, int]
     ) -> Answer | None:
-        """The pods of one zone by themselves."""
+        """Answer for the pods of one zone alone."""
         until = self.run.deadline.part(_SHARE_PART)
         return self.run.solved(
             nodes, slots=slots, limits=limits, effort=self.effort, deadline=until
         )
 
     def apart(self, shares: Ints | None) -> Answer | None:
-        """Solve each zone for itself; zones with the same share are solved once."""
+        """Answer of each zone solved by itself; zones with the same share are solved once."""
         limits = self.run.ask.limits
 
         def pack(mine: tuple[NodeKind, ...], zone: str, slots: Ints) -> Ways:
@@ -589,7 +589,7 @@ class _Zones:
 
 
 def by_sums(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer | None:
-    """Share pods out to the zones by sums of nodes, which prove a bound, and pack what may cost less."""
+    """Answer below a value, with pods shared out to zones by sums of nodes, which prove a bound."""
     zones = _Zones(run, nodes, BRIEF)
     if run.ask.spread:
         shares = run.shared_out(nodes, below=below)
@@ -600,15 +600,15 @@ def by_sums(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer |
 
 
 def least_in_zone(pods: int, zones: int, skew: int) -> int:
-    """Fewest pods that a zone has where zones differ by no more than ``skew``."""
+    """Fewest pods in a zone if zones differ by at most ``skew``."""
     return max(0, -(-(pods - (zones - 1) * skew) // zones))
 
 
 def _shares(ask: Question, given: Ints | None = None) -> list[tuple[str, tuple[Site, ...], Ints]]:
-    """Each zone, its subnets and its share of every workload: an even one where none is given."""
+    """Each zone with its subnets and its share of every workload, even unless given."""
     zones = ask.zones if ask.spread else ("",)
     base, extra = np.divmod(ask.slots, len(zones))
-    # The zone that takes the odd pod turns with the workload, so that none gets them all.
+    # The zone with the odd pod rotates with the workload, so that none gets them all.
     turned = np.arange(len(ask.slots)) % len(zones)
     return [
         (
@@ -627,9 +627,9 @@ def _zone_by_zone(
     given: Ints | None = None,
 ) -> Answer | None:
     """
-    Each zone packed for itself; None where one is not, or all go beyond the limits on nodes.
+    Answer with each zone packed by itself; None if one cannot be, or limits on nodes are exceeded.
 
-    Of the ways to ``pack`` a zone the first is taken that its subnets have room for.
+    Of the packings of a zone, the first that fits into its subnets is taken.
     """
     ask, shares = run.ask, _shares(run.ask, given)
     groups: list[PlannedGroup] = []
@@ -648,7 +648,7 @@ def _zone_by_zone(
 
 
 def _part(node: NodeKind, index: int, zones: int) -> NodeKind:
-    """A kind as one zone may use it: of nodes that may stand anywhere, its share of the stock."""
+    """A kind as one zone may use it: with a share of the stock if its nodes may be in any zone."""
     if node.stock is None or node.zone:
         return node
     return replace(node, stock=(node.stock + zones - 1 - index) // zones)
@@ -656,10 +656,10 @@ def _part(node: NodeKind, index: int, zones: int) -> NodeKind:
 
 def quick(run: Solving, nodes: tuple[NodeKind, ...], *, search: bool = False) -> Answer | None:
     """
-    Pack each zone first-fit: in a moment, and no worse than what people do.
+    Quick answer with each zone packed first-fit, or by a brief search.
 
-    Where zones differ by few pods, the largest share is packed once for all of them. With
-    ``search`` by brief searches; where these would be for a few pods each, nothing comes back.
+    If zones differ by few pods, the largest share is packed once for all of them. Else ``search``
+    returns None if there are few pods, for which it would not pay.
     """
     ask = run.ask
     shares = [slots for *_, slots in _shares(ask)]
@@ -685,7 +685,7 @@ def quick(run: Solving, nodes: tuple[NodeKind, ...], *, search: bool = False) ->
 def _packings(
     run: Solving, nodes: tuple[NodeKind, ...], slots: Ints, *, search: bool
 ) -> tuple[Model, list[Packed]]:
-    """The pods of a zone on nodes, without limits: by a brief search, or first-fit, cheapest first."""
+    """Packings of a zone's pods without limits: by a brief search, or first-fit, cheapest first."""
     goal = run.ask.objective if search else "cost"
     model = build(run.ask, nodes, slots=slots, objective=goal)
     problem = model.problem

@@ -1,4 +1,4 @@
-"""Zones and subnets settled exactly, where all the mixes of pods on a node can be listed."""
+"""Which nodes in zones and subnets are exactly the cheapest, if all patterns can be listed."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ if TYPE_CHECKING:
 __all__ = ["Settled", "list_patterns", "settle", "share_out"]
 
 _MIXES, _FULL, _ROWS = 1_500, 20_000, 100_000
-"""Mixes of pods on a node up to which all are listed, where only full nodes are needed, and
-before those that fit nowhere are left out."""
+"""Mixes of pods on a node that are listed at most, in total and if only full nodes are needed; and
+rows at most before those that fit nowhere are removed."""
 
 _COLUMNS: Final = 6_000
-"""Patterns, each in each subnet, up to which an integer program takes them all."""
+"""Patterns times subnets up to which one integer program has a column for each."""
 
 _STEPS, _WORK = 3_000, 400_000
-"""Steps of the integer program at most, and these times its columns; counts and not a time,
-so that answers repeat."""
+"""Branch-and-bound steps at most, and steps times columns at most; counts, not a time, so that
+results repeat."""
 
 _NEAR, _SUMS = 1e-4, 600
-"""Gap at which sums of nodes are good enough, and steps of their integer program at most."""
+"""Gap at which the integer program over sums of nodes ends, and its steps at most."""
 
 _HAIR: Final = 1e-6
-"""Tolerance of the solver, which a proved bound gives back."""
+"""Tolerance of the solver, by which proved bounds are lowered."""
 
 _WHOLE_PART, _EVEN_PART = 0.75, 0.4
-"""Part of the time for the whole program, and with even shares where a zone may be lost; the rest is
-for choosing some of its nodes anew."""
+"""Part of the time for the whole program, and for it with even shares if a zone may be lost; the
+rest is for neighbourhood search."""
 
 _FREED, _FEWEST = 5, 2
-"""Nodes that are chosen anew at first, and at least; one more or two fewer the next time."""
+"""Nodes that are freed at first, and at least; one more or two fewer in the next round."""
 
 _VAIN, _BRIEFLY, _ROUND_PART = 40, 100, 0.2
-"""Rounds in vain at most, steps of each, and its part of the time that is left."""
+"""Rounds without improvement at most, steps of each, and its part of the time left."""
 
 _DEPTH, _LAST = 60, 8
-"""Fractional choices of a dive at most, and nodes left at which it ends with a whole choice."""
+"""LP solutions of a dive at most, and nodes left at which it ends with an integer program."""
 
 _LIKELY, _PARTS = 1_500, 20
-"""Patterns, those of least reduced cost, that are chosen anew; and part of what is left that a node
-of a dive costs at most."""
+"""Patterns of least reduced cost that dive and neighbourhood search may add; a node of a dive costs
+at most the rest divided by the second number."""
 
 _SEED: Final = 20
-"""Seed of the chance, so that answers repeat."""
+"""Seed of the random numbers, so that results repeat."""
 
 _CLOSE, _BETTER = 1e-3, 1e-4
-"""Gap at which no more nodes are chosen anew, and part of the cost that this must save."""
+"""Gap at which neighbourhood search ends, and part of the cost that a round must save."""
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Each mix that fits on some node, on each type that could be best for it."""
+    """Each mix that fits on some node, with each type that could be best for it."""
 
     mix: Ints
     node: Ints
@@ -82,10 +82,10 @@ def list_patterns(
     model: Model, *, every_type: bool, empty: bool, full: bool, deadline: Deadline
 ) -> Patterns | None:
     """
-    List the patterns, of each mix on the best types alone; None where they are too many.
+    Patterns of each mix on the best types only; None if there are too many.
 
-    Nodes without pods are among them where ``empty`` says so. With ``full`` those with room for
-    one pod more are not: where places may stay free and addresses cost nothing, none is needed.
+    With ``empty`` they include nodes without pods. With ``full`` they exclude nodes with room for
+    another pod: if places may stay free and addresses cost nothing, these are not needed.
     """
     problem, most = model.problem, _most_in_zone(model)
     allowed: Flags = np.zeros((len(model.nodes), problem.shapes), dtype=bool)
@@ -123,7 +123,7 @@ def list_patterns(
 
 
 def _most_in_zone(model: Model) -> Ints:
-    """Pods of each shape that a node may have: what zones that share evenly have at most."""
+    """Most pods of each shape on a node: for spread shapes, the largest share of a zone."""
     problem, zones = model.problem, max(len(model.ask.zones), 1)
     most = np.minimum(problem.count, problem.most)
     for shape, group in enumerate(model.members):
@@ -135,7 +135,7 @@ def _most_in_zone(model: Model) -> Ints:
 
 
 def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags, *, top: int) -> Ints | None:
-    """List the mixes that some node holds."""
+    """Mixes that fit on some node; None if there are more than ``top``."""
     rows = np.zeros((1, len(need)), dtype=np.int64)
     for shape in range(len(need)):
         cap = int(most[shape])
@@ -162,12 +162,11 @@ def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags, *, top: int) -> 
 @dataclass(frozen=True)
 class Settled:
     """
-    The best whole choice, and what is missing where there is none.
+    The best whole solution, and what is missing if none exists.
 
-    ``packed`` are nodes by pattern, with kinds of the ``model``, which has the pods of each zone as
-    they were chosen; no choice costs less than ``bound``, or by fractions alone ``lp_bound``.
-    ``short`` is what each subnet lacks, where that was asked for; ``proved`` says whether the
-    search came to its end.
+    ``packed`` has kinds of ``model``, whose quota is the chosen pods of each zone. No solution
+    costs less than ``bound``; ``lp_bound`` is proved by the LP relaxation alone. ``short`` is what
+    each subnet lacks, if that was asked for. ``proved`` is whether the search was completed.
     """
 
     packed: Packed | None
@@ -192,29 +191,29 @@ def settle(
     deadline: Deadline,
 ) -> Settled:
     """
-    Choose patterns, subnets and the pods of each zone at once.
+    The cheapest choice of patterns, subnets and pods of each zone.
 
-    The quota of the coupled model is not looked at. With ``evenly`` all zones have even shares
-    where one may be lost, and the bound is of such plans alone. No choice costs less than what is
-    ``known``, and only one that costs less than ``below`` is looked for. With ``summed``, sums of
-    nodes are rules too: that proves more and finds less, so it suits few types. In place of the
-    objective, ``missing`` makes small how many ``addresses`` or ``blocks`` the subnets lack; with
-    blocks, addresses are not counted, and ``allow`` are blocks that each subnet may have on top.
+    The quota of the coupled model is ignored. With ``evenly``, all zones have even shares if one
+    may be lost, and the bound covers only such plans. ``known`` is a lower bound on the cost, and
+    only solutions cheaper than ``below`` are searched for. With ``summed``, sums of nodes are
+    constraints too: this raises the bound but finds fewer solutions, so it suits few types.
+    ``missing`` replaces the objective by the number of ``addresses`` or ``blocks`` that the subnets
+    lack; for blocks, addresses are ignored. ``allow`` are extra blocks for each subnet.
 
     Raises
     ------
     OutOfTimeError
-        If the deadline passed before anything was chosen.
+        If the deadline passed before a solution was found.
     """
     program = _Program(model, patterns, ask, evenly=evenly)
-    # A node counts for a type by the pods that it has, so none may be there twice.
+    # Types count by the pods on their nodes, so with a minimum no pod may have two places.
     program.place(spare=ask.min_types == 1)
     program.keep_rules(missing, allow)
     if summed:
         program.sum_up(deadline)
-    # What is missing is made small alone: a cost beside it would blur what to ask for.
+    # The shortage is minimised alone: a cost beside it would blur what to ask for.
     program.aim("" if missing else ask.objective, known, below)
-    # Of few types a bound is wanted most, which the whole program alone lifts.
+    # For a maximum of types the bound matters most, which only the whole program raises.
     hard = not missing and not summed and ask.max_types is None
     whole, bound, proved = program.solve(
         deadline.part(_EVEN_PART if evenly else _WHOLE_PART) if hard else deadline
@@ -244,10 +243,10 @@ def share_out(
     deadline: Deadline,
 ) -> tuple[Ints | None, float]:
     """
-    Pods of each shape in each zone, on the cheapest nodes whose sums hold them, and what they cost.
+    Pods of each shape in each zone, on the cheapest nodes with enough room in total, and a bound.
 
-    No plan costs less: the bound is ``below`` where none costs less than that. Where a zone may
-    be lost, that is a bound of even shares.
+    The bound is ``below`` if no plan costs less than that. If a zone may be lost, it covers only
+    plans with even shares.
 
     Raises
     ------
@@ -281,7 +280,7 @@ def share_out(
 
 
 def _free(model: Model) -> Problem | None:
-    """The problem without zones and limits, each node once; None where a node has no place."""
+    """The problem without zones and limits, with one kind per node; None if a node has none."""
     problem = model.problem
     if len(np.unique(model.node)) < len(model.nodes):
         return None
@@ -301,14 +300,14 @@ def _free(model: Model) -> Problem | None:
 
 
 def _sums(problem: Problem) -> list[tuple[Any, Any]]:
-    """What a node of each kind has, and what each pod needs of it: resources, and places for a shape."""
+    """Room by kind and need by shape, for each resource and for the places of each shape."""
     most = problem.most_per_node()
     rows: list[tuple[Any, Any]] = [
         (problem.room[:, at], problem.need[:, at]) for at in range(problem.need.shape[1])
     ]
     rows += [(most[:, at], one) for at, one in enumerate(np.eye(problem.shapes))]
     scale = [max(float(room.max(initial=0)), 1.0) for room, _ in rows]
-    # Raised slightly, so that rounding can only weaken the rules.
+    # Raised slightly, so that rounding can only weaken the constraints.
     return [
         (room / by * (1 + 1e-9), need / by) for (room, need), by in zip(rows, scale, strict=True)
     ]
@@ -316,10 +315,10 @@ def _sums(problem: Problem) -> list[tuple[Any, Any]]:
 
 class _Program:
     """
-    The integer program over all patterns in all subnets, rule by rule.
+    The integer program over all patterns in all subnets.
 
-    Its columns are the nodes of each pattern in each subnet, the pods of each shape in each
-    zone where these matter, what each subnet lends, and whether each type is used.
+    Its columns are the nodes of each pattern in each subnet, the pods of each shape in each zone
+    where these matter, the shortage of each subnet (``lent``), and whether each type is used.
     """
 
     def __init__(self, model: Model, patterns: Patterns, ask: Question, *, evenly: bool) -> None:
@@ -351,18 +350,18 @@ class _Program:
         self.high: list[float] = []
 
     def rule(self, columns: Ints, values: Any, least: float, most: float) -> None:
-        """Add one rule: the sum of some columns lies between two numbers."""
+        """Add a constraint: a weighted sum of columns lies between two numbers."""
         self.rows.append((columns, np.asarray(values, dtype=np.float64)))
         self.low.append(least)
         self.high.append(most)
 
     def shares(self, shape: int) -> Ints:
-        """The columns of the pods of a shape in each zone."""
+        """Indices of the columns for the pods of a shape in each zone."""
         columns: Ints = self.width + shape * len(self.zones) + np.arange(len(self.zones))
         return columns
 
     def place(self, *, spare: bool) -> None:
-        """Cover all pods, with places to spare or none; those of tied shapes zone by zone."""
+        """Require places for all pods, no more unless ``spare``; for tied shapes by zone."""
         self.ceiling[self.width : self.lent.start] = 0
         for shape in np.nonzero(self.model.problem.count)[0].tolist():
             holds = self.mix[:, shape] > 0
@@ -378,10 +377,10 @@ class _Program:
 
     def sum_up(self, deadline: Deadline) -> None:
         """
-        Count the nodes of each type in each zone, which together hold the pods of that zone.
+        Add counts of the nodes of each type in each zone, with enough room in total for its pods.
 
-        The rules follow from those of the patterns. But few whole numbers decide most of what these
-        cost, and the solver cuts and branches on what is said of them.
+        These constraints follow from those of the patterns. But few integers determine most of the
+        cost, and the solver can cut and branch on them.
         """
         loose = _free(self.model)
         if loose is None:
@@ -399,14 +398,14 @@ class _Program:
             self.rule(counts, room[node], float(need @ problem.count) - 1e-9, np.inf)
 
     def widen(self, columns: int) -> int:
-        """Make place for more columns, and return the first."""
+        """Append columns, and return the index of the first."""
         first, self.total = self.total, self.total + columns
         self.floor, self.cost = (np.pad(one, (0, columns)) for one in (self.floor, self.cost))
         self.ceiling = np.pad(self.ceiling, (0, columns), constant_values=np.inf)
         return first
 
     def hold(self, problem: Problem, counts: Ints, zone: Ints, node: Ints) -> None:
-        """Hold all pods of each zone by what its nodes give together, mix or not."""
+        """Require enough room in total on the nodes of each zone for all its pods."""
         shares = np.array([self.shares(shape) for shape in range(problem.shapes)])
         sums = _sums(problem)
         for index in range(len(self.zones)):
@@ -416,13 +415,13 @@ class _Program:
                 self.rule(columns, np.append(room[node[in_zone]], -need), -1e-9, np.inf)
 
     def keep_rules(self, missing: str, allow: Ints | None) -> None:
-        """Keep what was asked for: shares of the zones, limits, nodes and types."""
+        """Add the constraints of the question: zone shares, limits, minimum nodes and types."""
         ask = self.ask
         for shape in self.tied:
             even, skew = self.even[shape], self.skew[shape]
             if even:
                 self.share_evenly(shape, skew)
-            # Even shares survive the loss of a zone by themselves: the wanted pods were raised.
+            # Even shares survive the loss of a zone by themselves: pods were added for that.
             if ask.zone_lost and not (even and skew == 1):
                 self.survive(shape, self.wanted[shape])
         none = np.zeros(len(self.model.sites), dtype=np.int64)
@@ -435,7 +434,7 @@ class _Program:
             self.keep_types(ask.min_types, most)
 
     def share_evenly(self, shape: int, skew: int) -> None:
-        """Let the zones differ by so many pods at most."""
+        """Limit the difference in pods between any two zones to ``skew``."""
         count = int(self.model.problem.count[shape])
         base, extra = divmod(count, len(self.zones))
         columns = self.shares(shape)
@@ -448,20 +447,20 @@ class _Program:
         self.rule(columns, np.ones(len(columns)), count, count)
 
     def survive(self, shape: int, wanted: int) -> None:
-        """Leave places for all pods in the zones but one, whichever that is."""
+        """Require places for all wanted pods in the zones without any single one."""
         columns = self.shares(shape)
         self.ceiling[columns] = wanted
         for lost in range(len(columns)):
             self.rule(np.delete(columns, lost), np.ones(len(columns) - 1), wanted, np.inf)
 
     def keep_limits(self, missing: str, allow: Ints) -> None:
-        """Keep to the limits of the model, or count what subnets lack of addresses or blocks."""
+        """Add the limits of the model, and let subnets lack what is ``missing``."""
         problem = self.model.problem
         used = problem.usage(self.kind, self.mix)
         if not missing:
             self.ceiling[self.lent] = 0
         for row, (word, site) in enumerate(self.model.limits):
-            # While blocks are counted, addresses are no matter.
+            # While missing blocks are counted, addresses are ignored.
             if (word == "blocks" and not self.patterns.prefixes.any()) or (
                 word in {"addresses", "singles"} and missing == "blocks"
             ):
@@ -476,14 +475,14 @@ class _Program:
             self.rule(columns, values, -np.inf, most)
 
     def counted(self, name: str) -> Ints:
-        """The columns of the nodes of a type, in a zone, or of all."""
+        """Indices of the columns for the nodes of a type, in a zone, or of all."""
         named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
         here = np.array([name == zone != "" for zone in self.zones])
         columns: Ints = np.nonzero(named[self.node] | here[self.zone])[0]
         return columns
 
     def keep_types(self, least: int, most: int) -> None:
-        """Keep to so many different types."""
+        """Require a number of different types, from ``least`` to ``most``."""
         used = self.lent.stop + np.arange(self.kinds)
         self.ceiling[used] = 1
         self.rule(used, np.ones(self.kinds), least, most)
@@ -498,10 +497,10 @@ class _Program:
                 self.rule(np.append(columns, column), np.append(values[:-1], -1), 0.0, np.inf)
 
     def aim(self, objective: str, known: float, below: float = np.inf) -> None:
-        """Make the objective small, or where there is none, what the subnets lack."""
+        """Minimise the objective, or without one, what the subnets lack."""
         if not objective:
             self.cost[self.lent] = 1.0
-            # Of equal shortages, the one with fewer nodes.
+            # Among equal shortages, the one with fewer nodes.
             self.cost[: self.width] = 1e-5
             return
         self.cost[: self.width] = {
@@ -514,12 +513,12 @@ class _Program:
 
     def relaxed(self, deadline: Deadline) -> tuple[Floats, Floats, float]:
         """
-        Nodes of a fractional choice, what one more of each costs beyond its worth, and a bound.
+        LP relaxation: nodes of each pattern in each subnet, their reduced costs, and the bound.
 
         Raises
         ------
         ArithmeticError
-            If none exists.
+            If the program has no solution.
         """
         from scipy import sparse
 
@@ -538,7 +537,7 @@ class _Program:
         return solved.x[: self.width], spare, float(solved.fun) * (1 - 2 * _HAIR)
 
     def matrix(self) -> Any:
-        """The rules, one row each."""
+        """Constraint matrix, with a row for each constraint."""
         from scipy import sparse
 
         columns, values = (np.concatenate(parts) for parts in zip(*self.rows, strict=True))
@@ -549,10 +548,10 @@ class _Program:
         self, deadline: Deadline, *, near: float = _HAIR, most: int = _STEPS
     ) -> tuple[Ints | None, float, bool]:
         """
-        A choice that holds to the last pod, or none, and a bound; and whether that is settled.
+        Whole solution or None, lower bound, and whether the search was completed.
 
-        It may stop at a gap that is ``near``, or after so many steps at ``most``. Without a choice
-        it is settled where none is possible, or where the search came to its end.
+        It may stop at the gap ``near``, or after ``most`` steps. Without a solution, it counts as
+        completed only if the program is infeasible.
         """
         from scipy.optimize import Bounds, LinearConstraint
 
@@ -580,14 +579,14 @@ class _Program:
         self, best: Ints | None, bound: float, deadline: Deadline
     ) -> tuple[Ints | None, float]:
         """
-        The better one of a choice and a dive, improved, and the bound of fractional choices.
+        The better of a solution and a dive, improved by neighbourhood search; and the LP bound.
 
         Raises
         ------
         OutOfTimeError
-            If not even the bound is known in time.
+            If the LP bound was not known in time.
         ArithmeticError
-            If no choice exists.
+            If no solution exists.
         """
         _, spare, lp_bound = self.relaxed(deadline)
         ceiling, self.ceiling = self.ceiling, self.ceiling.copy()
@@ -603,9 +602,9 @@ class _Program:
 
     def improved(self, best: Ints, bound: float, deadline: Deadline) -> Ints:
         """
-        Choose a few nodes anew, again and again, while all others stay.
+        Solution improved by neighbourhood search: a few nodes are chosen again, all others stay.
 
-        Over all patterns that takes a moment, and soon finds what the whole program does not.
+        A round takes a moment even over all patterns, and soon finds what the whole program misses.
         """
         rng, few, vain, most = np.random.default_rng(_SEED), _FREED, 0, self.high[-1]
         while vain < _VAIN and not deadline.over():
@@ -623,7 +622,7 @@ class _Program:
         return best
 
     def beside(self, kept: Ints, deadline: Deadline) -> tuple[Ints | None, bool]:
-        """The best choice with some nodes, if one is found soon; and whether that is settled."""
+        """Best solution that keeps some nodes, if found in time, and whether it was completed."""
         floor = self.floor
         self.floor = floor.copy()
         self.floor[: self.width] += kept
@@ -637,10 +636,10 @@ class _Program:
 
     def dived(self, deadline: Deadline) -> Ints | None:
         """
-        Fix the nodes of fractional choices one after the other, and choose the last few whole.
+        Solution by diving: whole nodes of LP solutions are fixed, and the last few solved exactly.
 
-        What is left goes on nodes that cost a small part of it, so that the last is not a large one
-        nearly empty.
+        The rest goes on nodes that cost a small part of it, so that the last is not large and
+        almost empty.
         """
         floor, ceiling, cost = self.floor, self.ceiling, self.cost[: self.width]
         self.floor, most = floor.copy(), float(cost @ self.relaxed(deadline)[0]) / _PARTS
@@ -670,13 +669,13 @@ class _Program:
             self.floor, self.ceiling = floor, ceiling
 
     def packed(self, whole: Ints) -> Packed:
-        """The nodes that were chosen, with kinds of the model."""
+        """Packing of a solution, with kinds of the model."""
         chosen = np.nonzero(whole[: self.width])[0]
         return Packed(self.kind[chosen], self.mix[chosen], whole[chosen])
 
 
 def _trimmed(places: list[int], wanted: int) -> list[int]:
-    """Back the places that no loss of a zone asks for."""
+    """Places by zone without those that are not needed whichever zone is lost."""
     total = sum(places)
     for zone, have in enumerate(places):
         others = [total - lost for at, lost in enumerate(places) if at != zone]
@@ -687,13 +686,13 @@ def _trimmed(places: list[int], wanted: int) -> list[int]:
 
 
 def _kinds_of(model: Model, patterns: Patterns, pattern: Ints, site: Ints) -> Ints:
-    """The kind of the model for each pattern in a site, of its type and of no more addresses."""
+    """Kind of the model for each pattern in a site: of its type, with just enough addresses."""
     kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for kind, key in enumerate(zip(model.node.tolist(), model.site.tolist(), strict=True)):
         kinds.setdefault(key, []).append((int(model.problem.room[kind, 2]), kind))
     pods = patterns.mix[pattern] @ model.problem.need[:, 2]
     smallest = [
-        # Present nodes have no kind in other zones than theirs.
+        # Present nodes have kinds only in their own zone.
         min((one for one in kinds.get((node, at), ()) if one[0] >= need), default=(0, -1))[1]
         for node, at, need in zip(
             patterns.node[pattern].tolist(), site.tolist(), pods.tolist(), strict=True
