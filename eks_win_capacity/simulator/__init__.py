@@ -1,4 +1,4 @@
-"""Warm pools through time: cool-down, fragmentation, EC2 calls."""
+"""How do warm pools behave over time: cool-down, fragmentation, EC2 calls."""
 
 from __future__ import annotations
 

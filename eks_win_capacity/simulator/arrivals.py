@@ -1,4 +1,4 @@
-"""Which pods come when, and how long they run."""
+"""When do pods arrive, and how long do they run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 MAX_PODS: Final = 100_000_000
-"""The most pods of one workload; each takes about a hundred bytes."""
+"""Maximum number of pods in one workload; each takes about a hundred bytes."""
 
 
 def _positive(value: Any, name: str) -> float:
@@ -156,7 +156,7 @@ Lifetime = Fixed | Exponential | LogNormal | Empirical
 
 
 def lifetime_of(value: Any) -> Lifetime:
-    """Take a number of seconds for a fixed lifetime."""
+    """Lifetime of a workload; a number of seconds is a fixed lifetime."""
     if isinstance(value, (Fixed, Exponential, LogNormal, Empirical)):
         return value
     return Fixed(_positive(value, "lifetime"))
@@ -251,7 +251,7 @@ Workload = Poisson | CronJob | RollingUpdate
 
 @dataclass
 class Pods:
-    """Pods as columns, in order of arrival; those that others bring stand last."""
+    """Pods as columns, in order of arrival; those started by other pods are last."""
 
     arrivals: NDArray[np.float64]
     lifetimes: NDArray[np.float64]
@@ -261,7 +261,7 @@ class Pods:
 
 
 def draw_pods(workloads: Sequence[Workload], rng: np.random.Generator, duration_s: float) -> Pods:
-    """Draw all pods of some workloads."""
+    """All pods of some workloads, with random arrivals and lifetimes."""
     parts = [_drawn(workload, rng, duration_s) for workload in workloads]
     offsets = np.cumsum([0, *(len(part.arrivals) for part in parts)])[:-1]
     joined = [
@@ -313,7 +313,7 @@ def _refuse_many(pods: float) -> None:
 
 
 def alone(arrivals: Any, lifetimes: Any) -> Pods:
-    """Pods of which none brings or ends another."""
+    """Pods that neither start nor end another pod."""
     none = np.full(len(arrivals), -1, dtype=np.int64)
     return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
 
@@ -340,7 +340,7 @@ def _poisson(workload: Poisson, rng: np.random.Generator, duration_s: float) -> 
 
 
 def _share(value: int | str, name: str, count: int) -> tuple[int, int]:
-    """Read pods, or a share of so many rounded down; and the percentage, 0 for pods."""
+    """Pods from a number or a share of `count`, rounded down; and the percentage, else 0."""
     if not isinstance(value, str):
         return arrays.count(value, name=name, high=MAX_PODS), 0
     if not re.fullmatch(r"[0-9]{1,3}%", value, re.ASCII):
@@ -350,14 +350,14 @@ def _share(value: int | str, name: str, count: int) -> tuple[int, int]:
 
 
 def _rolling(workload: RollingUpdate) -> Pods:
-    """Lay an update out as chains: each new pod, once ready, ends an old one and brings the next."""
+    """Pods of an update as chains: when ready, a new pod ends an old one and starts the next."""
     count = arrays.count(workload.replicas, name="replicas", low=1, high=MAX_PODS)
     surge, surge_share = _share(workload.max_surge, "max_surge", count)
     unavailable, share = _share(workload.max_unavailable, "max_unavailable", count)
     surge = -(-surge_share * count // 100) if surge_share else surge
     if surge == unavailable == share == 0:
         raise InputError("max_surge and max_unavailable must not both be 0")
-    # A share of a few replicas rounds down to none, and Kubernetes then takes one.
+    # If a share of a few replicas rounds down to 0, Kubernetes uses 1.
     unavailable = unavailable or int(surge == 0)
     at = number(workload.at_s, name="at_s")
     unavailable, width = min(unavailable, count), min(surge + unavailable, count)

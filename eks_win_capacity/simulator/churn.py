@@ -1,4 +1,4 @@
-"""Pods that come and go on many nodes: what a subnet must hold, and who waits."""
+"""What must a subnet hold, and how long do pods wait, when pods start and end on many nodes."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def simulate_churn(
 
 
 def _hours(value: object, name: str) -> float:
-    """Seconds of some hours. [s]."""
+    """Hours as seconds; InputError if they are too many. [s]."""
     hours = checked_seconds(value, name)
     if hours * 3600 > MAX_SECONDS:
         raise InputError(f"{name} must be at most {MAX_SECONDS // 3600:,}; got {value!r}")
@@ -239,7 +239,7 @@ def _several(workload: Any) -> list[Workload]:
 
 
 def _times(duration: float, step: float) -> Any:
-    """Lay out when to look: each step, and the end."""
+    """Times of the samples: each step, and the end. [s]."""
     if duration > _MOST_SAMPLES * step:
         raise InputError(
             f"sample_s must leave at most {_MOST_SAMPLES:,} samples of {duration:g} s; got {step:g}"
@@ -275,16 +275,16 @@ def _run(  # noqa: PLR0917
     if count == 0:
         raise InputError(f"nodes must be 1 or more; got {nodes!r}")
     limit = _pods_on_one(pods_per_node, room, pool)
-    # Nodes start at any time, so their ticks are anywhere within one.
+    # Nodes start at any time, so the phases of their ticks differ.
     phase = as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, count))
     m = machine_of(np.full(count, room), [pool] * count, latency, phase=phase)
     number = len(pods.arrivals)
     seen = np.full((5, number), -1, dtype=np.int64)
     rows = np.zeros((12, len(samples)), dtype=np.int64)
     peaks = np.zeros(2, dtype=np.int64)
-    # Drawn for every engine alike, so that all of them give the same answer.
+    # Drawn for all engines, so that they give the same result.
     wishes = random.integers(0, count, number)
-    # To compile costs as much as some thousand pods.
+    # Compiling takes as long as simulating some thousand pods.
     fast = engine == "compiled" or (engine == "auto" and engines.available() and number >= 5_000)
     run = engines.compiled("churn") if fast else machine.churn
     run(
@@ -307,7 +307,7 @@ def _run(  # noqa: PLR0917
 
 
 def _pods_on_one(given: int | None, slots: int, pool: WarmPool) -> int:
-    """Pods that the scheduler places on one node, at most what its slots serve."""
+    """Maximum number of pods that the scheduler places on one node."""
     most = slots * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
     limit = most if given is None else min(arrays.count(given, name="pods_per_node"), most)
     if limit == 0:
@@ -321,7 +321,7 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
     rows = ran.rows
     attached = np.maximum(rows[3], 1)
     calls = rows[9] + rows[10]
-    # The calls that fill the nodes at 0 s count as if they had taken one step.
+    # The calls that fill the nodes at 0 s count as if they took one step.
     lasted = np.diff(ran.samples, prepend=ran.samples[0] - ran.samples[1])
     over_time = pd.DataFrame(
         {
@@ -339,7 +339,7 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
             "ec2_calls_per_minute": np.diff(calls, prepend=0) * 60 / lasted,
         }
     )
-    # A pod that another brings is wanted when that one is ready; some never are.
+    # A pod started by another is wanted when that one is ready, which may never happen.
     arrived = as_seconds(ran.wanted)
     known = ran.wanted >= nanoseconds(skip)
     waits = pd.DataFrame(
@@ -355,7 +355,7 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
 
 
 def _quantiles(ran: _Ran, over_time: pd.DataFrame, nodes: int) -> pd.DataFrame:
-    """Quantiles over the samples; the highest is of all times, for peaks fall between samples."""
+    """Quantiles over the samples; the last row also includes peaks between samples."""
     quantiles = over_time.drop(columns="seconds").quantile(list(QUANTILES))
     top = quantiles.index == 1.0
     for name, peak in {
@@ -370,7 +370,7 @@ def _quantiles(ran: _Ran, over_time: pd.DataFrame, nodes: int) -> pd.DataFrame:
 
 
 def _waited(until: Any, since: Any) -> Any:
-    """Time from one moment to the other, missing where the other never came. [s]."""
+    """Time between two events, missing if the second never happened. [s]."""
     return as_seconds(np.where(until < 0, -1, until - since))
 
 
@@ -426,7 +426,7 @@ def effective_concurrency(
     nodes, cycles = max(64 // capacity, 1), 24
     cycle = mean + 45.0
     number = nodes * capacity * (cycles + 8)
-    # Jobs that begin together would stay in step; the first ones come spread out.
+    # Jobs that begin together would stay synchronous, so the first ones are spread out.
     arrivals = np.sort(
         np.concatenate(
             [random.random(nodes * capacity) * cycle, np.full(number - nodes * capacity, cycle)]
@@ -577,7 +577,7 @@ def best_targets(
         ran = simulate_churn(workload, nodes=nodes, slots=slots, pool=pool, rng=rng, **options)
         rows.append({"candidate": candidate, **_scored(ran, pool, nodes, quantile, goal)})
     curve = pd.DataFrame(rows).sort_values(["waste", "wait_s"], kind="stable", ignore_index=True)
-    # By rising waste, a candidate is efficient where it waits less than all that waste less.
+    # In order of waste, a candidate is efficient if its wait is less than all before it.
     best = curve["wait_s"].cummin().shift(fill_value=math.inf)
     curve["efficient"] = curve["wait_s"] < best
     good = curve[curve["meets_goal"]]
@@ -594,9 +594,9 @@ def best_targets(
 
 
 def _scored(ran: Churn, pool: WarmPool, nodes: int, quantile: float, goal: float) -> dict[str, Any]:
-    """The targets of a pool with what they cost: a quantile of the waits, idle addresses, calls."""
+    """Targets of a pool and their results: quantile of the waits, idle addresses, EC2 calls."""
     waited = np.sort(ran.waits["wait_s"].fillna(math.inf).to_numpy())
-    # The lowest wait that the share asked for does not exceed; a pod never started waits for ever.
+    # The smallest wait with this share of pods at or below it; a pod never started is infinite.
     rank = max(math.ceil(quantile * len(waited)) - 1, 0)
     wait = float(waited[rank]) if len(waited) else 0.0
     time = ran.over_time

@@ -1,4 +1,4 @@
-"""Time in whole nanoseconds, so that no sum of steps drifts; seconds outside."""
+"""How is time counted: in whole nanoseconds, so that sums are exact; in seconds for callers."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SECOND: Final = 10**9
 """Nanoseconds in a second. [ns]"""
 
 NEVER: Final = 2**63 - 1
-"""The time of what does not happen, after every other. [ns]"""
+"""Time of events that do not happen, after all others. [ns]"""
 
 MAX_SECONDS: Final = 4_000_000_000
-"""The last time that can be given: two of them still add up below `NEVER`. [s]"""
+"""Maximum time: the sum of two such times is below `NEVER`. [s]"""
 
 
 def checked_seconds(value: Any, name: str) -> float:
     """
-    Number of seconds that whole nanoseconds can hold. [s].
+    Number of seconds from an argument. [s].
 
     Raises InputError if it is not a number from 0 to `MAX_SECONDS`.
     """
@@ -64,8 +64,8 @@ def as_nanoseconds(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     Nearest whole numbers of nanoseconds; `NEVER` for times after `MAX_SECONDS`. [ns].
 
-    Whole seconds and their fractions are taken apart: the product of both has no
-    digits left for nanoseconds after some weeks.
+    Whole seconds and fractions are multiplied separately, because after some weeks a float
+    has too few digits for nanoseconds.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def as_nanoseconds(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def as_seconds(times: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Seconds of some times, missing where they are below 0. [s]."""
+    """Times in seconds, missing if they are below 0. [s]."""
     return np.where(times < 0, np.nan, times / SECOND)
 
 
@@ -96,4 +96,4 @@ RETRY_COOLING: Final = nanoseconds(RETRY_COOLING_S)
 RETRY_NO_CIDR: Final = nanoseconds(RETRY_NO_CIDR_S)
 RETRY_QUEUE_FIRST: Final = nanoseconds(RETRY_QUEUE_FIRST_S)
 RETRY_QUEUE_LAST: Final = nanoseconds(RETRY_QUEUE_LAST_S)
-"""The times of the controller, which `core.constants` has in seconds. [ns]"""
+"""Delays of the controller, from `core.constants`. [ns]"""

@@ -1,4 +1,4 @@
-"""The compiled form of the machine, made when it is first asked for."""
+"""Which engine runs the machine: plain Python, or compiled on first use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENGINES: Final = ("auto", "compiled", "reference")
 
 
 def check_engine(engine: str) -> None:
-    """Refuse an engine that does not exist."""
+    """Refuse an unknown engine."""
     arrays.choice(engine, _ENGINES, name="engine")
 
 
@@ -30,7 +30,7 @@ def available() -> bool:
 
 def compiled(entry: str) -> Callable[..., Any]:
     """
-    One entry of the machine in its compiled form.
+    Compiled form of a function of the machine, by its name.
 
     Raises MissingExtraError if numba is not installed.
     """
@@ -48,13 +48,13 @@ def _made(entry: str) -> Callable[..., Any]:
     import numba
     from numba.extending import register_jitable
 
-    # The parts make no arrays and only borrow those of the entry. Counting references to them
-    # at every call, atomically, took three fifths of the time.
+    # The parts create no arrays and only borrow those of the entry. Atomic reference counts at
+    # every call took three fifths of the time.
     for part in machine.PARTS:
         register_jitable(_nrt=False)(part)
     function = getattr(machine, entry)
     try:
         return numba.njit(function, cache=True)  # type: ignore[no-any-return]
     except RuntimeError:
-        # A read-only install has no place for the cache: compile in each process.
+        # A read-only installation cannot store the cache, so each process compiles again.
         return numba.njit(function)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What happens on a node, read from rows or columns and checked."""
+"""What happens on a node: events, checked, from rows or columns."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Events:
     Attributes
     ----------
     seconds : float64
-        As they were given, never falling. [s]
+        As given, never decreasing on a node. [s]
     times : int64
-        The same. [ns]
+        The same times. [ns]
     kinds : int8
-        Places in `KINDS`.
+        Indices in `KINDS`.
     pods : int64
-        Pods counted from 0; -1 where the event has none.
+        Pods numbered from 0; -1 for events without a pod.
     subjects : ndarray
-        What the events name: a pod, a ConfigMap, a count of free units.
+        Subjects of the events: a pod, a ConfigMap, a number of free units.
     pod_count : int
-        How many different pods there are.
+        Number of different pods.
     """
 
     seconds: NDArray[np.float64]
@@ -55,19 +55,19 @@ class Events:
 
     @property
     def plain(self) -> bool:
-        """Whether there are pods and ticks only."""
+        """Whether all events are assign, free or tick."""
         return not self.kinds.size or int(self.kinds.max()) < _COMPILED_KINDS
 
 
 def read_events(source: Any, *, starts: Any = ()) -> Events:
     """
-    Read events from rows, or from the columns ``seconds``, ``kind`` and ``pod``.
+    Events from rows, or from the columns ``seconds``, ``kind`` and ``pod``.
 
-    Time begins anew at each of `starts`.
+    Time may start again at each row of `starts`.
 
-    Raises InputError if a row has the wrong length, a kind is unknown, a time is missing, negative
-    or before the one above, or a pod is missing; UnsupportedInputError if the source or a row is of
-    a kind that holds no events.
+    Raises InputError if a row has the wrong type or length, a kind is unknown, a time is missing,
+    negative or before the previous one, or a pod is missing; UnsupportedInputError if the source
+    has neither rows nor columns.
     """
     if isinstance(source, Mapping) or hasattr(source, "columns"):
         seconds, kinds, subjects = _columns(source)
@@ -129,7 +129,7 @@ def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
     except (TypeError, ValueError) as error:
         raise InputError(f"seconds must be numbers: {error}") from None
     column = arrays.unmasked(source["kind"], "kind")
-    # A pandas column counts its own strings several times faster than as objects.
+    # pandas factorizes a Series of strings several times faster than an object array.
     codes, names = pd.factorize(column if isinstance(column, pd.Series) else np.asarray(column))
     _refuse(codes < 0, lambda _: "has no kind")
     table = [_kind(name, int((codes == code).argmax())) for code, name in enumerate(names)]
@@ -141,13 +141,13 @@ def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
 
 
 def _named(column: Any) -> NDArray[Any]:
-    """Lay the column of pods out; a pod may be a tuple, such as namespace and name."""
+    """Column of pods as an array; a pod may be a tuple, such as namespace and name."""
     if isinstance(column, (list, tuple)) and any(isinstance(item, tuple) for item in column):
         subjects = np.empty(len(column), dtype=object)
         subjects[:] = column
         return subjects
     if isinstance(column, np.ma.MaskedArray):
-        # Ticks name no pod; what must name one is refused where it is read.
+        # Ticks name no pod; `_pods` refuses other events without one.
         values: NDArray[Any] = np.ma.getdata(column).astype(object)
         values[np.ma.getmaskarray(column)] = None
         return values
@@ -177,14 +177,14 @@ def _check_times(seconds: NDArray[np.float64], starts: Any) -> None:
 
 
 def _refuse(wrong: NDArray[np.bool_], why: Callable[[int], str]) -> None:
-    """Refuse the first event that is wrong."""
+    """Refuse the first event that is wrong; `why` completes the message from its position."""
     if wrong.any():
         position = int(wrong.argmax())
         raise InputError(f"event {position} {why(position)}")
 
 
 def _pods(kinds: NDArray[np.int8], subjects: Any) -> tuple[NDArray[np.int64], int]:
-    """Count pods from 0, in order of appearance or as they are numbered."""
+    """Pods numbered from 0, in order of appearance or by their given numbers, and their count."""
     import pandas as pd
 
     named = (kinds == _CODES["assign"]) | (kinds == _CODES["free"])
@@ -206,7 +206,7 @@ def _pods(kinds: NDArray[np.int8], subjects: Any) -> tuple[NDArray[np.int64], in
 
 
 def subject_pool(subject: object, *, nitro: bool, position: int) -> WarmPool:
-    """Read what a ConfigMap event brings: a pool, or a ConfigMap."""
+    """Pool of a configmap event, whose subject is a WarmPool or a ConfigMap."""
     if isinstance(subject, WarmPool):
         return subject
     if subject is not None and math.isnan(subject if isinstance(subject, float) else 0.0):

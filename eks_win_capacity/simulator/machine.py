@@ -1,10 +1,9 @@
 """
-The same warm pools as arrays, for many nodes and millions of events.
+How do the warm pools of many nodes behave: as arrays, for millions of events.
 
-These functions hold to what numba compiles. They also run as they stand, more
-slowly, where numba is not installed. The rules and their
-reasons are in :mod:`eks_win_capacity.simulator.node`; this form must agree with
-that one on every trace.
+These functions use only what numba can compile. Without numba they run as plain
+Python, more slowly. The rules and their reasons are in
+:mod:`eks_win_capacity.simulator.node`; both forms must agree on every trace.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from eks_win_capacity.simulator.clock import (
 )
 
 MOST_DOUBLINGS: Final = 30
-"""More doublings of the first wait would leave int64, and are far beyond the last one."""
+"""Maximum number of doublings of the first delay: more would overflow int64."""
 
 OUTCOMES: Final = (
     None, "ALREADY", "AT_CAPACITY", "COOLING", "CREATING", "NO_CIDR", "EMPTY", "NOT_FOUND",
@@ -35,7 +34,7 @@ OUTCOMES: Final = (
 ASSIGNED, ALREADY, AT_CAPACITY, COOLING_DOWN, CREATING, NO_CIDR, EMPTY, NOT_FOUND = range(8)
 TICK, ASSIGN, FREE = range(3)
 
-# Whole numbers of a node.
+# Columns of `Machine.state`.
 (
     SLOTS, SIZE, PREFIX_RULE, WARM_IP, MINIMUM_IP, WARM_PREFIX, USED, WARM, COOLING, UNITS,
     FREE_UNITS, BEST, CREATED_UNITS, KNOWN_PREFIXES, QUEUE_HEAD, CALLS, CALL_HEAD, PENDING_CREATE,
@@ -43,13 +42,13 @@ TICK, ASSIGN, FREE = range(3)
 ) = range(25)  # fmt: skip
 _FIELDS: Final = 25
 
-# Times of a node: its first tick, the next thing that happens by itself, how long EC2 takes.
+# Columns of `Machine.clock`: first tick, next tick or end of a call, duration of an EC2 call.
 PHASE, DUE, LATENCY = range(3)
 
 
 class Machine(NamedTuple):
     """
-    Nodes as arrays; the first axis counts the nodes.
+    Nodes as arrays, one row for each node.
 
     Attributes
     ----------
@@ -58,11 +57,11 @@ class Machine(NamedTuple):
     warm : int64, node x unit
         Warm addresses of each prefix; -1 for a slot without one.
     age : int64, node x unit
-        Which prefix came first.
+        Number of each prefix in order of creation.
     freed_at, freed_unit : int64, node x address
-        The cool-down queue, as a ring.
+        Cool-down queue as a ring buffer.
     call_ends, call_units : int64, node x call
-        EC2 calls under way, as a ring.
+        EC2 calls in progress as a ring buffer.
     """
 
     state: Any
@@ -77,16 +76,16 @@ class Machine(NamedTuple):
 
 def build(slots: Any, size: Any, targets: Any, *, phase: Any, latency: int) -> Machine:
     """
-    Nodes with so many slots of `size` addresses each, before their first reconcile.
+    Nodes with `slots` of `size` addresses each, before their first reconcile.
 
-    The targets are node x (prefix rule, warm-ip, minimum-ip, warm-prefix); `phase` is the first
-    tick of each node, and `latency` how long an EC2 call takes. [ns].
+    The targets are node x (prefix rule, warm-ip, minimum-ip, warm-prefix); `phase` is the time
+    of the first tick of each node, and `latency` the duration of an EC2 call. [ns].
     """
     nodes, most = len(slots), int(slots.max())
     prefixes = most if (size > 1).any() else 1
     state = np.zeros((nodes, _FIELDS), dtype=np.int64)
     state[:, SLOTS], state[:, SIZE] = slots, size
-    # In a prefix the targets can be anything up to 10**6; below zero they act as not given.
+    # In prefix mode, targets can be up to 10**6; negative ones act as missing.
     state[:, PREFIX_RULE : WARM_PREFIX + 1] = targets
     state[:, BEST] = -1
     clock = np.zeros((nodes, 3), dtype=np.int64)
@@ -109,7 +108,7 @@ def _prefixes(addresses: int) -> int:
 
 
 def reconcile(m: Machine, i: int, now: int) -> None:
-    """Create or delete units until the deviation is zero, or nothing more can be done."""
+    """Create or delete units until the deviation is 0, as far as slots and free units allow."""
     under_way = m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]
     if (
         m.state[i, USED] + m.state[i, COOLING] + under_way * m.state[i, SIZE]
@@ -150,7 +149,7 @@ def reconcile(m: Machine, i: int, now: int) -> None:
 
 
 def attach(m: Machine, i: int, units: int) -> None:
-    """Add new units, all their addresses warm."""
+    """Add new units, with all their addresses warm."""
     m.state[i, KNOWN_PREFIXES] = 1
     m.state[i, CREATED] += units
     m.state[i, UNITS] += units
@@ -168,7 +167,7 @@ def attach(m: Machine, i: int, units: int) -> None:
 
 
 def detach(m: Machine, i: int, units: int) -> None:
-    """Take the oldest free units away."""
+    """Remove the oldest free units."""
     m.state[i, UNITS] -= units
     m.state[i, WARM] -= units * m.state[i, SIZE]
     m.state[i, FREE_UNITS] -= units
@@ -186,8 +185,8 @@ def detach(m: Machine, i: int, units: int) -> None:
 
 
 def call(m: Machine, i: int, units: int, now: int) -> None:
-    """Start an EC2 call that takes its time."""
-    # At most one call for each slot is under way, so the ring never overflows.
+    """Start an EC2 call that ends after the latency."""
+    # At most one call for each slot is in progress, so the ring never overflows.
     tail = (m.state[i, CALL_HEAD] + m.state[i, CALLS]) % (m.state[i, SLOTS] + 1)
     m.call_ends[i, tail] = now + m.clock[i, LATENCY]
     m.call_units[i, tail] = units
@@ -196,7 +195,7 @@ def call(m: Machine, i: int, units: int, now: int) -> None:
 
 
 def wake(m: Machine, i: int, now: int) -> None:
-    """Note when something next happens by itself; an idle node needs no ticks."""
+    """Set the time of the next tick or end of a call; an idle node needs no ticks."""
     if m.state[i, TICKING] == 0:
         m.state[i, TICKING] = 1
         m.state[i, TICKS] = (now - m.clock[i, PHASE]) // TICK_EVERY + 1
@@ -207,7 +206,7 @@ def wake(m: Machine, i: int, now: int) -> None:
 
 
 def assign(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
-    """A pod an address, or the reason why it gets none."""
+    """Assign an address to a pod; the outcome is the reason if there is none."""
     if holder[pod] >= 0:
         return ALREADY
     capacity = m.state[i, SLOTS] * m.state[i, SIZE]
@@ -242,9 +241,9 @@ def assign(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
 
 
 def fullest(m: Machine, i: int) -> int:
-    """Find the prefix with the fewest warm addresses; ties go to the oldest."""
+    """Prefix with the fewest warm addresses, but at least one; the oldest of equal ones."""
     best = m.state[i, BEST]
-    # Taking from it keeps it the fullest; only a release can put another before it.
+    # An assignment keeps it the fullest; only a release can make another one fuller.
     if best >= 0 and m.warm[i, best] > 0:
         return int(best)
     best = -1
@@ -260,7 +259,7 @@ def fullest(m: Machine, i: int) -> int:
 
 
 def free(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
-    """Let a pod's address cool."""
+    """Free the address of a pod, which starts to cool down."""
     unit = holder[pod]
     if unit < 0:
         return NOT_FOUND
@@ -280,7 +279,7 @@ def free(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
 
 
 def advance(m: Machine, i: int, until: int) -> None:
-    """Let EC2 calls end and timers fire, in their order, up to a time."""
+    """Process the ends of EC2 calls and the ticks of a node, in order, up to a time."""
     while m.clock[i, DUE] <= until:
         now = m.clock[i, DUE]
         if m.state[i, CALLS] > 0 and m.call_ends[i, m.state[i, CALL_HEAD]] <= now:
@@ -298,7 +297,7 @@ def advance(m: Machine, i: int, until: int) -> None:
 
 
 def finish(m: Machine, i: int) -> None:
-    """End the oldest EC2 call; a success starts no reconcile."""
+    """End the oldest EC2 call; this does not trigger a reconcile."""
     units = m.call_units[i, m.state[i, CALL_HEAD]]
     m.state[i, CALL_HEAD] = (m.state[i, CALL_HEAD] + 1) % (m.state[i, SLOTS] + 1)
     m.state[i, CALLS] -= 1
@@ -311,7 +310,7 @@ def finish(m: Machine, i: int) -> None:
 
 
 def release(m: Machine, i: int, now: int) -> None:
-    """Make warm again what has cooled long enough."""
+    """Make the addresses warm that have cooled down."""
     capacity = m.state[i, SLOTS] * m.state[i, SIZE]
     while m.state[i, COOLING] > 0 and m.freed_at[i, m.state[i, QUEUE_HEAD]] <= now - COOL_DOWN:
         unit = m.freed_unit[i, m.state[i, QUEUE_HEAD]]
@@ -340,15 +339,15 @@ def replay(  # noqa: PLR0917
     m : Machine
         Nodes after their first reconcile.
     first : int64, nodes + 1
-        Where the events of each node begin; the last one is their number.
+        Index of the first event of each node; the last item is the number of events.
     times, kinds, pods : one for each event
         Times in nanoseconds; pods are counted from 0 over all nodes.
     holder : int64, one for each pod
-        The unit a pod's address is of; -1 without one.
+        Unit of the address of each pod; -1 without an address.
     outcomes : int8, one for each event
     rows : int64, column x event
-        Filled: used, warm, cooling, addresses, prefixes, pending addresses to
-        come and to go, then the four counts of EC2 calls.
+        Output: used, warm, cooling, addresses, prefixes, addresses pending creation and
+        deletion, and the four counters of EC2 calls.
     """
     for i in range(len(first) - 1):
         size = m.state[i, SIZE]
@@ -380,10 +379,10 @@ def replay_at_once(  # noqa: PLR0917
     m: Machine, first: Any, times: Any, kinds: Any, pods: Any, holder: Any, outcomes: Any, rows: Any
 ) -> None:
     """
-    Run recorded events as :func:`replay` does, where EC2 calls end at once.
+    Run recorded events as :func:`replay` does, if EC2 calls end at once.
 
-    All that changes is held in local variables, for that is several times
-    faster; without calls under way, no tick matters that releases nothing.
+    The state of a node is in local variables, which is several times faster; without pending
+    calls, only ticks that release addresses matter.
     """
     state, warm, age = m.state, m.warm, m.age
     freed_at, freed_unit = m.freed_at, m.freed_unit
@@ -391,7 +390,7 @@ def replay_at_once(  # noqa: PLR0917
         slots, size, rule = state[i, SLOTS], state[i, SIZE], state[i, PREFIX_RULE]
         warm_ip, minimum_ip = state[i, WARM_IP], state[i, MINIMUM_IP]
         warm_prefix = state[i, WARM_PREFIX]
-        # A node begins without pods: what its first reconciliation attached is all warm.
+        # A node starts without pods: all addresses of its first reconcile are warm.
         used = cooling = head = 0
         ready, units, free_units = state[i, WARM], state[i, UNITS], state[i, FREE_UNITS]
         created_units = state[i, CREATED_UNITS]
@@ -402,11 +401,11 @@ def replay_at_once(  # noqa: PLR0917
             now, kind = times[e], kinds[e]
             outcome = 0
             waits = True
-            # One turn for each tick that is due before the event, then one for the event itself.
+            # One iteration for each tick that is due before the event, then one for the event.
             while waits:
                 act = True
                 if due <= now:
-                    # A tick: the queue is in order of release, so what is due is at its head.
+                    # A tick: the queue is in order of release, so due addresses are at its head.
                     while cooling > 0 and freed_at[i, head] <= due - COOL_DOWN:
                         unit = freed_unit[i, head]
                         head += 1
@@ -421,7 +420,7 @@ def replay_at_once(  # noqa: PLR0917
                             if warm[i, unit] == size:
                                 free_units += 1
                     best = -1
-                    # The next tick that matters is the first at which the next address has cooled.
+                    # The next relevant tick is the first after the next address has cooled down.
                     due = NEVER
                     if cooling > 0:
                         due = _release_tick(freed_at[i, head])
@@ -443,7 +442,7 @@ def replay_at_once(  # noqa: PLR0917
                             if size == 1:
                                 free_units -= 1
                             else:
-                                # The fullest prefix gives first, the oldest among equals.
+                                # The fullest prefix is used first, the oldest of equal ones.
                                 if best < 0 or warm[i, best] == 0:
                                     best = -1
                                     for other in range(slots):
@@ -470,7 +469,7 @@ def replay_at_once(  # noqa: PLR0917
                             outcome, act = NOT_FOUND, False
                         else:
                             holder[pod] = -1
-                            # The queue is a ring of as many places as the node has addresses.
+                            # The queue is a ring buffer with one item for each address.
                             tail = head + cooling
                             if tail >= capacity:
                                 tail -= capacity
@@ -482,11 +481,11 @@ def replay_at_once(  # noqa: PLR0917
                             cooling += 1
                     else:
                         act = False
-                # As `reconcile`, which a node with every address in use or cooling leaves out.
+                # As in `reconcile`, which skips nodes with all addresses used or cooling.
                 if not act or used + cooling == capacity:
                     continue
                 if size == 1:
-                    # Secondary: both targets must be met, and only what neither needs goes.
+                    # Secondary mode: both targets must be met; only the excess over both goes.
                     short = max(warm_ip - ready, minimum_ip - used - cooling - ready, 0)
                     over = min(ready - warm_ip, used + cooling + ready - minimum_ip)
                     deviation = short - max(over, 0)
@@ -495,10 +494,10 @@ def replay_at_once(  # noqa: PLR0917
                     deviation = warm_prefix - free_units
                 else:
                     wanted = max(used + warm_ip, minimum_ip)
-                    # A whole number of prefixes is attached.
+                    # Attached prefixes are whole, so `units` needs no rounding.
                     deviation = (wanted + 15) // 16 - units
                 if deviation > 0:
-                    # No more than there are slots; each prefix takes the first free place.
+                    # At most the free slots; each prefix gets the first free index.
                     count = min(deviation, slots - units)
                     if count > 0:
                         creates += 1
@@ -515,7 +514,7 @@ def replay_at_once(  # noqa: PLR0917
                                 age[i, unit] = created_units
                                 created_units += 1
                 elif deviation < 0:
-                    # Only wholly free units go, the oldest prefixes first.
+                    # Only completely free units are deleted, the oldest prefixes first.
                     count = min(-deviation, free_units)
                     if count > 0:
                         deletes += 1
@@ -548,7 +547,7 @@ def replay_at_once(  # noqa: PLR0917
 
 
 def _release_tick(freed_at: int) -> int:
-    """First tick at which an address has cooled long enough. [ns]."""
+    """First tick at which an address has cooled down. [ns]."""
     return -(-(freed_at + COOL_DOWN) // TICK_EVERY) * TICK_EVERY
 
 
@@ -556,7 +555,7 @@ DEPART, RETRY, READY = range(3)
 
 
 def push(times: Any, codes: Any, size: int, time: int, code: int) -> None:
-    """Put an event into the heap; equal times go by code."""
+    """Add an event to the heap; events at the same time are in order of code."""
     position = size
     while position > 0:
         parent = (position - 1) // 2
@@ -568,7 +567,7 @@ def push(times: Any, codes: Any, size: int, time: int, code: int) -> None:
 
 
 def pop(times: Any, codes: Any, size: int) -> None:
-    """Take the first event off the heap, which holds `size` with it."""
+    """Remove the first event from the heap, which has `size` events before."""
     last = size - 1
     time, code = times[last], codes[last]
     position = 0
@@ -589,7 +588,7 @@ def pop(times: Any, codes: Any, size: int) -> None:
 
 
 def choose(bound: Any, room: int, wish: int, placement: int) -> int:
-    """Choose a node with room: 0 by chance, 1 the emptiest, 2 the fullest; -1 if none has any."""
+    """Node with room: placement 0 the first from `wish` on, 1 emptiest, 2 fullest; -1 if none."""
     nodes = len(bound)
     chosen = -1
     for step in range(nodes):
@@ -610,7 +609,7 @@ def choose(bound: Any, room: int, wish: int, placement: int) -> int:
 
 
 def holding(m: Machine, i: int) -> int:
-    """Count the addresses that a node takes from the subnet beside its own."""
+    """Addresses that a node takes from the subnet, without its own."""
     units = m.state[i, UNITS] + m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]
     return units * m.state[i, SIZE]  # type: ignore[no-any-return]
 
@@ -632,35 +631,34 @@ def churn(  # noqa: PLR0917
     peaks: Any,
 ) -> None:
     """
-    Let pods come, wait, run and go on many nodes.
+    Simulate pods that arrive, wait, run and end on many nodes.
 
     Parameters
     ----------
     m : Machine
     room : int
-        Pods that the scheduler places on a node.
+        Maximum number of pods that the scheduler places on a node.
     placement : int
         As in :func:`choose`.
     arrivals, lifetimes, wishes, ready_s : one for each pod
-        Pods in order of arrival; those that another pod brings come last, at
-        `NEVER`. [ns]
+        Pods in order of arrival; those started by other pods are last, at `NEVER`. [ns]
     ends, follows : int64, one for each pod
-        The pod that goes, and the one that comes, when this one is ready; -1 for none.
+        The pod that ends, and the one that starts, when this one is ready; -1 for none.
     samples : int64
-        When to look. [ns]
+        Times of the samples. [ns]
     seen : int64, 5 x pod
-        Filled: the node, when the pod was wanted, placed and started, and the unit
-        its address is of; -1 before it happens. [ns]
+        Output: the node; the times when the pod was wanted, placed and started; and the unit
+        of its address; -1 before it happens. [ns]
     rows : int64, column x sample
-        Filled: used, warm, cooling, addresses, prefixes, pods that wait for an
-        address, for a node, warm addresses in prefixes in use, pending
-        addresses to come, create calls, delete calls, pending addresses to go. What happens at the moment itself
-        has happened.
+        Output: used, warm, cooling, addresses, prefixes, pods waiting for an address, pods
+        waiting for a node, warm addresses in prefixes in use, addresses pending creation,
+        create calls, delete calls, addresses pending deletion. Events at the time of a sample
+        are included.
     skip : float
-        Peaks before this do not count. [ns]
+        Peaks before this time are ignored. [ns]
     peaks : int64
-        Filled: the most addresses used, and the most attached or under way, at
-        any one moment, between samples too.
+        Output: the maximum of addresses used, and of addresses attached or pending, at any
+        time, including between samples.
     """
     pods, nodes = len(arrivals), len(m.state)
     node_of, wanted_at, placed_at = seen[0], seen[1], seen[2]
@@ -670,28 +668,28 @@ def churn(  # noqa: PLR0917
     for i in range(nodes):
         holdings[i] = holding(m, i)
         now_held += holdings[i]
-    # Every node ticks each `TICK_EVERY`, from a phase of its own: they go round in this order.
+    # Every node ticks each `TICK_EVERY` with its own phase, so the order is always the same.
     by_phase = np.argsort(m.clock[:, PHASE])
     phases = m.clock[by_phase, PHASE]
     ticks = phases[0]
     bound = np.zeros(nodes, dtype=np.int64)
     gone = np.zeros(pods, dtype=np.bool_)
     failures = np.zeros(pods, dtype=np.int64)
-    # The heap: an event of a pod has the code 3 * pod + DEPART, RETRY or READY.
+    # Heap of events; the code is 3 * pod + DEPART, RETRY or READY.
     times = np.zeros(3 * pods + 8, dtype=np.int64)
     codes = np.zeros(3 * pods + 8, dtype=np.int64)
-    # Pods that no node has room for wait here, first come first served.
+    # First-in, first-out queue of pods for which no node has room.
     queue = np.zeros(pods + 1, dtype=np.int64)
     size = head = tail = coming = look = 0
     while True:
         arrives = arrivals[coming] if coming < pods else NEVER
         happens = times[0] if size > 0 else NEVER
         looks = samples[look] if look < len(samples) else NEVER
-        # Samples come after all else at their moment, and arrivals before what was begun earlier.
+        # At equal times, arrivals come first, then events of the heap, and samples last.
         now = min(arrives, happens)
         moment = min(looks, now)
-        # Ticks go round the nodes in one order. Taken in step they cost little, and how much
-        # the nodes hold together is known at every moment.
+        # Ticks visit the nodes in a fixed order, which is fast and keeps the total of addresses
+        # up to date.
         while ticks <= moment < NEVER:
             i = by_phase[turn]
             if m.clock[i, DUE] <= moment:
@@ -745,7 +743,7 @@ def churn(  # noqa: PLR0917
                     if free(m, node, holder, pod, now) == ASSIGNED:
                         now_used -= 1
                     bound[node] -= 1
-                    # The place goes to the pod that has waited longest and is still wanted.
+                    # The longest-waiting pod that still exists is placed on the node.
                     while head < tail and gone[queue[head]]:
                         head += 1
                     if head < tail:
@@ -757,14 +755,14 @@ def churn(  # noqa: PLR0917
             elif code % 3 == RETRY and not gone[pod]:
                 tries = pod
             elif code % 3 == READY:
-                # A rolling update: this pod is ready, so an old one goes and a new one comes.
+                # A rolling update: this pod is ready, so an old one ends and a new one starts.
                 if ends[pod] >= 0:
                     push(times, codes, size, now, 3 * ends[pod] + DEPART)
                     size += 1
                 new = follows[pod]
         if new >= 0:
             wanted_at[new] = now
-            # The scheduler counts pods, not addresses: a node may take one that finds none there.
+            # The scheduler counts pods, so a node may accept a pod that gets no address.
             node = choose(bound, room, wishes[new], placement)
             if node < 0:
                 queue[tail] = new
@@ -777,7 +775,7 @@ def churn(  # noqa: PLR0917
         if tries >= 0:
             node = node_of[tries]
             advance(m, node, now)
-            # The node asks for an address; without one it tries again after the controller's delay.
+            # A pod without an address tries again after the delay of the controller.
             outcome = assign(m, node, holder, tries, now)
             if outcome == ASSIGNED:
                 started_at[tries] = now
@@ -802,7 +800,7 @@ def churn(  # noqa: PLR0917
                 size += 1
         if node < 0:
             continue
-        # Peaks are taken at every event, so that none between two samples is missed.
+        # Peaks are updated at every event, so that none between samples is missed.
         holds = holding(m, node)
         now_held += holds - holdings[node]
         holdings[node] = holds
@@ -810,7 +808,7 @@ def churn(  # noqa: PLR0917
             continue
         peaks[0] = max(peaks[0], now_used)
         if now_held > peaks[1] and m.clock[node, LATENCY] > 0:
-            # Calls may have ended since their nodes were last looked at: look before it counts.
+            # Calls on other nodes may have ended since, so advance all before the peak counts.
             now_held = 0
             for i in range(nodes):
                 advance(m, i, now)
@@ -822,4 +820,4 @@ def churn(  # noqa: PLR0917
 PARTS: Final = tuple(
     part for part in list(globals().values()) if isfunction(part) and part.__module__ == __name__
 )
-"""All functions, for the compiler: the entries call the others."""
+"""All functions, for the compiler, because they call each other."""

@@ -1,8 +1,8 @@
 """
-The warm pools of one node, written to be read.
+How do the warm pools of one node behave: the reference implementation.
 
-This is the reference: every rule of the controller stands here once, in plain
-Python. The compiled form beside it must agree with it on every trace.
+Every rule of the controller is here once, in plain Python. The compiled form in
+:mod:`eks_win_capacity.simulator.machine` must agree with it on every trace.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RETRY_AFTER: Final = {
     "EMPTY": RETRY_SHORT,
     "NO_CIDR": RETRY_NO_CIDR,
 }
-"""How long a pod waits after each outcome; AT_CAPACITY backs off instead. [ns]"""
+"""Delay before the next try after each outcome; AT_CAPACITY backs off instead. [ns]"""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Calls:
 @dataclass
 class Pool:
     """
-    The pool of one mode: units of one address each, or of a /28.
+    Pool of one mode; a unit is an address, or a /28.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Pool:
     cooling : deque
         When each cooling address was freed [ns], and its unit, in that order.
     pending : deque
-        When each EC2 call under way ends [ns], and the units it brings or takes.
+        When each EC2 call in progress ends [ns], and its units: created, or negative if deleted.
     """
 
     slots: int
@@ -81,12 +81,12 @@ class Pool:
 
     @property
     def capacity(self) -> int:
-        """Addresses that all slots hold together."""
+        """Maximum number of addresses of all slots."""
         return self.slots * self.size
 
     @property
     def warm(self) -> int:
-        """Addresses that a pod can have now."""
+        """Addresses ready for a pod."""
         return sum(self.units.values())
 
     @property
@@ -96,34 +96,34 @@ class Pool:
 
     @property
     def pending_create(self) -> int:
-        """Units that calls under way bring."""
+        """Units that calls in progress create."""
         return sum(units for _, units in self.pending if units > 0)
 
     @property
     def pending_delete(self) -> int:
-        """Units that calls under way take."""
+        """Units that calls in progress delete."""
         return -sum(units for _, units in self.pending if units < 0)
 
     @property
     def held_units(self) -> int:
-        """Slots of the interface that are taken, or will be, or are not yet given back."""
+        """Slots of the interface that are occupied, or pending creation or deletion."""
         return len(self.units) + self.pending_create + self.pending_delete
 
     @property
     def blocked(self) -> int:
-        """Addresses that no new pod can have now: used, cooling or under way."""
+        """Addresses that a new pod cannot get: used, cooling or pending."""
         under_way = self.pending_create + self.pending_delete
         return len(self.pods) + len(self.cooling) + under_way * self.size
 
     def aim(self, pool: WarmPool | None) -> None:
-        """Set the targets; those of the inactive mode's pool, which drains, are zero."""
+        """Set the targets; without a pool they are 0, so that the units drain."""
         self.warm_ip = pool.warm_ip_target if pool else 0
         self.minimum_ip = pool.minimum_ip_target if pool else 0
         self.warm_prefix = pool.warm_prefix_target if pool else 0
         self.prefix_rule = pool.prefix_rule if pool else False
 
     def deviation(self) -> int:
-        """Count the units to create, or, below zero, to delete."""
+        """Units to create, or, if negative, to delete."""
         used, pending = len(self.pods), self.pending_create * self.size
         total = used + len(self.cooling) + self.warm + pending
         if self.size == 1:
@@ -138,7 +138,7 @@ class Pool:
         return _prefixes(wanted) - _prefixes(total)
 
     def refusal(self, pod: Hashable) -> str | None:
-        """Why a pod gets no address, in the controller's order of checks."""
+        """Reason why a pod gets no address, in the controller's order of checks; else None."""
         used, cooling = len(self.pods), len(self.cooling)
         if pod in self.pods:
             return "ALREADY"
@@ -153,7 +153,7 @@ class Pool:
         return None if self.warm else "EMPTY"
 
     def take(self, pod: Hashable) -> None:
-        """A pod an address of the unit with the fewest warm ones; ties to the oldest."""
+        """Assign an address of the unit with the fewest warm ones; the oldest of equal units."""
         unit = min((unit for unit, warm in self.units.items() if warm), key=self.units.__getitem__)
         self.units[unit] -= 1
         self.pods[pod] = unit
@@ -165,10 +165,10 @@ def _prefixes(addresses: int) -> int:
 
 class SimulatedNode:
     """
-    One node through time: two pools, one of them active, and the EC2 calls.
+    One node over time: two pools, one of them active, and the EC2 calls.
 
-    The pool has mode and targets at the start; an EC2 call takes `ec2_latency_s` [s], and the
-    subnet still has `subnet_free` units for the active mode, without a limit by default.
+    `pool` is the mode and targets at the start; an EC2 call takes `ec2_latency_s` [s]; the
+    subnet has `subnet_free` free units for the active mode, by default without a limit.
     """
 
     def __init__(
@@ -196,12 +196,12 @@ class SimulatedNode:
 
     @property
     def pools(self) -> tuple[Pool, Pool]:
-        """Both pools, the draining one first: what it releases the other may take."""
+        """Both pools, the draining one first, because the other may use the slots it releases."""
         idle = self.secondary if self.active is self.prefix else self.prefix
         return idle, self.active
 
     def state(self) -> dict[str, int]:
-        """Count what both pools hold together."""
+        """Counts of both pools together, by column."""
         return {
             "used": sum(len(pool.pods) for pool in self.pools),
             "warm": sum(pool.warm for pool in self.pools),
@@ -215,7 +215,7 @@ class SimulatedNode:
         }
 
     def configure(self, pool: WarmPool) -> None:
-        """Take over the mode and targets of a ConfigMap; the other mode's pool drains."""
+        """Apply mode and targets of a ConfigMap; the pool of the other mode drains."""
         self.active = self._pool_of(pool)
         idle, active = self.pools
         idle.aim(None)
@@ -224,12 +224,12 @@ class SimulatedNode:
         self._reconcile(active)
 
     def drain(self) -> None:
-        """Let the active pool drain too."""
+        """Drain the active pool too."""
         self.active.aim(None)
         self._reconcile(self.active)
 
     def assign(self, pod: Hashable) -> str | None:
-        """Ask for an address; None if the pod got one, else why not."""
+        """Assign an address to a pod; None if it got one, else the reason."""
         if any(pod in pool.pods for pool in self.pools):
             return "ALREADY"
         why = self.active.refusal(pod)
@@ -240,7 +240,7 @@ class SimulatedNode:
         return why
 
     def free(self, pod: Hashable) -> str | None:
-        """A pod's address back; it cools first."""
+        """Free the address of a pod, which starts to cool down; the reason if there is none."""
         for pool in self.pools:
             if pod in pool.pods:
                 pool.cooling.append((self.now, pool.pods.pop(pod)))
@@ -249,7 +249,7 @@ class SimulatedNode:
         return "NOT_FOUND"
 
     def advance(self, until: int) -> None:
-        """Let EC2 calls end and timers fire, in their order, up to a time. [ns]."""
+        """Process the ends of EC2 calls and the ticks, in order, up to a time. [ns]."""
         while True:
             ends = min((pool.pending[0][0] for pool in self.pools if pool.pending), default=NEVER)
             tick = self._ticks * TICK_EVERY
@@ -263,7 +263,7 @@ class SimulatedNode:
         self.now = until
 
     def _tick(self, until: int) -> None:
-        """Release what has cooled, reconcile, and leap over ticks that change nothing."""
+        """Release cooled addresses, reconcile, and skip ticks that change nothing."""
         before = self.state()
         for pool in self.pools:
             while pool.cooling and pool.cooling[0][0] <= self.now - COOL_DOWN:
@@ -275,7 +275,7 @@ class SimulatedNode:
         failed = self.calls.create_calls - before["create_calls"]
         quiet = not any(pool.cooling or pool.pending for pool in self.pools)
         if quiet and {**before, "create_calls": 0} == {**after, "create_calls": 0}:
-            # Only calls that fail are made again and again, one at each tick.
+            # Only failing calls are repeated, at each tick.
             leapt = max(until // TICK_EVERY - self._ticks + 1, 0)
             self._ticks += leapt
             self.calls.create_calls += failed * leapt
@@ -290,7 +290,7 @@ class SimulatedNode:
             self._delete(pool, pool.free_units[:-deviation])
 
     def _create(self, pool: Pool, units: int) -> None:
-        # Slots that the draining pool still holds are not there for this one.
+        # Slots that the draining pool still occupies are not available.
         units = min(units, self.slots - sum(pool.held_units for pool in self.pools))
         if units > 0:
             self.calls.create_calls += 1
@@ -309,7 +309,7 @@ class SimulatedNode:
             self._finish(self.now)
 
     def _finish(self, now: int) -> None:
-        """End the EC2 calls that are due; a success starts no reconcile."""
+        """End the EC2 calls that are due; this does not trigger a reconcile."""
         for pool in self.pools:
             while pool.pending and pool.pending[0][0] <= now:
                 _, units = pool.pending.popleft()
@@ -321,8 +321,8 @@ class SimulatedNode:
                         pool.subnet_free -= units
 
     def _attach(self, pool: Pool, units: int) -> None:
-        # Any answer of EC2 counts as "the subnet has prefixes": the code that means
-        # otherwise is looked for where it no longer stands.
+        # The controller takes any answer of EC2 as "the subnet has prefixes", because it looks
+        # for the error code in the wrong place.
         pool.known_prefixes = True
         if pool.subnet_free is not None:
             if units > pool.subnet_free:
@@ -336,7 +336,7 @@ class SimulatedNode:
 
 @dataclass
 class Retries:
-    """Pods that wait for an address, and when each tries again."""
+    """Pods waiting for an address, with the time of their next try."""
 
     queue: list[tuple[int, int, Hashable]] = field(default_factory=list)
     since: dict[Hashable, int] = field(default_factory=dict)
@@ -344,7 +344,7 @@ class Retries:
     _turn: int = 0
 
     def note(self, pod: Hashable, outcome: str | None, now: int) -> None:
-        """Queue a pod that got no address; forget one that did."""
+        """Queue a pod without an address for its next try; forget it if it got one."""
         if outcome in {None, "ALREADY"}:
             self.forget(pod)
             return
@@ -360,14 +360,14 @@ class Retries:
         heapq.heappush(self.queue, (now + delay, self._turn, pod))
 
     def forget(self, pod: Hashable) -> None:
-        """Stop trying: the pod has an address, or is gone."""
+        """Remove a pod that has an address or has ended."""
         if self.since.pop(pod, None) is not None:
             self.backed_off.pop(pod, None)
             self.queue = [entry for entry in self.queue if entry[2] != pod]
             heapq.heapify(self.queue)
 
     def due(self, until: int) -> tuple[int, Hashable] | None:
-        """Take the next pod that tries again by a time."""
+        """Remove and return the next try up to a time; None if there is none."""
         if not self.queue or self.queue[0][0] > until:
             return None
         now, _, pod = heapq.heappop(self.queue)

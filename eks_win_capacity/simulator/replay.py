@@ -1,4 +1,4 @@
-"""One node's recorded events, or many nodes', through their warm pools."""
+"""What happens in the warm pools of one or many nodes for recorded events."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _COLUMNS: Final = (
     "create_calls", "created", "delete_calls", "deleted",
 )  # fmt: skip
 _WORTH_COMPILING: Final = 20_000
-"""Events from which the compiled form is taken by itself."""
+"""Number of events from which ``engine="auto"`` uses the compiled form."""
 
 MAX_SLOTS: Final = 4_096
-"""Far above any interface; more would be a typing error."""
+"""Maximum number of slots, far above that of any interface."""
 
 
 @checked_call
@@ -148,25 +148,25 @@ def simulate_pool(
 
 
 def check_pool(pool: object) -> None:
-    """Refuse what is not a warm pool."""
+    """Refuse a value that is not a WarmPool."""
     if not isinstance(pool, WarmPool):
         raise UnsupportedInputError(f"pool must be a WarmPool; got {pool!r}")
 
 
 def checked_slots(slots: object) -> int:
-    """Slots of a node: one whole number from 1."""
+    """Slots of a node: a whole number from 1 to `MAX_SLOTS`."""
     return arrays.count(slots, name="slots", low=1, high=MAX_SLOTS)
 
 
 def _units_left(subject: object) -> float | None:
-    """Units that a subnet event leaves; what is released adds nothing to a subnet kept full."""
+    """Free units after a subnet event; -inf for "full", which stays full after releases."""
     if subject is None:
         return None
     return -math.inf if subject == "full" else arrays.count(subject, name="subnet")
 
 
 def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> pd.DataFrame:  # noqa: FBT001
-    """Step through the events with the readable form."""
+    """Table of the events, simulated with the reference implementation."""
     initial = {name: node.state()[name] for name in _COLUMNS}
     waiting = Retries()
     rows: list[tuple[Any, ...]] = []
@@ -192,7 +192,7 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
         zip(read.times.tolist(), read.kinds.tolist(), read.pods.tolist(), strict=True)
     ):
         kind, subject, outcome = KINDS[code], subjects[position], None
-        # Retries that fell due meanwhile come first: they may take what this event wants.
+        # Retries due before this event come first, because they may take its address.
         retry(now)
         node.advance(now)
         if kind == "assign":
@@ -202,7 +202,7 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
                 waiting.note(pod, outcome, now)
         elif kind == "free":
             outcome = node.free(pod)
-            # A pod that left while it waited wants no address any more.
+            # A pod that ended while it waited needs no address.
             waiting.forget(pod)
         elif kind == "configmap":
             node.configure(subject_pool(subject, nitro=nitro, position=position))
@@ -211,12 +211,12 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
         elif kind == "subnet":
             node.active.subnet_free = _units_left(subject)
         note(seconds[position], kind, subject, outcome)
-    # Without rows of its own making the column stays of the kind that came.
+    # Without rows for retries, the column of pods keeps its dtype.
     return _of_rows(rows, None if retries else read.subjects, initial)
 
 
 def _of_rows(rows: list[tuple[Any, ...]], subjects: Any, initial: dict[str, int]) -> pd.DataFrame:
-    """Rows that were noted, as columns; those of `subjects` in place of the noted ones."""
+    """Table of noted rows; `subjects`, if given, replace those of the rows."""
     seconds, kinds, pods, outcomes, advertised, *counted = (
         zip(*rows, strict=True) if rows else ((),) * (5 + len(_COLUMNS))
     )
@@ -248,7 +248,7 @@ def _frame(
     counted: Any,
     initial: dict[str, int],
 ) -> pd.DataFrame:
-    """Put the columns side by side; strings stay objects, so that None stays None."""
+    """Table of the columns; strings have dtype object, so that None stays None."""
     import pandas as pd
 
     counts = dict(zip(_COLUMNS, counted, strict=True))
@@ -278,10 +278,10 @@ def machine_of(
     phase: NDArray[np.int64] | None = None,
 ) -> machine.Machine:
     """
-    Nodes without pods, each with the warm addresses of its first reconciliation.
+    Nodes without pods, after their first reconcile.
 
-    EC2 calls take `latency` [s]; `phase` is when the first cool-down tick of each node is, at 0 by
-    default [ns].
+    EC2 calls take `latency` [s]; `phase` is the time of the first cool-down tick of each node,
+    by default 0 [ns].
     """
     count = len(pools)
     targets = [(pool.prefix_rule, *targets_of(pool).values()) for pool in pools]
@@ -304,7 +304,7 @@ def _addresses_per_slot(pools: Sequence[WarmPool]) -> NDArray[np.int64]:
 def _replayed(
     read: Events, first: Any, slots: Any, pools: list[WarmPool], latency: float, *, compiled: bool
 ) -> pd.DataFrame:
-    """Run the events through the machine, compiled or as it stands."""
+    """Table of the events, simulated with the machine, compiled or in plain Python."""
     entry = "replay_at_once" if latency == 0 else "replay"
     run = engines.compiled(entry) if compiled else getattr(machine, entry)
     m = machine_of(slots, pools, latency)
@@ -326,7 +326,7 @@ def _replayed(
 
 
 def _initial(state: NDArray[np.int64]) -> dict[str, int]:
-    """What a node holds before the first event."""
+    """Counts of a node before the first event, by column."""
     units, size = int(state[machine.UNITS]), int(state[machine.SIZE])
     return dict.fromkeys(_COLUMNS, 0) | {
         "warm": int(state[machine.WARM]),
@@ -407,7 +407,7 @@ def simulate_nodes(
     read = read_events(placed, starts=first[:-1])
     if not read.plain:
         raise InputError("simulate_nodes takes assign, free and tick events only")
-    # The same name on two nodes is two pods.
+    # The same name on two nodes means two pods.
     both = codes[order] * (read.pod_count + 1) + read.pods
     pods, known = pd.factorize(both)
     renumbered = Events(
@@ -425,7 +425,7 @@ def simulate_nodes(
 
 
 def _table_of(events: Any) -> pd.DataFrame:
-    """Events of nodes as a table of pandas."""
+    """Events of nodes as a DataFrame."""
     import pandas as pd
 
     named = isinstance(events, Mapping) or hasattr(events, "columns")
