@@ -19,8 +19,8 @@ Rooms with more
 Every error
     CapacityError
 
-What these take and answer has names here as well, such as Workload, DemandPlan, Prices and
-FleetPlan: their documentation says which. Names load their modules on first use.
+The types of their arguments and results are exported too, such as Workload, DemandPlan, Prices
+and FleetPlan. Names load their modules on first use.
 """
 
 import sys
@@ -64,7 +64,7 @@ _SHOWN = {
     # Every error
     "CapacityError": "core.errors",
 }
-"""Names that answer a question, and the module of each."""
+"""Main functions and types, and the module of each name."""
 
 _HOME = _SHOWN | {
     "BestTargets": "simulator",
@@ -97,7 +97,7 @@ _HOME = _SHOWN | {
     "what_if": "widget",
     "Workload": "planning",
 }
-"""Every public name: what the questions take and answer, and ways beside them."""
+"""All public names: also types of arguments and results, and further functions."""
 
 _MODULES = {
     "accessor": "accessor", "aws": "aws", "cluster": "cluster", "demo": "demo",
@@ -105,10 +105,10 @@ _MODULES = {
     "plots": "plots", "readiness": "cluster.checks", "reports": "cluster", "simulator": "simulator",
     "toggling": "addresses.mode_change", "warm_pool": "addresses.warm_pool",
 }  # fmt: skip
-"""Submodules that are reachable as attributes, and where each is."""
+"""Submodules available as attributes, and their locations."""
 
 _ROOMS = ("aws", "frames", "kubectl", "simulator")
-"""Submodules that completion lists beside the questions."""
+"""Submodules that completion lists besides the main names."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
 
@@ -116,7 +116,7 @@ __getattr__, _ = lazy_names(__name__, _HOME, _MODULES)
 
 
 def __dir__() -> list[str]:
-    """List the names that answer a question, and the rooms with the others."""
+    """The main names and submodules, for completion."""
     return sorted((*_SHOWN, *_ROOMS))
 
 

@@ -1,9 +1,9 @@
 """
-How is a data frame asked directly: ``df.ewc.max_pods("instance_type")``.
+Methods of data frames for the main functions: ``df.ewc.max_pods("instance_type")``.
 
-``import eks_win_capacity.accessor`` registers ``ewc`` on pandas data frames, and on Polars
-data frames if Polars is already imported; `register_polars` does it at any later time. The
-methods name columns, and the functions of the same name answer.
+``import eks_win_capacity.accessor`` registers ``ewc`` on pandas data frames, and on Polars data
+frames if Polars is already imported; `register_polars` does it at any later time. Arguments name
+columns, and each method calls the function of the same name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SeriesT = TypeVar("SeriesT")
 
 class CapacityAccessor(Generic[FrameT, SeriesT]):
     """
-    Questions that a data frame answers by its columns.
+    Capacity functions that take the columns of a data frame.
 
     An argument that is a string names a column; any other value holds for every row.
     Requests such as ``pod_cpu="250m"`` are quantities unless a column has that name.
@@ -55,7 +55,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         self._frame: Any = frame
 
     def __repr__(self) -> str:
-        """What can be asked."""
+        """The names of the methods."""
         asked = ", ".join(name for name in vars(CapacityAccessor) if not name.startswith("_"))
         return f"<df.ewc of {count_of(len(self._frame), 'row')}: {asked}>"
 
@@ -131,7 +131,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         Returns
         -------
         DataFrame
-            The columns of `node_capacity`, one row for each row.
+            The columns of `node_capacity`, one row per row of the frame.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         capacity : optional
             As in `forecast_exhaustion`: a count, a CIDR, a mapping, or the name of a column.
         horizon : int or str
-            How far ahead. [days]
+            Length of the forecast. [days]
         **options
             As in `forecast_exhaustion`: ``time``, ``used``, ``subnet`` name columns.
 
@@ -300,7 +300,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         return self._number(self._given(value))
 
     def _number(self, value: Any) -> Any:
-        """A column as the functions take it."""
+        """A column in a type that the functions accept."""
         return value
 
     def _series(self, answer: Any) -> SeriesT:
@@ -312,11 +312,11 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
 
 @pd.api.extensions.register_dataframe_accessor("ewc")
 class PandasAccessor(CapacityAccessor["pd.DataFrame", "pd.Series[Any]"]):
-    """Questions that a pandas data frame answers: ``df.ewc``; answers keep its index."""
+    """Capacity functions on a pandas data frame: ``df.ewc``; results keep its index."""
 
 
 class PolarsAccessor(CapacityAccessor["pl.DataFrame", "pl.Series"]):
-    """Questions that a Polars data frame answers: ``df.ewc``; answers are Polars as well."""
+    """Capacity functions on a Polars data frame: ``df.ewc``; results are Polars objects too."""
 
     def _given(self, value: Any) -> Any:
         return self._number(super()._given(value))
@@ -338,7 +338,7 @@ class PolarsAccessor(CapacityAccessor["pl.DataFrame", "pl.Series"]):
 
 def register_polars() -> None:
     """
-    The namespace ``ewc`` on Polars data frames; calling it again changes nothing.
+    Register the namespace ``ewc`` on Polars data frames; repeated calls have no effect.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """
-What do the answers look like: axes in, axes out, in colours that all eyes tell apart.
+Charts of the results on matplotlib axes, in colours that are safe for colour blindness.
 
-Each function draws on ``ax``, or on axes of its own, and gives them back; the title says
-what was found. Ink is taken from matplotlib's style, so dark styles work. Needs the extra
+Each function draws on ``ax``, or on new axes, and returns them; the title states the main result.
+Text and line colours follow matplotlib's style, so dark styles work. Requires the extra
 ``plot``.
 """
 
@@ -38,7 +38,7 @@ CONSTRAINTS: Final = {
     "memory": ("memory_pods", "^"),
     "kubelet": ("kubelet_pods", "D"),
 }
-"""Column of `node_capacity` and marker of each constraint."""
+"""Column in `node_capacity` and marker of each limit."""
 
 BLOCKS: Final = {
     "whole-free": ("free: a node can get it", GREEN, ""),
@@ -47,10 +47,10 @@ BLOCKS: Final = {
     "fully-used": ("used", BLUE, ""),
     "kept": ("kept in part by AWS", "#888888", "xx"),
 }
-"""Label, colour and hatch of each state of a /28; the hatch speaks where colour does not."""
+"""Label, colour and hatch of each state of a block; the hatch helps where colour is not enough."""
 
 _MOST_TYPES: Final = 40
-"""Types that one chart can name and still be read."""
+"""Maximum number of types in a readable chart."""
 
 
 @checked_call
@@ -162,7 +162,7 @@ def binding(instance_type: Sequence[str], *, ax: Any = None, **options: Any) -> 
     for lane, (name, (column, marker)) in enumerate(CONSTRAINTS.items()):
         limit = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         if np.isfinite(limit).any():
-            # Each in a lane of its own: limits that are equal do not hide each other.
+            # Each limit has a separate offset, so that equal ones do not hide each other.
             ax.plot(
                 limit,
                 at + 0.16 * (lane - 1.5),
@@ -183,7 +183,7 @@ def binding(instance_type: Sequence[str], *, ax: Any = None, **options: Any) -> 
 
 
 def _bound(counts: pd.Series, types: int) -> str:
-    """How often each constraint binds, in words."""
+    """Summary of how often each limit binds."""
     parts = [
         f"{name} {'bind' if name == 'addresses' else 'binds'} on {n} of {count_of(types, 'type')}"
         if at == 0
@@ -481,7 +481,7 @@ def plans(now: Any, after: Any, *, ax: Any = None) -> Any:
 
 
 def _saving(now: Any, after: Any) -> str:
-    """What the plan after costs less, where both count the same unit."""
+    """Difference in addresses and cost, if both plans use the same unit of cost."""
     parts = []
     before, later = (getattr(plan, "addresses", None) for plan in (now, after))
     if before and later:
@@ -551,7 +551,7 @@ def _squares(ax: Any, x: Any, y: Any, *, color: str, hatch: str, label: str) -> 
     ]
     paint = {"facecolor": color, "hatch": hatch, "edgecolor": _paper(ax), "linewidth": 0}
     ax.add_collection(PatchCollection(boxes, **paint))
-    # A legend does not list a collection; it lists this box without a size.
+    # Legends do not show collections, so an empty box represents it.
     ax.add_patch(Rectangle((0, 0), 0, 0, label=label, **paint))
 
 
@@ -560,7 +560,7 @@ def _paper(ax: Any) -> Any:
 
 
 def _plain_log(ax: Any) -> None:
-    """Counts, not powers of ten, along a logarithmic axis."""
+    """Label a logarithmic axis with counts, not powers of ten."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     ticks = [0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
@@ -583,6 +583,6 @@ def _finish(ax: Any, title: str, *, x: str, y: str = "", grid: str | None, keys:
         ticks = (ax.xaxis if grid == "x" else ax.yaxis).get_major_locator()
         if isinstance(ticks, MaxNLocator):
             ticks.set_params(integer=True)  # pods, nodes and addresses are whole
-    # Below the axes, where it hides nothing.
+    # Below the axes, so that it does not cover the data.
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=keys, frameon=False, fontsize=9)
     return ax

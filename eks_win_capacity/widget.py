@@ -1,8 +1,8 @@
 """
-What if: sliders for one type, mode, pool and subnet, and the answers beside them.
+Scenarios in a notebook: sliders for one type, mode, pool and subnet, with their results.
 
-`what_if` shows pods per node, the addresses that a node takes and the nodes that a subnet
-takes, anew whenever a slider moves. Needs the extra ``notebook``.
+`what_if` shows pods per node, the addresses of a node and the nodes that fit in a subnet, updated
+whenever a slider moves. Requires the extra ``notebook``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["WhatIf", "what_if"]
 
 _WIDE, _HIGH, _LEFT, _LOW = 420, 150, 44, 22
-"""Size of the curve, and what its axes take. [px]"""
+"""Size of the curve, and the margins of its axes. [px]"""
 
 MODES: Final = {"secondary addresses": False, "prefix delegation": True}
 
 
 def _controls(ipywidgets: Any, values: dict[str, Any], types: list[str]) -> dict[str, Any]:
-    """Where a user sets the arguments, by name."""
+    """Controls for the arguments, by name."""
     look = {
         "style": {"description_width": "11em"},
         "layout": ipywidgets.Layout(width="30em"),
@@ -65,16 +65,16 @@ def _controls(ipywidgets: Any, values: dict[str, Any], types: list[str]) -> dict
 
 class WhatIf:
     """
-    Sliders with their answer, for display in a notebook.
+    Sliders with their results, for display in a notebook.
 
     Attributes
     ----------
     box : ipywidgets.VBox
         The displayed widget.
     controls : dict of str to Widget
-        Each slider, by the name of its value.
+        Each control, by the name of its argument.
     answer : dict
-        The latest answer; empty if there is none: the attribute ``why`` says the reason.
+        The latest result; empty if there is none, with the reason in the attribute ``why``.
     """
 
     def __init__(self, values: dict[str, Any], catalog: Catalog) -> None:
@@ -106,7 +106,7 @@ class WhatIf:
         self._draw()
 
     def _draw(self) -> None:
-        """Answer anew; what cannot be answered says why in its place."""
+        """Update the result; if it cannot be computed, show the reason instead."""
         self._drawing = True
         values = {name: control.value for name, control in self.controls.items()}
         for target in TARGETS:
@@ -122,13 +122,13 @@ class WhatIf:
         self._drawing = False
 
     def to_pandas(self) -> pd.DataFrame:
-        """The latest answer as one row; no row if there is none."""
+        """The latest result as one row; empty if there is none."""
         import pandas as pd
 
         return pd.DataFrame([self.answer] if self.answer else [])
 
     def __repr__(self) -> str:
-        """The newest answer in words."""
+        """The latest result as a phrase."""
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.answer.items())
         return f"<WhatIf: {said or self.why}>"
 
@@ -145,8 +145,8 @@ def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     Answers of `node_capacity`, `attached_addresses` and `nodes_that_fit` for the controls.
 
     ``pods_per_node`` and the limit that ``binds``; ``addresses`` and ``prefixes`` on a node with
-    these pods, of them ``warm``; ``nodes`` that fit in any case, ``nodes_at_best``, and what stops
-    the next (``why``). Raises CapacityError as those functions.
+    these pods, including ``warm``; ``nodes`` guaranteed to fit, ``nodes_at_best``, and the limit
+    of the best case (``why``). Raises CapacityError as those functions.
     """
     name, pods = values["instance_type"], values["pods"]
     node = ewc.node_capacity(name, prefix_delegation=values["prefix_delegation"], catalog=catalog)
@@ -191,7 +191,7 @@ def _as_html(figures: dict[str, Any], values: dict[str, Any], catalog: Catalog) 
 def _curve(
     figures: dict[str, Any], values: dict[str, Any], pool: ewc.WarmPool, catalog: Catalog
 ) -> str:
-    """Addresses attached to a node against its pods, with the pods that were chosen."""
+    """Curve of addresses attached to a node by pods, with the chosen number of pods marked."""
     import numpy as np
 
     slots = catalog[values["instance_type"]].ipv4_per_interface - 1

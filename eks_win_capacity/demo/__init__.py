@@ -1,15 +1,14 @@
 """
-Which data can everything be tried on, anywhere: an invented fleet, history, workload, cluster.
+Invented data to try everything on: a fleet, a history of use, workloads and a cluster.
 
-The data are drawn when they are asked for, with a fixed seed: nothing is read from
-disk, and they are the same on every machine. The files in ``data/demo`` are the same
-rows, for those who would rather open a file.
+The data are generated on request with a fixed seed: nothing is read from disk, and they are the
+same on every machine. The files in ``data/demo`` contain the same rows.
 
-They are shaped like the ones we plan for. A few types carry most nodes (Zipf's law), node
-groups keep to their own families and spread over three zones, and an old one still runs on
-types without Nitro. Watchers of subnets record a value every six hours: more on weekdays and
-by day, growth, one migration as a step, a subnet that hit its limit and stays there, one that
-hardly moves, and an outage of the watcher.
+They resemble real data. A few types account for most nodes (Zipf's law); node groups use a few
+families each and spread over three zones; an old group still runs on types without Nitro. Use
+of subnets is recorded every six hours: higher on weekdays and at noon, with growth, a level
+shift by a migration, a subnet at its limit, one that hardly changes, and an outage of the
+recorder.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ def fleet() -> pd.DataFrame:
     """
     Nodes of an invented fleet of 6,000 Windows nodes.
 
-    It resembles real fleets: most nodes are of a few types, node groups keep to their families,
+    It resembles real fleets: most nodes are of a few types, node groups use a few families each,
     and an old group runs on types without Nitro.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``node``, ``instance_type``, ``zone`` and ``node_group``, one row a node.
+        Columns ``node``, ``instance_type``, ``zone`` and ``node_group``, one row per node.
 
     Examples
     --------
@@ -59,8 +58,8 @@ def subnet_usage() -> pd.DataFrame:
     """
     Used addresses of six invented subnets, each a /22, over 120 days.
 
-    One subnet grows to its limit and stays there, one took a migration in a step, one
-    shrinks, and one has a gap where nobody watched.
+    One subnet grows to its limit and stays there, one has a level shift by a migration, one
+    shrinks, and one has a gap without records.
 
     Returns
     -------
@@ -105,11 +104,11 @@ def workloads() -> pd.DataFrame:
 @checked_call
 def cluster() -> ClusterState:
     """
-    State of an invented cluster without free addresses and with mistakes to find.
+    State of an invented cluster without free addresses and with deliberate mistakes.
 
-    Three Windows nodes in two zones are full and two pods wait; CoreDNS runs on the only
-    Linux node; the role of the Windows nodes lacks a group in aws-auth; one Deployment
-    names no operating system.
+    Three Windows nodes in two zones are full and two pods are pending; CoreDNS runs on the only
+    Linux node; the role of the Windows nodes lacks a group in aws-auth; one Deployment selects
+    no operating system.
 
     Returns
     -------
@@ -125,7 +124,7 @@ def cluster() -> ClusterState:
     from eks_win_capacity import files
     from eks_win_capacity.demo import invented_cluster
 
-    # In the order in which a folder is read: by name.
+    # In the order of names, as a folder is read.
     answers = sorted(invented_cluster.answers().items())
     return files.load_files(*(answer for _, answer in answers))
 
@@ -153,14 +152,14 @@ _NODE_GROUPS = {
     "windows-gpu": (120, ["g4dn.xlarge", "g5.2xlarge", "g4dn.4xlarge"]),
     "windows-metal": (30, ["m5.metal", "c5.metal"]),
 }
-"""Each node group: how many nodes, and its types from the most to the least used."""
+"""Each node group: number of nodes, and types from the most to the least frequent."""
 
 _ZONES = {"eu-west-1a": 10, "eu-west-1b": 11, "eu-west-1c": 12}
-"""Each zone and the second number of its subnets' addresses."""
+"""Each zone and the second octet of its subnets' addresses."""
 
 
 def _fleet_rows() -> list[tuple[str, str, str, str]]:
-    """Nodes in the order in which ``kubectl get nodes`` sorts them."""
+    """Nodes in the order of ``kubectl get nodes``."""
     draw = random.Random(_SEED)  # noqa: S311 - a fleet to look at, no secret
     nodes: dict[str, tuple[str, str, str, str]] = {}
     for group, (count, types) in _NODE_GROUPS.items():
@@ -179,10 +178,10 @@ _DAYS: Final = 120
 _START = dt.datetime(2026, 5, 24, tzinfo=dt.UTC)
 
 _USABLE = 1019
-"""Addresses of a /22 that can be in use; what is wanted beyond them is not seen."""
+"""Usable addresses of a /22, the upper limit of recorded use."""
 
 _SUBNETS = {
-    # First level, growth a day, more on weekdays, more at noon, noise, (day, step).
+    # First level, daily growth, weekday and noon increase, noise, (day, step).
     "windows-a": (430, 2.6, 70, 25, 10, None),
     "windows-b": (390, 1.5, 60, 25, 14, (70, 180)),
     "windows-c": (760, 2.9, 40, 20, 8, None),
@@ -191,11 +190,11 @@ _SUBNETS = {
     "shared": (610, 1.2, 50, 20, 18, None),
 }
 _OUTAGE = range(43, 46)
-"""Days on which the watcher of the last subnet recorded nothing."""
+"""Days without records of the last subnet."""
 
 
 def _usage_rows() -> list[tuple[str, str, int]]:
-    """Used addresses at each time, by time and then by subnet."""
+    """Used addresses, sorted by time and then by subnet."""
     draw = random.Random(_SEED)  # noqa: S311 - a history to look at, no secret
     drawn = []
     for number in range(4 * _DAYS):

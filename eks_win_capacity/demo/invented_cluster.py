@@ -1,11 +1,10 @@
 """
-An invented cluster, as kubectl and the AWS CLI print it.
+An invented cluster, in the format of kubectl and AWS CLI output.
 
-The cluster is invented; its files have the shape of what kubectl and the AWS CLI
-print, cut to what planning reads. Three Windows nodes in two zones are full by
-addresses and two pods wait; one Linux node carries CoreDNS alone; the role of
-the Windows nodes lacks a group in aws-auth; one Deployment names no operating
-system.
+The files have the format of real output, reduced to the fields that are read. Three Windows
+nodes in two zones have no free addresses and two pods are pending; a single Linux node runs
+CoreDNS; the role of the Windows nodes lacks a group in aws-auth; one Deployment selects no
+operating system.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 ACCOUNT = "111122223333"
-"""The account that AWS's own examples use."""
+"""Account id in AWS's own examples."""
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/shop-windows-nodes"
 KEEPS = {"cpu": "1930m", "memory": "6003Mi"}
@@ -23,7 +22,7 @@ WAITS = (
     "1 Preemption is not helpful for scheduling, 3 No preemption victims found for incoming pod."
 )
 
-# Name, zone, instance, first three numbers of its addresses, own address.
+# Name, zone, instance, first three octets of its addresses, last octet.
 WINDOWS = (
     ("ip-10-20-0-10.eu-west-1.compute.internal", "eu-west-1a", "i-0aaaaaaaaaaaaaaa1", "10.20.0", 10),
     ("ip-10-20-0-40.eu-west-1.compute.internal", "eu-west-1a", "i-0aaaaaaaaaaaaaaa2", "10.20.0", 40),
@@ -41,7 +40,7 @@ def _object(kind: str, meta: dict[str, Any], *, api: str = "v1", **parts: Any) -
 
 
 def node(name: str, zone: str, instance: str, net: str, host: int, *, windows: bool = True) -> Any:
-    """One node as kubectl prints it."""
+    """One node as in kubectl output."""
     system = "windows" if windows else "linux"
     advertised = {"vpc.amazonaws.com/PrivateIPv4Address": "9"} if windows else {}
     room = {**KEEPS, "pods": "110" if windows else "29", **advertised}
@@ -75,12 +74,12 @@ def node(name: str, zone: str, instance: str, net: str, host: int, *, windows: b
 
 
 def owner(kind: str, name: str) -> list[dict[str, Any]]:
-    """Who made a pod."""
+    """Owner reference to the creator of a pod."""
     return [{"apiVersion": "apps/v1", "kind": kind, "name": name, "controller": True}]
 
 
 def pod(app: str, number: int, at: str | None, memory: str, system: str) -> Any:
-    """One pod as kubectl prints it."""
+    """One pod as in kubectl output."""
     waits = {"status": "False", "reason": "Unschedulable", "message": WAITS}
     placed = {"type": "PodScheduled", **({"status": "True"} if at else waits)}
     replica_set = f"{app}-7d4b9c6f5"
@@ -105,7 +104,7 @@ def pod(app: str, number: int, at: str | None, memory: str, system: str) -> Any:
 
 
 def deployment(app: str, replicas: int, selector: dict[str, str], namespace: str = "shop") -> Any:
-    """One Deployment as kubectl prints it."""
+    """One Deployment as in kubectl output."""
     template = {
         "metadata": {"labels": {"app": app}},
         "spec": {"nodeSelector": selector, "containers": [{"name": app}]},
@@ -198,7 +197,7 @@ def nodegroup() -> Any:
 
 
 def daemonset() -> Any:
-    """Where the VPC CNI of the Linux nodes runs, part of ``kubectl get daemonsets -A``."""
+    """DaemonSet of the VPC CNI on the Linux nodes, part of ``kubectl get daemonsets -A``."""
     containers = [{"name": "aws-node", "env": [{"name": "ENABLE_POD_ENI", "value": "false"}]}]
     linux = {"kubernetes.io/os": "linux"}
     return _object(
@@ -210,7 +209,7 @@ def daemonset() -> Any:
 
 
 def service() -> Any:
-    """Part of ``kubectl get services -A``: one Service."""
+    """One Service, part of ``kubectl get services -A``."""
     return _object(
         "Service",
         {"name": "web", "namespace": "shop"},
@@ -247,7 +246,7 @@ def _interface(number: int, zone: str, addresses: list[str], **more: Any) -> Any
 
 
 def interfaces() -> list[Any]:
-    """Every interface: nodes, two of the control plane, a load balancer in each zone."""
+    """All interfaces: nodes, two of the control plane, and a load balancer in each zone."""
     rows: list[Any] = []
     for *_, zone, instance, net, host in (*WINDOWS, LINUX):
         addresses = [f"{net}.{host + step}" for step in range(10 if instance != LINUX[2] else 4)]

@@ -1,7 +1,7 @@
 """
-Columns of capacity for the frames of any engine: pandas, Polars, Arrow, DuckDB, Dask, Spark.
+Capacity columns for frames of any engine: pandas, Polars, Arrow, DuckDB, Dask, Spark.
 
-A frame comes back as the kind that came in, and a lazy one stays lazy.
+The result has the kind of the input frame, and a lazy frame stays lazy.
 """
 
 from eks_win_capacity.core.errors import MissingExtraError
@@ -14,7 +14,7 @@ _HOME = {
     "with_attached_addresses": "sized",
     "with_capacity": "sized",
 }
-"""Module of each name; narwhals loads with the first that is used."""
+"""Module of each name; narwhals loads with the first one that is used."""
 
 __all__ = [*_HOME]  # noqa: PLE0604
 
@@ -22,7 +22,7 @@ _get, __dir__ = lazy_names(__name__, _HOME)
 
 
 def __getattr__(name: str) -> object:
-    """Load a function on first use; without narwhals the error names the extra."""
+    """A function, loaded on first use; without narwhals, the error names the extra."""
     try:
         return _get(name)
     except ModuleNotFoundError as error:

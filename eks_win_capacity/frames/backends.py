@@ -1,4 +1,4 @@
-"""How each engine reads a frame and looks a name up in a small table."""
+"""Differences between engines: reading frames, checking columns, and looking names up."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ Frame = Any
 """A narwhals frame, eager or lazy."""
 
 _STEM = "_ewc"
-"""Start of the names of columns that live only inside a query."""
+"""Prefix of columns that exist only within a query."""
 
 _DOTS = 2
-"""Version of DuckDB from which a dot in a column's name does not end the name of a table."""
+"""Major version of DuckDB from which column names may contain dots."""
 
 
 def read_frame(frame: object) -> Frame:
     """
-    The frame as narwhals sees it.
+    The frame wrapped by narwhals.
 
     Raises
     ------
     UnsupportedInputError
         If it is not a frame of a known engine.
     InputError
-        If two columns have one name, or one of DuckDB has a name that its version does not take.
+        If two columns have the same name, or the DuckDB version does not support a name.
     """
     ours = isinstance(frame, (nw.DataFrame, nw.LazyFrame))
     _refuse_twins(frame.to_native() if ours else frame)  # type: ignore[attr-defined]
@@ -63,9 +63,9 @@ def read_frame(frame: object) -> Frame:
 
 
 def _refuse_twins(native: object) -> None:
-    """Refuse columns of one name, which narwhals does in words of its own, and not in every engine."""
+    """Refuse duplicate column names, which narwhals does with other messages, and not always."""
     if type(native).__module__.startswith("polars"):
-        return  # it has no such frames, and warns of the question
+        return  # Polars has no such frames, and warns when columns of a lazy one are read
     names = getattr(native, "column_names", None) or getattr(native, "columns", ())
     seen: set[object] = set()
     for name in names if isinstance(names, Iterable) else ():
@@ -75,14 +75,14 @@ def _refuse_twins(native: object) -> None:
 
 
 def give_back(result: Frame, frame: object) -> Any:
-    """The result in the kind of the frame that came in."""
+    """The result, unwrapped unless the input was a narwhals frame."""
     return result if isinstance(frame, (nw.DataFrame, nw.LazyFrame)) else result.to_native()
 
 
 def like(rows: Any, frame: Frame) -> Any:
-    """Rows of pandas in the kind of an eager frame of another library."""
+    """Rows in pandas, converted to the kind of an eager frame of another library."""
     columns = {
-        # NaN is a number, and of strings and times a missing value.
+        # In floats NaN is a value; in strings and times it is a missing value.
         str(name): (part if part.dtype.kind == "f" else _with_none(part)).tolist()
         for name, part in rows.items()
     }
@@ -95,17 +95,17 @@ def _with_none(column: Any) -> Any:
 
 
 def is_lazy(frame: Frame) -> bool:
-    """Whether the frame is a plan rather than data."""
+    """Whether the frame is lazy."""
     return isinstance(frame, nw.LazyFrame)
 
 
 def is_sql(frame: Frame) -> bool:
-    """Whether the frame is a query of DuckDB or Spark."""
+    """Whether the frame is a query in DuckDB or Spark."""
     return bool(frame.implementation.is_duckdb() or frame.implementation.is_pyspark())
 
 
 def group_names(frame: Frame, by: object) -> list[str]:
-    """The columns that name groups, each once."""
+    """Distinct column names to group by."""
     names: list[Any] = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
     for name in names:
         column(frame, name, "by")
@@ -113,12 +113,12 @@ def group_names(frame: Frame, by: object) -> list[str]:
 
 
 def may_group(frame: Frame, names: Sequence[str]) -> bool:
-    """Whether the engine groups by these columns: DuckDB reads a dot as a table's name."""
+    """Whether the engine can group by these columns: in DuckDB a dot ends a table's name."""
     return not (frame.implementation.is_duckdb() and any("." in str(name) for name in names))
 
 
 def sortable(frame: Frame, names: Sequence[str]) -> Frame:
-    """The frame with Arrow's views and dictionaries of strings, which nothing sorts, as strings."""
+    """The frame, with string views and dictionaries of Arrow cast to sortable strings."""
     engine, native = frame.implementation, frame.to_native()
     if not (engine.is_pyarrow() or engine.is_pandas() or engine.is_dask()):
         return frame
@@ -140,7 +140,7 @@ def column(frame: Frame, name: object, argument: str) -> Any:
     Raises
     ------
     InputError
-        If the frame has no such column, with those it has, or Spark cannot name it.
+        If the frame lacks the column, or Spark cannot refer to it.
     """
     schema = frame.collect_schema()
     if not isinstance(name, str):
@@ -153,7 +153,7 @@ def column(frame: Frame, name: object, argument: str) -> Any:
 
 
 def _refuse_in_spark(frame: Frame, name: str, marks: str, argument: str) -> None:
-    """Refuse a name that Spark, or narwhals for it, takes for more than a name."""
+    """Refuse a name with characters that Spark, or narwhals on Spark, interprets."""
     if frame.implementation.is_pyspark() and any(mark in name for mark in marks):
         raise InputError(
             f"{argument}: Spark takes no name with {' or '.join(map(repr, marks))}; rename {name!r}"
@@ -162,12 +162,12 @@ def _refuse_in_spark(frame: Frame, name: str, marks: str, argument: str) -> None
 
 def check_column(frame: Frame, name: object, argument: str, kind: str) -> None:
     """
-    Refuse a column that is missing, or not of the kind its argument needs.
+    Refuse a column that is missing, or has the wrong type for its argument.
 
     Parameters
     ----------
     kind : {"names", "flags", "counts"}
-        Strings or categories, booleans, integers.
+        For strings or categories, booleans, integers.
     """
     dtype = column(frame, name, argument)
     fits = {
@@ -186,17 +186,17 @@ def new_name(
     frame: Frame, answer: object, *, cure: str = "drop or rename it, or pass answer="
 ) -> str:
     """
-    The name of a new column.
+    A valid name for a new column.
 
     Raises
     ------
     InputError
-        If it is not a name, or the frame has such a column: nothing is overwritten in silence.
+        If it is not a valid name, or the frame already has such a column.
     """
     if not isinstance(answer, str) or not answer:
         raise InputError(f"answer must be the name of a column; got {answer!r}")
     _refuse_in_spark(frame, answer, "`", "answer")
-    # To engines of SQL names are alike whatever their case: DuckDB would rename the answer.
+    # SQL engines ignore the case of names, so DuckDB would rename the answer.
     alike = str.lower if is_sql(frame) else str
     for name in frame.collect_schema():
         if alike(str(name)) == alike(answer):
@@ -207,7 +207,7 @@ def new_name(
 
 
 def spare_names(frame: Frame, count: int) -> list[str]:
-    """Names for columns that live only inside a query."""
+    """Unused names for temporary columns within a query."""
     taken = set(frame.collect_schema())  # pandas has columns whose names are numbers
     stem = _STEM
     while any(str(name).startswith(stem) for name in taken):
@@ -224,9 +224,9 @@ def looked_up(
     ordered: bool = True,
 ) -> Frame:
     """
-    A lazy frame with columns from a small table, null where a name has no row.
+    A lazy frame with columns looked up in a small table, null for unknown names.
 
-    The rows stay where they were in every engine that knows an order.
+    Engines with an order of rows preserve it.
 
     Parameters
     ----------
@@ -234,11 +234,11 @@ def looked_up(
         Any engine.
     by : str
         Column of names.
-    keys : sequence of str
+    Names in the table, without duplicates.
         Names of the table, each once.
-    values : mapping of str to sequence of int
+    Columns of the table, by their new names.
         Columns of the table, by the names they get.
-    ordered : bool
+    Whether to preserve the order of rows, which takes time in Polars.
         Whether the order of rows matters, which costs Polars time.
     """
     engine = frame.implementation
@@ -255,11 +255,11 @@ def looked_up(
 
 def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
     """
-    Look up by the code of an enum: DuckDB's join does not promise the order of rows.
+    Columns looked up by the code of an enum, as a join in DuckDB does not preserve the order.
 
-    Sorting the rows back would hold them all in memory; a projection streams.
+    Sorting afterwards would need all rows in memory; a projection streams.
     """
-    names = ", ".join(map(literal, keys)) or "''"  # an empty catalog is one, too
+    names = ", ".join(map(literal, keys)) or "''"  # an empty catalog is valid, too
     code = (
         f"CAST(enum_code(TRY_CAST(CAST({quoted(by)} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
     )
@@ -271,13 +271,13 @@ def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, A
 
 
 def _joined_in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
-    """Join where the order of rows does not matter: codes of an enum cost four times as much."""
+    """Columns looked up by a join, without preserving the order, in a quarter of the time."""
     key = "_ewc_key"
     while key in native.columns:
         key += "_"
     lists = {key: f"[{', '.join(map(literal, keys))}]"}
     lists |= {name: f"{list(map(int, column))}::BIGINT[]" for name, column in values.items()}
-    # Made of the first row: a relation without rows of its own needs the user's connection.
+    # Built from the first row, as a new relation would need the user's connection.
     table = native.limit(1).project(
         ", ".join(f"unnest({items}) AS {quoted(name)}" for name, items in lists.items())
     )
@@ -302,7 +302,7 @@ def _in_polars(
         right_on=key,
         how="left",
         maintain_order="left" if ordered else "none",
-    ).drop(key, strict=False)  # kept beside a key that is an expression
+    ).drop(key, strict=False)  # Polars keeps the right key if the left one is an expression
 
 
 def _in_spark(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:

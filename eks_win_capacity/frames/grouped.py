@@ -1,4 +1,4 @@
-"""A question for each group of rows: churn scenarios, subnets, clusters, fanned out by the engine."""
+"""One function applied to each group of rows, such as subnets or clusters, by the engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SPARK_TYPES: Final = {
     "int64": "bigint",
     "str": "string",
 }
-"""Types that the columns of an answer may have, as pandas and as Spark spell them."""
+"""Types of answer columns, in the notations of pandas and Spark."""
 
 
 @checked_call
@@ -117,7 +117,7 @@ def study(
             f"`{f.name}` {f.dataType.simpleString()}" for f in native.select(names).schema
         )
         kinds = ", ".join(f"`{name}` {_SPARK_TYPES[kind]}" for name, kind in promised.items())
-        # Spark counts the arguments of what it gets, and of a method it counts one too many.
+        # Spark counts the arguments of the function, and counts one too many for a method.
         whole = lambda group: asked.whole(group)  # noqa: E731, PLW0108
         return native.groupBy(*names).applyInPandas(whole, f"{keys}, {kinds}")
     if backends.is_lazy(data):
@@ -138,12 +138,12 @@ def _check_groups(data: Any, names: list[str], columns: Mapping[str, str]) -> No
 
 
 def _check_call(answer: Callable[..., Any]) -> None:
-    """Refuse a function that does not take the rows of a group and a generator."""
+    """Refuse a function that does not accept the rows of a group and a generator."""
     import inspect
 
     try:
         taken = inspect.signature(answer)
-    except (TypeError, ValueError):  # of some that are written in C nothing is known
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return
     try:
         taken.bind(None, None)
@@ -156,7 +156,7 @@ def _check_call(answer: Callable[..., Any]) -> None:
 
 
 def _kind(value: object) -> str:
-    """Name of a type, with its library where another one's is meant to be there."""
+    """Name of a type, with its library unless it is a builtin."""
     kind = type(value)
     library = kind.__module__.partition(".")[0]
     return kind.__name__ if library == "builtins" else f"a {kind.__name__} of {library}"
@@ -164,7 +164,7 @@ def _kind(value: object) -> str:
 
 @dataclass(frozen=True)
 class _Study:
-    """The question, as it travels to the workers."""
+    """The function and its arguments, as sent to the workers."""
 
     answer: Callable[[Any, np.random.Generator], Any]
     by: tuple[str, ...]
@@ -172,7 +172,7 @@ class _Study:
     seed: int
 
     def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The answers of all groups of some rows, where each group is whole."""
+        """Answers for all groups in some rows; each group must be complete."""
         import pandas as pd
 
         groups = [group for _, group in rows.groupby(list(self.by), sort=True, dropna=False)]
@@ -180,7 +180,7 @@ class _Study:
         return pd.concat(parts, ignore_index=True) if parts else self.empty(rows)
 
     def whole(self, group: pd.DataFrame) -> pd.DataFrame:
-        """The answer of one group."""
+        """Answer for one group."""
         key = [_plain(group[name].iloc[0], name) for name in self.by]
         try:
             answer = self.answer(group.reset_index(drop=True), _generator(self.seed, key))
@@ -208,7 +208,7 @@ class _Study:
         return answers
 
     def empty(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """No answers, in the types that answers have."""
+        """Empty answer with the right types."""
         import pandas as pd
 
         kinds = {name: pd.Series(dtype=kind) for name, kind in self.columns.items()}
@@ -218,12 +218,12 @@ class _Study:
 
 def _cast(column: pd.Series[Any], kind: str) -> pd.Series[Any]:
     """
-    A column of an answer in the type that was promised, of the same values.
+    A column of an answer, converted to the promised type without changing values.
 
     Raises
     ------
     InputError
-        If it has others: no whole number is made of 3.7, nor one that int64 does not hold.
+        If a value would change, such as 3.7 or a number beyond int64 as an integer.
     """
     import pandas as pd
 
@@ -233,7 +233,7 @@ def _cast(column: pd.Series[Any], kind: str) -> pd.Series[Any]:
             cast: pd.Series[Any] = column.astype(kind)  # type: ignore[call-overload]
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{promised}: {error}") from error
-    if kind == "str":  # of which pandas 2 makes the strings "None" and "nan"
+    if kind == "str":  # missing values become the strings "None" and "nan" in pandas 2
         return cast.where(column.notna(), None)
     if kind == "bool" or (kind == "int64" and pd.api.types.is_numeric_dtype(column)):
         other = column[(column != cast).fillna(True)]
@@ -245,7 +245,7 @@ def _cast(column: pd.Series[Any], kind: str) -> pd.Series[Any]:
 def _plain(value: Any, name: str) -> str | int | bool:
     value = value.item() if isinstance(value, np.generic) else value
     if not isinstance(value, (str, int, bool)):
-        # pandas makes floats of whole numbers where one is missing.
+        # With a missing value, pandas converts integers to floats.
         if is_missing(value) or isinstance(value, float):
             raise InputError(f"by: {name!r} has missing values; fill or drop them")
         raise UnsupportedInputError(
@@ -255,13 +255,13 @@ def _plain(value: Any, name: str) -> str | int | bool:
 
 
 def _whole(seed: object) -> int:
-    """A seed of any size, Python's or NumPy's."""
+    """A seed as an int, from Python or NumPy."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise InputError(f"seed must be a whole number; got {seed!r}")
     return int(seed)
 
 
 def _generator(seed: int, key: list[Any]) -> np.random.Generator:
-    """Random numbers of a group: by its name, wherever and whenever it is asked about."""
+    """Random generator of a group, determined by the seed and the group's name only."""
     digest = hashlib.sha256(repr((seed, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest))

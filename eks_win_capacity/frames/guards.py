@@ -1,4 +1,4 @@
-"""What the rows of a frame must be: checked at once where they are in memory, else when they are read."""
+"""Checks of the rows of a frame: immediate if in memory, otherwise when the frame is computed."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ _SHOWN = 3
 @dataclass(frozen=True)
 class RowCheck:
     """
-    Rows that must not be, and the error that says so.
+    A condition for invalid rows, and the error that they raise.
 
     Attributes
     ----------
     bad : expression
-        True for each such row.
+        True for each invalid row.
     shown : str
-        The column whose least and greatest value among them the error names.
+        The column whose smallest and largest invalid values appear in the message.
     columns : tuple of str
-        All columns that are read.
+        All columns that the check reads.
     template : str
-        The message, with ``{n}`` rows, the least ``{a}`` of what is shown, or both its ``{ends}``.
+        The message, with ``{n}`` rows, the smallest value ``{a}``, or ``{ends}`` for both values.
     kind : type
-        Kind of the error.
+        Class of the error.
     error : callable
-        The error of a message, a number of rows, and how often each shown value is in them.
+        Makes the error from a message, a number of rows, and the number of rows by shown value.
     """
 
     kind: type[CapacityError]
@@ -60,7 +60,7 @@ class RowCheck:
 
 
 def missing(column: str, *, cure: str = "fill or drop them") -> RowCheck:
-    """Missing values of a column."""
+    """Check for missing values in a column."""
     return RowCheck(
         MissingValueError,
         nw.col(column).is_null(),
@@ -72,7 +72,7 @@ def missing(column: str, *, cure: str = "fill or drop them") -> RowCheck:
 
 
 def out_of_range(column: str, argument: str, low: int, dtype: Any = None) -> RowCheck:
-    """Counts of a column that no node has; Arrow compares by dtype where int64 is too narrow."""
+    """Check for counts out of range; Arrow needs the dtype if int64 is too narrow."""
     least, most = (nw.lit(limit, dtype=dtype) for limit in (low, MAX_COUNT))
     return RowCheck(
         InvalidCountError,
@@ -86,7 +86,7 @@ def out_of_range(column: str, argument: str, low: int, dtype: Any = None) -> Row
 
 
 def unknown(by: str, looked: str, table: LimitTable) -> RowCheck:
-    """Names without a row in the table: `looked` is null where there is none."""
+    """Check for names that the table lacks, for which the column `looked` is null."""
 
     def error(_: str, n: int, values: Mapping[Any, int]) -> CapacityError:
         return _unknown(values, n, table)
@@ -103,7 +103,7 @@ def unknown(by: str, looked: str, table: LimitTable) -> RowCheck:
 
 
 def strange(column: str, known: Collection[str], argument: str) -> RowCheck:
-    """Names of a column that an argument does not explain."""
+    """Check for names in a column that are not among those of an argument."""
     named = nw.col(column).cast(nw.String)
     return RowCheck(
         InputError,
@@ -117,7 +117,7 @@ def strange(column: str, known: Collection[str], argument: str) -> RowCheck:
 
 
 def no_room(column: str) -> RowCheck:
-    """Nodes that take no pod, of which no number is enough."""
+    """Check for nodes that run 0 pods, so that any number of them is too few."""
     return RowCheck(
         InvalidCountError,
         nw.col(column) == 0,
@@ -139,7 +139,7 @@ def refuse(frame: Frame, checks: Sequence[RowCheck]) -> None:
     Raises
     ------
     CapacityError
-        Of the kind that the check names.
+        Of the class in the check.
     """
     if not checks or not len(frame):
         return
@@ -150,7 +150,7 @@ def refuse(frame: Frame, checks: Sequence[RowCheck]) -> None:
 
 
 def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
-    """The error of rows that fail a check, with the values of a column of them."""
+    """Error about rows that fail a check, with the values of one column."""
     counted = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
     values = {value: int(count) for value, count in counted.iter_rows() if not is_missing(value)}
     seen = sorted(values, key=lambda value: value if isinstance(value, int) else str(value))
@@ -167,9 +167,9 @@ def _rows(check: RowCheck, weight: str | None = None) -> Any:
 
 def aggregates(checks: Sequence[RowCheck], stem: str, weight: str | None = None) -> list[Any]:
     """
-    Of each check the number of bad rows, and the least and greatest value shown of them.
+    For each check, the number of invalid rows, and the smallest and largest value shown.
 
-    The weight is a column that says how many rows each stands for.
+    `weight` is a column with the number of rows that each row represents.
     """
     ends = [(nw.when(check.bad).then(nw.col(check.shown))) for check in checks]
     return [
@@ -180,7 +180,7 @@ def aggregates(checks: Sequence[RowCheck], stem: str, weight: str | None = None)
 
 
 def message(checks: Sequence[RowCheck], stem: str) -> Any:
-    """What the first failed check says, over such aggregates; null where none fails."""
+    """Message of the first failed check, from these aggregates; null if none fails."""
     return nw.coalesce(
         *(
             nw.when(nw.col(f"{stem}n{at}") > 0).then(
@@ -209,7 +209,7 @@ def _text(stem: str, key: str, at: int) -> Any:
 
 
 def _ends(least: Any, greatest: Any) -> Any:
-    """The least and the greatest value as an expression; one where they are the same."""
+    """Smallest and largest value as an expression; only one if they are equal."""
     other = nw.concat_str(nw.lit("' and '"), greatest, nw.lit("'"))
     return nw.concat_str(
         nw.lit("'"), least, nw.when(least == greatest).then(nw.lit("'")).otherwise(other)
@@ -240,23 +240,23 @@ def guarded(
     seen: tuple[Frame, str] | None = None,
 ) -> Frame:
     """
-    A frame whose `column` cannot be read where its rows fail a check.
+    Frame whose `column` raises an error when it is read, if rows fail a check.
 
-    Rows in memory are checked at once, those of a plan when it is run: by the engine
-    itself in DuckDB and Spark, one aggregate over what the checks read, and piece by
-    piece in Polars and Dask, which work on pieces that are in memory.
+    Rows in memory are checked immediately, those of a lazy frame when it runs. DuckDB and Spark
+    check by one aggregate over the columns that the checks read; Polars and Dask check batch by
+    batch in memory.
 
     Parameters
     ----------
     frame : narwhals frame
         With the columns that the checks read.
     column : str
-        What the answer is computed from.
+        Column from which the result is computed.
     checks : sequence of RowCheck
-        The first that fails is the error.
+        The first one that fails determines the error.
     seen : pair of frame and str, optional
-        In DuckDB and Spark, fewer rows to check in place of the frame's own, and the
-        column that says how many rows each stands for.
+        In DuckDB and Spark, an aggregated frame to check instead, and its column with the
+        number of rows that each row represents.
 
     Raises
     ------
@@ -279,7 +279,7 @@ def guarded(
         )
         return nw.from_native(native.assign(**{column: pieces}))
     (stem,) = backends.spare_names(frame, 20)[19:]
-    # To drop sound rows first is cheap; the least of all names is not, least of all in Spark.
+    # Dropping valid rows first is cheap; the minimum over all names is not, above all in Spark.
     bad = nw.any_horizontal(*(check.bad for check in checks), ignore_nulls=True)
     rows, weight = seen or (frame, None)
     counted = rows.filter(bad).select(*aggregates(checks, stem, weight))
@@ -302,22 +302,22 @@ def guarded_sums(
     weight: str | None = None,
 ) -> Frame:
     """
-    Sums by group that cannot be read where a row of the group fails a check.
+    Sums by group that raise an error when they are read, if a row of the group fails a check.
 
     Parameters
     ----------
     frame : narwhals frame
         With the columns to sum and those that the checks read.
     groups : list of str
-        Columns to group by; one row in all without them.
+        Columns to group by; without them, a single row.
     sums : dict of str to expression
-        What is added up of each row; the groups have other names.
+        The expressions to sum; their names differ from those of the groups.
     column : str
-        A column that all sums are made of.
+        A column that all sums depend on.
     checks : sequence of RowCheck
-        DuckDB and Spark look at them in the same pass that sums.
+        DuckDB and Spark evaluate them in the same pass as the sums.
     weight : str, optional
-        In DuckDB and Spark, the column that says how many rows each stands for.
+        In DuckDB and Spark, the column with the number of rows that each row represents.
 
     Raises
     ------
@@ -327,9 +327,9 @@ def guarded_sums(
     fused = bool(checks) and backends.is_sql(frame)
     if not fused:
         frame = guarded(frame, column, checks).with_columns(**sums)
-        sums = {name: nw.col(name) for name in sums}  # engines of pandas sum plain columns
+        sums = {name: nw.col(name) for name in sums}  # pandas-like engines sum only plain columns
     if groups and frame.implementation.is_dask():
-        # Sorted in the one piece that they are summed in: to sort them as a whole computes all.
+        # Sorted within the single partition of the sums: a global sort would compute everything.
         native = frame.to_native()[[*groups, *sums]]
         grouped = native.groupby(groups, dropna=False, observed=True)
         summed = grouped.sum(split_out=1).reset_index()
@@ -346,12 +346,12 @@ def guarded_sums(
 
 
 def _in_order(sums: Any, groups: list[str]) -> Any:
-    """Sums in pandas sorted by their groups, the nameless one first as in other engines."""
+    """Sums in pandas sorted by group, the missing name first as in other engines."""
     return sums.sort_values(groups, na_position="first", ignore_index=True)
 
 
 def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
-    """A frame of DuckDB or Spark whose columns fail where there is a message, which is dropped."""
+    """DuckDB or Spark frame whose columns fail if the message, which is dropped, is not null."""
     native = frame.to_native()
     if frame.implementation.is_duckdb():
         spelled = []
@@ -371,23 +371,23 @@ def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
 
 def _guarded_in_polars(frame: Frame, checks: Sequence[RowCheck]) -> Frame:
     """
-    Mark what fails by an expression; Python sees whether a piece has a mark, and no more.
+    Polars frame with invalid rows marked by an expression, so that Python only checks the mark.
 
-    A step of the plan and not an expression: of an error that comes out of an expression
-    Polars keeps the message and loses the facts.
+    The check is a step of the plan and not an expression: for an error inside an expression, Polars
+    keeps the message but loses the attributes.
     """
     (mark,) = backends.spare_names(frame, 21)[20:]
     bad = nw.any_horizontal(*(check.bad for check in checks), ignore_nulls=True)
     marked = frame.with_columns(bad.alias(mark)).to_native()
     refusing = _RefusingMarks(checks, mark)
-    # Without the columns that nobody reads later the error could not name their values.
+    # With projection pushdown, the error could not name values of columns that are unused later.
     passed = marked.map_batches(refusing, projection_pushdown=False, streamable=True)
     return nw.from_native(passed.drop(mark))
 
 
 @dataclass(frozen=True)
 class _RefusingMarks:
-    """A piece of a Polars frame as it is, where no row is marked."""
+    """Check of a batch of a Polars frame: the batch itself if no row is marked."""
 
     checks: Sequence[RowCheck]
     mark: str
@@ -400,13 +400,13 @@ class _RefusingMarks:
 
 @dataclass(frozen=True)
 class _Refusing:
-    """A column of a piece of a Dask frame, where the piece passes the checks."""
+    """Check of a partition of a Dask frame: one of its columns if the checks pass."""
 
     checks: Sequence[RowCheck]
     column: str
 
     def __dask_tokenize__(self) -> object:
-        """What tells two of them apart; Dask would pickle the whole table again and again."""
+        """Identity for Dask, which would otherwise pickle the whole table each time."""
         return self.column, *((c.kind.__name__, c.template, c.columns) for c in self.checks)
 
     def __call__(self, piece: Any) -> Any:

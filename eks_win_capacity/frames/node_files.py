@@ -1,4 +1,4 @@
-"""Files of nodes that are too long for memory: counted and sized out of core by DuckDB."""
+"""Large files of nodes, counted and sized out of core by DuckDB."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEMORY: Final = "1200MB"
-"""What DuckDB may hold of rows, hashes and pages; Python and its own parts come on top."""
+"""Memory limit of DuckDB for rows, hashes and pages; Python and other parts need more."""
 
 MOST_GROUPS: Final = 200_000
-"""Different values that the columns of types, systems and states may have together."""
+"""Maximum number of combinations of type, system and state."""
 
 MOST_COLUMNS: Final = 2_000
-"""Columns of a file; each has a buffer of its own in every thread."""
+"""Maximum number of columns; each one needs a buffer in every thread."""
 
 _LONGEST_LINE: Final = 2_000_000
 _PARQUET: Final = b"PAR1"
@@ -34,7 +34,7 @@ _PARQUET: Final = b"PAR1"
 
 @dataclass(frozen=True)
 class CsvForm:
-    """How a CSV is written: what separates its cells, and whether its first line names columns."""
+    """Format of a CSV: its separator, and whether the first line is a header."""
 
     separator: str = ","
     header: bool = True
@@ -42,26 +42,25 @@ class CsvForm:
 
 class NodeFiles:
     """
-    Rows of one table that lies in one file or in many.
+    Rows of one table in one or more files.
 
-    Nothing is read when it is made but names of columns, and those columns that name a
-    folder, too. Every question is one pass over the files, in memory that does not grow
-    with them.
+    Creating it reads only the column names, and those columns that also name a folder. Each method
+    is one pass over the files, in constant memory.
 
     Parameters
     ----------
     paths : sequence of path
-        All CSV in UTF-8, or all Parquet. ``key=value`` in names of folders are columns.
+        All CSV in UTF-8, or all Parquet. Folders named ``key=value`` become columns.
     form : CsvForm
-        How CSV files are written.
+        Format of the CSV files.
     progress : callable, optional
-        Gets the percentage of the running pass about twice a second.
+        Called with the percentage of the running pass about twice a second.
 
     Raises
     ------
     InputError
-        If a file is neither, or damaged, or says otherwise than its folder, or the files have
-        different columns; and later, if one changes between two passes.
+        If a file is neither, is damaged, contradicts its folder's name, or has different columns;
+        or later, if a file changes between two passes.
     MissingExtraError
         Without DuckDB (extra ``stream``).
     """
@@ -93,7 +92,7 @@ class NodeFiles:
             raise
 
     def close(self) -> None:
-        """Forget everything that was spilled."""
+        """Delete all temporary data."""
         self._connection.close()
         self._spill.cleanup()
 
@@ -116,25 +115,25 @@ class NodeFiles:
 
     def counted(self, names: Sequence[str], amount: str | None = None) -> pd.DataFrame:
         """
-        Every combination of values of some columns, with the rows that have it.
+        Combinations of values of some columns, with the number of their rows.
 
         Parameters
         ----------
         names : sequence of str
-            Columns; their values come as text, None where missing.
+            Columns; their values are returned as strings, None where missing.
         amount : str, optional
-            The column that says how many nodes a row stands for.
+            The column with the number of nodes that a row represents.
 
         Returns
         -------
         DataFrame
-            The columns, ``rows``, ``nodes``, and in ``wrong`` an amount that is not
-            a whole number from 0, if any is.
+            The columns, ``rows``, ``nodes``, and in ``wrong`` an amount that is not a
+            non-negative integer, if there is one.
 
         Raises
         ------
         InputError
-            If there are more combinations than types of nodes can have.
+            If there are more combinations than node types can explain.
         """
         keys = [f"CAST({quoted(name)} AS VARCHAR) AS k{at}" for at, name in enumerate(names)]
         group = ", ".join(f"k{at}" for at in range(len(names)))
@@ -164,7 +163,7 @@ class NodeFiles:
         )
 
     def rows(self, sizing: Sizing) -> pd.DataFrame:
-        """The sized rows themselves, for few."""
+        """The sized rows as a frame, if there are few."""
         frame: pd.DataFrame = self._run(self._sized(sizing)).df()
         return frame
 
@@ -178,27 +177,27 @@ class NodeFiles:
         keep_order: bool = True,
     ) -> None:
         """
-        Write the sized rows, whole or not at all.
+        Write the sized rows atomically.
 
         Parameters
         ----------
         out : path
-            A ``.csv`` or ``.parquet`` file, or the folder that gets the partitions.
+            A ``.csv`` or ``.parquet`` file, or the folder of the partitions.
         sizing : Sizing
-            What is kept and added.
+            The rows to keep and the columns to add.
         partition_by : sequence of str
-            Columns whose values name folders of Parquet files.
+            Columns whose values name the folders of Parquet files.
         cell : callable, optional
-            From SQL of a string to SQL of the cell of a CSV.
+            Converts the SQL of a string to the SQL of a CSV cell.
         keep_order : bool
-            Whether the rows stay in their order, for which DuckDB holds many of them.
+            Whether to preserve the order of rows, for which DuckDB needs more memory.
 
         Raises
         ------
         InputError
-            If the folder of partitions holds something already.
+            If the folder of partitions is not empty.
         OSError
-            If it cannot be written.
+            If the output cannot be written.
         """
         form, query = "FORMAT parquet", self._sized(sizing)
         if out.suffix.lower() == ".csv":
@@ -221,11 +220,11 @@ class NodeFiles:
             fresh.replace(out)
 
     def _sized(self, sizing: Sizing) -> str:
-        """The query of the rows that are kept, with what is added to them."""
+        """Query of the rows to keep, with the added columns."""
         names = ", ".join(map(literal, sizing.answers)) or "''"
         by = f"CAST({quoted(sizing.by)} AS VARCHAR)"
         code = f"CAST(enum_code(TRY_CAST({by} AS ENUM({names}))) AS INTEGER) + 1"
-        # A join promises no order of rows; elements of a list keep it, and stream.
+        # A join does not guarantee the order of rows; list elements do, and they stream.
         added = [
             f"list_extract({_list(column)}, {code}) AS {quoted(name)}"
             for name, column in sizing.columns().items()
@@ -235,7 +234,7 @@ class NodeFiles:
         return f"SELECT *, {', '.join(added)} FROM node_rows{where}"  # noqa: S608
 
     def _celled(self, query: str, cell: Callable[[str], str]) -> str:
-        """The query with its strings as the cells of a CSV."""
+        """Query whose strings are converted to CSV cells."""
         relation = self._connection.sql(query)
         cells = [
             f"{cell(quoted(name)) if str(kind) == 'VARCHAR' else quoted(name)} AS {quoted(name)}"
@@ -254,14 +253,14 @@ class NodeFiles:
                 f"read_csv({files}, all_varchar = true, compression = 'none', "
                 f"delim = {literal(form.separator)}, quote = '\"', escape = '\"', "
                 f"header = {str(form.header).lower()}, max_line_size = {_LONGEST_LINE}, "
-                # Left to itself DuckDB skips first lines that have other fields than the rest.
+                # By default, DuckDB skips first lines with a different number of fields.
                 "skip = 0, auto_detect = true"
             )
         source = f"{reader}, hive_partitioning = true, hive_types_autocast = false"
         with self._named():
             rows = self._connection.sql(f"SELECT * FROM {source})")  # noqa: S608
             if len(paths) > 1:
-                # Of columns that the first file lacks DuckDB says nothing and takes none.
+                # DuckDB silently ignores columns that the first file lacks.
                 every = f"{source}, union_by_name = true)"
                 all_names = self._connection.sql(f"SELECT * FROM {every}").columns  # noqa: S608
                 if more := [name for name in all_names if name not in rows.columns]:
@@ -278,7 +277,7 @@ class NodeFiles:
         return rows
 
     def _refuse_contradictions(self, reader: str, paths: Sequence[Path]) -> None:
-        """Refuse rows whose own value of a column is not their folder's, which DuckDB prefers."""
+        """Refuse rows that contradict the value in their folder's name, which DuckDB prefers."""
         folders = [part for path in paths for part in path.resolve().parts[:-1]]
         keys = {part.partition("=")[0].lower() for part in folders if "=" in part}
         if not keys:
@@ -293,7 +292,7 @@ class NodeFiles:
             said = f"nullif(nullif({said}, '__HIVE_DEFAULT_PARTITION__'), '')"
             value = quoted(name)
             cell = f"nullif(CAST({value} AS VARCHAR), '')"
-            # 01 is 1, in columns of numbers and in those of a CSV, which are strings here.
+            # 01 equals 1, also in a CSV, whose numbers are strings here.
             like = "DOUBLE" if str(kind) == "VARCHAR" else str(kind)
             same = f"TRY_CAST({said} AS {like}) = TRY_CAST({value} AS {like})"
             other = f"{cell} IS DISTINCT FROM {said} AND ({same}) IS DISTINCT FROM true"
@@ -306,10 +305,10 @@ class NodeFiles:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """Errors of DuckDB as ours, in one line."""
+        """Convert errors of DuckDB to those of this library, in one line."""
         try:
             yield
-        except (self._errors, RuntimeError) as error:  # DuckDB 1.3 has one of no kind of its own
+        except (self._errors, RuntimeError) as error:  # DuckDB 1.3 raises a bare RuntimeError too
             if type(error).__name__ == "InterruptException" or str(error) == "Query interrupted":
                 raise KeyboardInterrupt from error
             if "No space left" in str(error) or "max_temp_directory_size" in str(error):
@@ -319,7 +318,7 @@ class NodeFiles:
             raise InputError(f"{self._name} cannot be read: {_reason(str(error))}") from error
 
     def _run(self, query: str) -> Any:
-        """Run a query to its end over files that stay as they were, and show how far it is."""
+        """Result of a query over unchanged files, with progress."""
         answer = self._ended(query)
         for path, before, now in zip(self._paths, self._state, _state_of(self._paths), strict=True):
             if now != before:
@@ -350,16 +349,16 @@ class NodeFiles:
 @dataclass(frozen=True)
 class Sizing:
     """
-    Which rows are kept, and what each gets by its type.
+    The rows to keep, and the new values of each row by its type.
 
     Attributes
     ----------
     by : str
-        The column of types.
+        The column with the type.
     answers : mapping of str to mapping of str to value
-        By each value that the column has, the values of the new columns.
+        For each value of that column, the values of the new columns.
     kept : mapping of str to sequence of str or None
-        The values that other columns must have.
+        Values of other columns that a row must have to be kept.
     """
 
     by: str
@@ -374,7 +373,7 @@ class Sizing:
 
 def _reason(message: str) -> str:
     r"""
-    What DuckDB says of a file that it cannot read, without the row itself and its own options.
+    Reason in a DuckDB message about an unreadable file, without the row and DuckDB's options.
 
     Examples
     --------
@@ -393,7 +392,7 @@ def _reason(message: str) -> str:
 
 _CONFIG: Final[dict[str, Any]] = {
     "memory_limit": MEMORY,
-    # A file names no other file, and nothing is fetched for it.
+    # A file must not refer to other files, and nothing may be downloaded.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
@@ -405,13 +404,13 @@ _FILE: Final = "_ewc_file"
 
 
 def _state_of(paths: Sequence[Path]) -> list[tuple[int, ...]]:
-    """What tells that a file is another than it was."""
+    """Values by which a changed file is detected."""
     stats = [path.stat() for path in paths]
     return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in stats]
 
 
 def _folder_beside(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """A folder for a file until it is whole; errors name the file and not the folder."""
+    """Temporary folder for a file until it is complete; errors name the file, not the folder."""
     try:
         return tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
     except OSError as error:
@@ -419,18 +418,18 @@ def _folder_beside(out: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL spells it."""
+    """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _numbered(name: str) -> str:
-    """A column without a name, counted from 1 as in short files."""
+    """A column without a name, numbered from 1 as in small files."""
     number = name.removeprefix("column")
     return f"{name} AS column_{int(number) + 1}" if number.isdigit() else quoted(name)
 
 
 def literal(value: str) -> str:
-    """A string as SQL spells it."""
+    """A string as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
 
 

@@ -1,4 +1,4 @@
-"""Columns of a frame: pods that its nodes take, nodes that pods need, addresses kept; and sums."""
+"""Added columns: pods of a node, nodes needed for pods, attached addresses; and totals."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def with_capacity(
 
     Returns
     -------
-    frame
+    Of the same kind as the input.
         Of the kind that came in.
 
     Raises
@@ -146,7 +146,7 @@ def nodes_needed(
 
     Returns
     -------
-    frame
+    Of the same kind as the input.
         Of the kind that came in.
 
     Raises
@@ -232,7 +232,7 @@ def totals(
     for name in groups:
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
-    # Beside a column of many values the names make too many groups to be worth it.
+    # Grouping by another column too would create too many groups of names to be worthwhile.
     few = count is None and not groups and not isinstance(kubelet_max_pods, str)
     few = few and backends.is_sql(data)
     question = _Asked(
@@ -249,9 +249,9 @@ def totals(
     data, checks, _ = _sized(data, room, question)
     read = [*groups, room, *(name for check in (*more, *checks) for name in check.columns)]
     data = data.select(*dict.fromkeys([*read, count] if grouped else read))
-    # Each sum costs the engine as much as the one that matters, so the rest is left out.
+    # Each sum costs the engine the same, so sums that are known to be 0 are left out.
     lost = nw.col(room) * 0 if on_unknown == "raise" else nw.col(room).is_null().cast(nw.Int64)
-    if not isinstance(count, str):  # engines of SQL sum no constants
+    if not isinstance(count, str):  # SQL engines do not sum constants
         nodes = lost * 0 + nodes
     sums = {"nodes": nodes, "max_pods": nw.col(room)}
     if count is not None:
@@ -299,7 +299,7 @@ def with_attached_addresses(
 
     Returns
     -------
-    frame
+    Of the same kind as the input.
         Of the kind that came in.
 
     Raises
@@ -338,7 +338,7 @@ def with_attached_addresses(
     def chosen(answer: Any) -> Any:
         if isinstance(pool, WarmPool):
             return answer(pool)
-        # A sum under masks: Dask does not align a chain of branches with constants in it.
+        # A sum of masked terms: Dask does not align nested branches with constants.
         parts = n * 0
         for name, each in (pools or {}).items():
             parts += (nw.col(pool) == name).cast(nw.Int64) * answer(each)
@@ -360,14 +360,14 @@ def with_attached_addresses(
 def _counted_or_constant(
     data: Any, value: object, argument: str, *, low: int = 0
 ) -> tuple[Any, list[guards.RowCheck]]:
-    """The counts of an argument as an expression, and what must be true of its column."""
+    """Counts of an argument as an expression, and the checks of its column."""
     if not isinstance(value, str):
         return nw.lit(arrays.count(value, name=argument, low=low), dtype=nw.Int64), []
     backends.check_column(data, value, argument, "counts")
     dtype = data.collect_schema()[value]
     wide = dtype in (nw.UInt64, nw.Int128, nw.UInt128)
     outside = guards.out_of_range(value, argument, low, dtype if wide else None)
-    # What int64 does not hold would be an error of the engine's own, and not of a check.
+    # A value beyond int64 would raise the engine's error before the check.
     whole = nw.col(value).fill_null(0) if data.implementation.is_dask() else nw.col(value)
     if wide:
         whole = nw.when(outside.bad).then(nw.lit(0, dtype=dtype)).otherwise(whole)
@@ -376,7 +376,7 @@ def _counted_or_constant(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is asked of a column of names: the arguments that the functions share."""
+    """Arguments that several functions share, for a column of type names."""
 
     by: str
     prefixes: Any
@@ -393,24 +393,24 @@ class _Asked:
         self.limit()
 
     def answers(self, *, mode: bool) -> NDArray[np.int64]:
-        """The pods of each type of the catalog in one mode."""
+        """Pods of each type of the catalog in one mode."""
         table = table_of(self.catalog)
         return table.answers(
             prefix_delegation=mode, kubelet_max_pods=self.limit(), dtype=np.dtype(np.int64)
         )[:-1]
 
     def limit(self) -> int | None:
-        """The kubelet's own limit, where it is one number for all rows."""
+        """The kubelet's limit, if it is one number for all rows."""
         if self.kubelet is None or isinstance(self.kubelet, str):
             return None
         return arrays.count(self.kubelet, name="kubelet_max_pods")
 
     def grouped(self, data: Any) -> tuple[Any, str]:
         """
-        Each name in each mode, and the column of how many rows have it.
+        Number of rows for each name and mode, and the name of that column.
 
-        Engines of SQL group strings faster than they join them, and what is looked
-        up and checked afterwards is few rows.
+        SQL engines group strings faster than they join them, and then only few rows have to be
+        looked up and checked.
         """
         (rows,) = backends.spare_names(data, 1)
         backends.column(data, self.by, "instance_type")
@@ -419,29 +419,29 @@ class _Asked:
         return data.group_by(*self.keys()).agg(nw.len().alias(rows)), rows
 
     def checked_by_name(self, data: Any) -> bool:
-        """Whether only names and modes are checked, by an engine that groups faster than it joins."""
+        """Whether only names and modes are checked, by an SQL engine that can group by them."""
         refuses = self.on_unknown == "raise"
         plain = refuses and backends.is_sql(data) and not isinstance(self.kubelet, str)
         return plain and backends.may_group(data, self.keys())
 
     def keys(self) -> list[str]:
-        """The columns that the pods of a node depend on, but for the kubelet's."""
+        """Columns that determine the pods of a node, without the kubelet's limit."""
         modes = [self.prefixes] if isinstance(self.prefixes, str) else []
         return list(dict.fromkeys([self.by, *modes]))
 
     def modes(self) -> tuple[bool, ...]:
-        """The modes that rows can be in."""
+        """Modes that rows may have."""
         one = isinstance(self.prefixes, str)
         return (False, True) if one else (bool(self.prefixes),)
 
     def may_be_none(self) -> bool:
-        """Whether a node may take no pod at all."""
+        """Whether a node may run 0 pods."""
         if isinstance(self.kubelet, str):
             return True
         return any((self.answers(mode=mode) == 0).any() for mode in self.modes())
 
     def tidied(self, data: Any, answer: str) -> Any:
-        """Plain integers in Dask where no value is missing, as in pandas."""
+        """Dask integers without nulls if no value is missing, as in pandas."""
         if self.on_unknown == "raise" and data.implementation.is_dask():
             return nw.from_native(data.to_native().astype({answer: "int64"}))
         return data
@@ -450,7 +450,7 @@ class _Asked:
 def _sized(
     data: Any, answer: str, question: _Asked
 ) -> tuple[Any, list[guards.RowCheck], list[str]]:
-    """The frame with the pods of each node, what must be true of its rows, and spare columns."""
+    """Frame with the pods of each node, the checks of its rows, and its temporary columns."""
     by, prefixes, kubelet = question.by, question.prefixes, question.kubelet
     backends.check_column(data, by, "instance_type", "names")
     checks: list[guards.RowCheck] = []
@@ -477,7 +477,7 @@ def _sized(
 
 
 def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
-    """Look up in memory, where the columns of `max_pods` are the fastest way."""
+    """Pods in memory, by `max_pods`, which is the fastest way."""
     names = data[question.by].to_native()
     for name, mode in modes.items():
         pods = max_pods(  # type: ignore[call-overload]
@@ -493,7 +493,7 @@ def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
 
 
 def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
-    """Look up in the engine, in a small table of the same engine."""
+    """Pods in the engine, by a small table of the same engine."""
     if data.implementation.is_dask():
         return _from_pieces(data, modes, question)
     values = {name: question.answers(mode=mode).tolist() for name, mode in modes.items()}
@@ -502,7 +502,7 @@ def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
 
 
 def _from_pieces(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
-    """Look up in the pieces of a Dask frame, which are in memory: a map costs thrice as much."""
+    """Pods in the partitions of a Dask frame, in memory: a join costs three times as much."""
     native = data.to_native()
     columns = {
         name: native[question.by].map_partitions(
@@ -515,14 +515,14 @@ def _from_pieces(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
 
 @dataclass(frozen=True)
 class _PodsOfPiece:
-    """The pods of a piece of a column of names, null where a name has no row."""
+    """Pods for a partition of type names, null for unknown names."""
 
     mode: bool
     kubelet: Any
     catalog: Catalog | None
 
     def __dask_tokenize__(self) -> object:
-        """What tells two of them apart; Dask would pickle the catalog again and again."""
+        """Identity for Dask, which would otherwise pickle the catalog each time."""
         pods = table_of(self.catalog).pods(prefix_delegation=self.mode)
         names = hashlib.sha256(repr(table_of(self.catalog).names).encode())
         return self.mode, self.kubelet, names.hexdigest(), pods.tobytes()
@@ -538,7 +538,7 @@ class _PodsOfPiece:
 
 
 def _named(data: Any, column: str, pools: object) -> list[guards.RowCheck]:
-    """What must be true of a column that names pools."""
+    """Checks of a column that names pools."""
     backends.check_column(data, column, "pool", "names")
     if not isinstance(pools, Mapping) or not pools:
         raise InputError(f"pools must hold the pools that {column!r} names; got {pools!r:.60}")
@@ -555,12 +555,12 @@ def _as_columns(values: tuple[Any, ...]) -> list[Any]:
 
 
 def _named_apart(values: tuple[Any, ...]) -> Iterator[Any]:
-    """Expressions that may come from one column; narwhals 2.0 refuses two of the same name."""
+    """Expressions with distinct names, as narwhals 2.0 refuses two of the same name."""
     return (value.alias(f"value_{at}") for at, value in enumerate(_as_columns(values)))
 
 
 def _first(values: tuple[Any, ...], less: Callable[[Any, Any], Any]) -> Any:
-    """The least or the most of some columns and constants, row by row, by branches."""
+    """Row-wise minimum or maximum of columns and constants, by branches."""
     first, *rest = _as_columns(values)
     for value in rest:
         first = nw.when(less(first, value)).then(first).otherwise(value)
@@ -578,5 +578,5 @@ _OF_DASK: Final = Choices(
     most=lambda *values: _first(values, operator.gt),
     where=either,
 )
-"""narwhals sets columns of Dask side by side for a minimum, and Dask warns of that where it does
-not know the divisions, as after reading a file; in Polars branches would take twice the time."""
+"""For a minimum narwhals concatenates Dask columns, and Dask warns if it does not know the
+divisions, as after reading a file. In Polars, branches would take twice as long."""

@@ -1,4 +1,4 @@
-"""What does a manager get to read: everything that is known of some clusters, in one HTML file."""
+"""A report for managers: everything known of some clusters, on one HTML page."""
 
 from eks_win_capacity.core.lazy import lazy_names
 

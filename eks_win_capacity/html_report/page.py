@@ -1,4 +1,4 @@
-"""What the page says: of each cluster in the order in which a manager asks, then its sources."""
+"""Content of the page: for each cluster the sections in a manager's order of questions; sources."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class ClusterPart(Shown):
     """
-    The answers about one cluster.
+    The results for one cluster.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class ClusterPart(Shown):
     findings : Listed of Finding
     pending : Listed of PendingPod, or None
     plan : FleetPlan or None
-        From the nodes that run now.
+        Starts from the nodes that are running now.
     missing : mapping of str to str
         Why ``capacity``, ``pending`` or ``plan`` is None.
     """
@@ -65,7 +65,7 @@ class ClusterPart(Shown):
     missing: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Its name, how many checks failed and are unknown, pods that wait, and what is missing."""
+        """Name, failed and unknown checks, pending pods, and reasons for missing results."""
         return {
             "cluster": self.name,
             "failed": len(self.findings.failed),
@@ -76,7 +76,7 @@ class ClusterPart(Shown):
 
     @property
     def waiting(self) -> int | None:
-        """Pods that wait; None where that is not known."""
+        """Number of pending pods; None if not known."""
         return None if self.pending is None else sum(pod.pods for pod in self.pending)
 
     def _fields_shown(self) -> dict[str, Any]:
@@ -84,26 +84,26 @@ class ClusterPart(Shown):
 
     @property
     def unknown(self) -> Listed[Finding]:
-        """Checks that the data do not decide."""
+        """Checks with the outcome unknown."""
         return self.findings.where(lambda finding: finding.outcome == "unknown")
 
     @property
     def subnet_ids(self) -> frozenset[str]:
-        """Names by which a history may call the subnets."""
+        """Names of the cluster's subnets that a history may use."""
         return frozenset(subnet.subnet_id for subnet in self.state.subnets or ())
 
 
 MOST_FANS = 12
-"""Subnets whose forecast is drawn, the most urgent first; the table has all."""
+"""Maximum number of forecast charts, for the most urgent subnets; the table has all."""
 
 MOST_MAPS = 60
-"""Subnets whose blocks are drawn, those with the fewest free blocks first."""
+"""Maximum number of block maps, for the subnets with the fewest free blocks."""
 
 _SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": ("soft", "Note")}
 
 
 def key_points(part: ClusterPart, urgent: str) -> list[str]:
-    """The answers of one cluster in a sentence each; without a history none is urgent."""
+    """Main results of one cluster, one sentence each; `urgent` is empty without a history."""
     points = []
     if part.capacity is not None and "nodes" not in part.state.unknown:
         total = part.capacity.total
@@ -133,7 +133,7 @@ def key_points(part: ClusterPart, urgent: str) -> list[str]:
 
 
 def head_room(part: ClusterPart) -> str:
-    """Capacity, use and head-room by type and zone, and of each node."""
+    """Section on capacity, use and headroom, by type and zone, and by node."""
     if part.capacity is None:
         return paragraph(part.missing["capacity"])
     if "nodes" in part.state.unknown and part.state.nodes is None:
@@ -162,7 +162,7 @@ def head_room(part: ClusterPart) -> str:
 
 
 def _by_kind(nodes: pd.DataFrame) -> pd.DataFrame:
-    """Sums over nodes of one type and zone that one thing binds; with one unknown, unknown."""
+    """Sums by type, zone and binding limit; unknown if a value is unknown."""
     sums = ["nodes", "capacity", "pods", "headroom"]
     by_kind = nodes.assign(binding=nodes["binding"].fillna("unknown"), nodes=1).groupby(
         ["instance_type", "zone", "binding"], dropna=False
@@ -194,7 +194,7 @@ _MORE_NODES: Final = {
 
 
 def subnets(part: ClusterPart) -> str:
-    """Free addresses and blocks of each subnet, how many more nodes fit, and the maps."""
+    """Section on free addresses and blocks of each subnet, with fitting nodes and block maps."""
     if part.capacity is None:
         return paragraph(part.missing["capacity"])
     if part.state.subnets is None:
@@ -225,7 +225,7 @@ def subnets(part: ClusterPart) -> str:
 
 
 def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> str:
-    """Dates on which the named subnets run dry, and the fans of the most urgent."""
+    """Section on the dates when the named subnets run out, with charts of the most urgent."""
     if forecast is None:
         return paragraph("Without a history of use there are no forecasts.")
     frame = forecast.to_pandas()
@@ -248,7 +248,7 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
 
 
 def _notes(forecast: ExhaustionForecast, names: frozenset[str]) -> list[str]:
-    """What was found in the whole history; a subnet of others is not named."""
+    """Findings on the whole history, without the names of other subnets."""
     others = sorted({str(name) for name in forecast.subnets} - names, key=len, reverse=True)
     notes = [f"{finding.seen}: {finding.why}" for finding in forecast.findings]
     if not others or not notes:
@@ -297,7 +297,7 @@ def _interval(early: Any, late: Any, status: str) -> str:
 
 
 def findings(part: ClusterPart) -> str:
-    """Checks that fail with their remedies, and those that the data do not decide."""
+    """Section on failed checks with their remedies, and on unknown ones."""
     failed = sorted(
         part.findings.failed, key=lambda finding: list(_SEVERITY).index(finding.severity)
     )
@@ -330,7 +330,7 @@ def _finding(finding: Finding) -> str:
 
 
 def waiting(part: ClusterPart) -> str:
-    """Pods that wait, once for each owner and cause, and what helps."""
+    """Section on pending pods, one row per owner and cause, and on changes that help."""
     if part.pending is None:
         return paragraph(part.missing["pending"])
     if not part.pending:
@@ -362,7 +362,7 @@ def waiting(part: ClusterPart) -> str:
 
 
 def fleet(part: ClusterPart) -> str:
-    """The nodes that run now against the recommended ones, and the saving."""
+    """Section on the present nodes, the recommended ones and the saving."""
     plan = part.plan
     if plan is None:
         return paragraph(f"No plan: {part.missing['plan']}")
@@ -404,14 +404,14 @@ _GROUPS: Final = {
 
 
 def section(title: str, anchor: str, body: str) -> Markup:
-    """One part of a cluster's section under its title."""
+    """One part of a cluster's section, with its title."""
     return Markup(f'<h3 id="{escape(anchor)}">{escape(title)}</h3>{body}')
 
 
 def cluster_section(
     part: ClusterPart, number: int, forecast: ExhaustionForecast | None, urgent: str
 ) -> str:
-    """All that is said of one cluster."""
+    """Whole section of one cluster."""
     anchor = f"c{number}"
     known = part.state
     prefixes = part.capacity.prefix_delegation if part.capacity else None
@@ -441,7 +441,7 @@ def cluster_section(
 
 
 def _unknown(part: ClusterPart, anchor: str) -> str:
-    """What could not be reported, and the commands that would tell."""
+    """Part on unknown data, and the commands that provide them."""
     said = part.capacity.unknown if part.capacity else ()
     lines = dict.fromkeys((*said, *(f"{name}: {why}" for name, why in part.state.unknown.items())))
     if not lines:
@@ -459,10 +459,10 @@ def page(
     sources: Sequence[tuple[str, str]],
 ) -> str:
     """
-    The whole document.
+    The HTML document.
 
-    The summary has one row for each cluster, as `Report.to_pandas` makes them, and urgent
-    the sentence of the subnet of each that runs dry first.
+    `summary` has one row per cluster, as from `Report.to_pandas`; `urgent` has the sentence on each
+    cluster's first subnet to run out.
     """
     sections = "".join(
         cluster_section(part, at, forecast, sentence)
@@ -481,7 +481,7 @@ def page(
 
 
 def _summary(rows: pd.DataFrame) -> str:
-    """One row for each cluster, with a link to all that is said of it."""
+    """Table with one row per cluster, linked to its section."""
     shown = records_of(rows)
     for at, row in enumerate(shown):
         row["cluster"] = Markup(f'<a href="#c{at}">{escape(str(row["cluster"]))}</a>')
@@ -496,7 +496,7 @@ def _summary(rows: pd.DataFrame) -> str:
 
 
 def _others(clusters: Sequence[ClusterPart], forecast: ExhaustionForecast | None) -> str:
-    """Forecasts of subnets that belong to none of the clusters."""
+    """Section on forecasts of subnets that belong to none of the clusters."""
     if forecast is None:
         return ""
     known = frozenset[str]().union(*(part.subnet_ids for part in clusters))

@@ -1,4 +1,4 @@
-"""What a page is made of: one style, one script, tables that sort, strings to copy."""
+"""Building blocks of the page: style, script, sortable tables, and commands to copy."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ thead button{display:contents}thead button::after{content:none}
 table:not(:has(tbody tr:nth-child(16))){break-inside:avoid}section.cluster+section.cluster{break-before:page}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
-"""Colours of Okabe and Ito, darker or lighter where a theme needs it; paper is always light."""
+"""Okabe-Ito colours, adjusted for contrast in each theme; a printed page is always light."""
 
 SCRIPT: Final = """
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -107,11 +107,11 @@ for (const text of document.querySelectorAll("pre")) {
   text.after(button);
 }
 """
-"""Tables sort and commands copy where scripts run; without them nothing is missing."""
+"""With scripts, tables can be sorted and commands copied; without, all content is still there."""
 
 
 def policy() -> str:
-    """Content security policy of the page: nothing is fetched, nothing else runs."""
+    """Content security policy of the page: nothing is loaded, and only its own script runs."""
     style, script = (
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in (STYLE, SCRIPT)
@@ -120,11 +120,11 @@ def policy() -> str:
 
 
 _LONGEST_WORD: Final = 26
-"""Characters of a word that stays on one line, such as the id of a subnet or a date."""
+"""Maximum length of a word that is kept on one line, such as a subnet id. [characters]"""
 
 
 def cell(value: Any) -> str:
-    """Value as people read it; ``unknown`` where it is missing."""
+    """Value as readable HTML; ``unknown`` if missing."""
     if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124
         return "unknown"
     if hasattr(value, "item"):
@@ -142,10 +142,10 @@ def table(
     large: bool = False,
 ) -> str:
     """
-    Table that sorts, its first column the heads of its rows.
+    Sortable table, whose first column contains the row headings.
 
-    The columns have the title of each key; a value that is a `Markup` is HTML already. A large
-    table is folded away until it is asked for.
+    `columns` maps keys to titles; a value that is a `Markup` is already HTML. A large table is
+    collapsed at first.
     """
     shown = list(rows)
     numeric = {key for key in columns if _numeric(row.get(key) for row in shown)}
@@ -157,7 +157,7 @@ def table(
     head = "".join(
         f'<th scope="col"{side[key]}>{escape(title)}</th>' for key, title in columns.items()
     )
-    # Cells that end where the next begins: a table of 5,000 nodes stays small.
+    # Closing tags of cells are omitted, so that a table of 5,000 nodes stays small.
     body = "\n".join(
         f"<tr><th scope=row{side[first]}>{_inner(row.get(first))}"
         + "".join(f"<td{side[key]}>{_inner(row.get(key))}" for key in others)
@@ -174,7 +174,7 @@ def table(
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """A string that is already HTML."""
 
     __slots__ = ()
 
@@ -197,21 +197,21 @@ def _numeric(values: Iterable[Any]) -> bool:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """One paragraph of text."""
+    """One HTML paragraph."""
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
 def stacked(*parts: str) -> str:
-    """Parts of a page, one below the other."""
+    """Parts of a page, one after the other."""
     return "".join(parts)
 
 
 def listed(texts: Sequence[str]) -> str:
-    """Strings as a list; nothing where there are none."""
+    """HTML list of strings; empty if there are none."""
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return f"<ul>{items}</ul>" if items else ""
 
 
 def to_copy(text: str) -> Markup:
-    """Text that is copied as it stands, such as a command."""
+    """Preformatted string to copy, such as a command."""
     return Markup(f"<pre>{escape(text)}</pre>")

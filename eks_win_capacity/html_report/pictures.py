@@ -1,4 +1,4 @@
-"""The pictures of a page: which /28 blocks of a subnet are free, and when it runs dry."""
+"""Pictures of the page: a map of the /28 blocks of a subnet, and a chart of its forecast."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from eks_win_capacity.forecast import ExhaustionForecast
 
 _LABEL: Final = 110
-"""Width of the addresses beside the rows. [px]"""
+"""Width of the address labels next to the rows. [px]"""
 
 PATTERNS: Final = """<svg width="0" height="0" aria-hidden="true" focusable="false"><defs>
 <pattern id="p-withheld" width="6" height="6" patternUnits="userSpaceOnUse"><rect class="i-withheld" width="6" height="6"/><path class="mark" d="M-1 7L7-1M-1 1L1-1M5 7L7 5"/></pattern>
 <pattern id="p-partly-used" width="5" height="5" patternUnits="userSpaceOnUse"><rect class="i-partly-used" width="5" height="5"/><circle class="dot" cx="2.5" cy="2.5" r="1.2"/></pattern>
 <pattern id="p-kept" width="6" height="6" patternUnits="userSpaceOnUse"><rect class="i-kept" width="6" height="6"/><path class="mark" d="M0 0L6 6M6 0L0 6"/></pattern>
 </defs></svg>"""
-"""Hatches, once in a page: they speak where colour does not."""
+"""Hatch patterns, defined once per page, so that the maps do not rely on colour."""
 
 
 def block_map(subnet: Subnet) -> str:
-    """Figure of the blocks of a subnet whose used addresses are known, with their number by state."""
+    """Map of the blocks of a subnet whose used addresses are known, with the counts by state."""
     blocks = subnet.blocks()
     state = blocks["state"].mask((blocks["state"] == "whole-free") & ~blocks["serves"], "withheld")
     states = state.tolist()
@@ -74,7 +74,7 @@ def block_map(subnet: Subnet) -> str:
 
 
 def _runs(states: Sequence[str], name: str, wide: int, side: int) -> str:
-    """Neighbours of one state as one box each."""
+    """SVG path with one box for each run of adjacent blocks in a state."""
     boxes = []
     for top in range(0, len(states), wide):
         at = 0
@@ -88,17 +88,17 @@ def _runs(states: Sequence[str], name: str, wide: int, side: int) -> str:
 
 
 _WIDE, _HIGH, _LEFT, _TOP, _BOTTOM = 760, 250, 60, 12, 24
-"""Size of the picture, and what its axes take. [px]"""
+"""Size of the chart, and the margins of its axes. [px]"""
 
 _POINTS: Final = 240
-"""Points of a line: more than the picture has pixels for would only weigh."""
+"""Maximum points of a line; more would enlarge the file without a visible difference."""
 
 _HIGHEST: Final = 1.6
-"""How far above the capacity the picture goes."""
+"""Top of the chart as a multiple of the capacity."""
 
 
 class _Scale:
-    """Where a time and a number of addresses lie in the picture."""
+    """Conversion of times and numbers of addresses to positions in the chart."""
 
     def __init__(self, times: pd.DatetimeIndex, top: float) -> None:
         self.start, self.end = times[0], times[-1]
@@ -115,7 +115,7 @@ class _Scale:
         return _TOP + room * (1 - np.clip(np.asarray(values, dtype=float) / self.top, 0, 1))
 
     def line(self, times: Any, values: Any) -> str:
-        """Path through the points; one that is missing breaks it."""
+        """SVG path through the points; a missing point interrupts it."""
         pen, parts = "M", []
         for x, y in zip(self.x(times), self.y(values), strict=True):
             if np.isnan(y):
@@ -127,7 +127,7 @@ class _Scale:
 
 
 def fan(forecast: ExhaustionForecast, row: dict[Any, Any]) -> str:
-    """Figure of one subnet's use and forecast, by its row of ``forecast.to_pandas()``."""
+    """Chart of one subnet's use and forecast, from its row of ``forecast.to_pandas()``."""
     at = int(np.flatnonzero(forecast.subnets == row["subnet"])[0])
     here = np.array([at], dtype=np.intp)
     past = forecast.history_of(here).tail(max(3 * forecast.horizon, 60))
@@ -158,7 +158,7 @@ def fan(forecast: ExhaustionForecast, row: dict[Any, Any]) -> str:
 
 
 def _thinned(past: pd.DataFrame) -> pd.DataFrame:
-    """History in at most so many points, each the peak of its part."""
+    """History with a limited number of points, each the peak of its interval."""
     part = np.arange(len(past)) // -(-len(past) // _POINTS)
     return past.groupby(part, sort=True).agg({"time": "first", "used": "max"})
 
@@ -169,7 +169,7 @@ def _area(scale: _Scale, times: Any, low: Any, high: Any) -> str:
 
 
 def _axes(scale: _Scale, unit: str) -> str:
-    """Rules at round numbers, and dates below."""
+    """Horizontal lines at round numbers, and dates below."""
     step = _round_step(scale.top / 4)
     rules = "".join(
         f'<path class="rule" d="M{_LEFT} {scale.y(value):.1f}H{_WIDE - 10}"/>'
@@ -187,7 +187,7 @@ def _axes(scale: _Scale, unit: str) -> str:
 
 
 def _round_step(least: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten."""
+    """Smallest of 1, 2 and 5 times a power of ten that is at least `least`."""
     power = 10.0 ** np.floor(np.log10(max(least, 1)))
     return float(next(power * n for n in (1, 2, 5, 10) if power * n >= least))
 
@@ -195,7 +195,7 @@ def _round_step(least: float) -> float:
 def _date(
     forecast: ExhaustionForecast, row: dict[Any, Any], path: pd.DataFrame, scale: _Scale
 ) -> str:
-    """The date on the line of the capacity, with its interval."""
+    """Mark of the date on the capacity line, with its interval."""
     if pd.isna(row["date"]):
         return ""
     share = f"{100 * forecast.levels[0]:g}"
@@ -210,7 +210,7 @@ def _date(
 
 
 def _lines_of(forecast: ExhaustionForecast, row: dict[Any, Any]) -> Iterator[tuple[int, str, str]]:
-    """What the lines of a fan are."""
+    """Legend entries of a forecast chart: width, sign and label."""
     levels = " and ".join(f"{100 * level:g}" for level in forecast.levels)
     date = '<path class="date" d="M0 7h22"/><circle class="point" cx="11" cy="7" r="4.5"/>'
     yield 22, '<path class="past" d="M0 7h22"/>', "peak used"
@@ -222,7 +222,7 @@ def _lines_of(forecast: ExhaustionForecast, row: dict[Any, Any]) -> Iterator[tup
 
 
 def _key(entries: Iterable[tuple[int, str, str]]) -> str:
-    """What the signs of a picture mean: the width of each, the sign, and words."""
+    """Legend from entries of width, sign and label."""
     items = "".join(
         f'<li><svg width="{width}" height="14" aria-hidden="true">{sign}</svg>{escape(words)}</li>'
         for width, sign, words in entries

@@ -1,4 +1,4 @@
-"""A report as a value: which questions are asked of some clusters, and where each number is from."""
+"""The report as a value: results on each cluster, and the sources of its numbers."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
     """
-    A report on clusters, as a value: look at it, save it, read its numbers.
+    A report on clusters, which can be displayed, saved and read as data.
 
     Attributes
     ----------
     title : str
     clusters : tuple of ClusterPart
-        The answers about each cluster.
+        The results for each cluster.
     forecast : ExhaustionForecast or None
-        Of the subnets in the history.
+        Forecast of the subnets in the history.
     sources : tuple of (str, str)
-        What the report rests on: name, and source with date.
+        Sources of the report: name, and source with date.
     """
 
     title: str
@@ -53,7 +53,7 @@ class Report:
     sources: tuple[tuple[str, str], ...] = field(default=())
 
     def to_html(self) -> str:
-        """The page: one HTML document that loads nothing from anywhere."""
+        """The page: one self-contained HTML document."""
         return page(
             self.title,
             self.clusters,
@@ -65,7 +65,7 @@ class Report:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """
-        Write the page, whole or not at all.
+        Write the page atomically.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class Report:
         replace_file(path, self.to_html())
 
     def _urgent(self, part: ClusterPart) -> str:
-        """The sentence of the subnet of a cluster that runs dry first; empty without one."""
+        """Sentence on the subnet of a cluster that runs out first; empty if there is none."""
         row = self._most_urgent(part)
         return "" if row is None or self.forecast is None else self.forecast.sentence(row)
 
@@ -90,14 +90,14 @@ class Report:
 
     def to_pandas(self) -> pd.DataFrame:
         """
-        One row for each cluster.
+        One row per cluster.
 
         Returns
         -------
         DataFrame
-            ``cluster``, ``nodes``, ``headroom`` [pods], ``runs_dry`` (the first date, NaT where
-            none is known), ``failed`` and ``errors`` (checks), ``waiting`` [pods], ``saving`` and
-            its ``unit``, a month where nodes are paid by the hour. Missing is unknown.
+            ``cluster``, ``nodes``, ``headroom`` [pods], ``runs_dry`` (the first date, NaT if not
+            known), ``failed`` and ``errors`` (checks), ``waiting`` [pods], ``saving`` and its
+            ``unit``, per month if prices are hourly. Missing values are unknown.
         """
         import pandas as pd
 
@@ -125,7 +125,7 @@ class Report:
         return pd.DataFrame(rows).astype({**counts, "saving": float})
 
     def __repr__(self) -> str:
-        """Names of the clusters."""
+        """The names of the clusters."""
         names = ", ".join(part.name for part in self.clusters[:5])
         more = ", ..." if len(self.clusters) > 5 else ""
         return f"<Report on {count_of(len(self.clusters), 'cluster')}: {names}{more}>"
@@ -233,7 +233,7 @@ def report(
 
 
 def _named(states: Any) -> dict[str, ClusterState]:
-    """States by name; those without one are counted."""
+    """States by name; those without a name are numbered."""
     if isinstance(states, ClusterState):
         states = [states]
     if not isinstance(states, Mapping):
@@ -275,7 +275,7 @@ def _forecast(
         return history
     given = capacity is not None
     if not given:
-        # The subnet itself where it is known which of its addresses are in use, else its CIDR.
+        # The subnet itself if its used addresses are known, otherwise its CIDR.
         known = {
             subnet.subnet_id: subnet.subnet
             if subnet.subnet is not None and subnet.subnet.placement_known
@@ -304,7 +304,7 @@ def _forecast(
 
 
 def _names_in(history: Any) -> set[str]:
-    """Everything in a history that may be the name of a subnet."""
+    """Every string in a history that may be the name of a subnet."""
     frame = history.to_pandas() if hasattr(history, "to_pandas") else history
     names = {str(getattr(frame, "name", None))}
     for column in getattr(frame, "columns", ()):
@@ -317,7 +317,7 @@ def _names_in(history: Any) -> set[str]:
 def _sources(
     forecast: ExhaustionForecast | None, prices: Any, now: date | None, catalog: Catalog
 ) -> list[tuple[str, str]]:
-    """Where the numbers come from, with dates."""
+    """Sources of the numbers, with dates."""
     from eks_win_capacity import __version__
     from eks_win_capacity.core.constants import KUBERNETES_SUPPORT_AS_OF
 
@@ -350,7 +350,7 @@ def _answers_of(
     now: date | None,
     catalog: Catalog,
 ) -> ClusterPart:
-    """Every answer about one cluster; what the state does not tell is a reason in words."""
+    """All results for one cluster; a result that the state does not allow is a reason."""
     from eks_win_capacity.cluster.checks import check_cluster
     from eks_win_capacity.cluster.cluster_view import starting_subnets
     from eks_win_capacity.cluster.pending import explain_pending
