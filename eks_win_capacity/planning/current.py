@@ -1,4 +1,4 @@
-"""From the nodes that run now to a cheaper fleet: what to keep, add and drain."""
+"""Which present nodes to keep, drain and replace for a cheaper fleet."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 __all__ = ["from_now"]
 
 _SUNK: Final = 1e-3
-"""Part of its cost that a node counts while it is kept anyway: emptied, dear ones may go."""
+"""Part of its cost that a present node counts: enough to empty expensive ones, which may go."""
 
 _REPLAN: Final = 0.5
-"""Part of the time for the fleet that is best from scratch."""
+"""Part of the time for the plan from scratch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Present:
     """
-    The nodes that run now, by type and zone, which is empty where it is not known.
+    The present nodes by type and zone; the zone is empty if unknown.
 
-    ``held`` are nodes by type that a PodDisruptionBudget keeps from being drained now, ``pods``
-    the fewest pods with an address on a node of a type, DaemonSets left out, where that is known,
-    and ``notes`` what holds them, and what is not known. ``kinds`` has what each type is, and
-    ``most`` how many nodes may be drained.
+    ``held`` are nodes by type that a PodDisruptionBudget keeps from being drained now. ``pods`` are
+    the fewest pods with an address on a node of each type, without DaemonSets, if known. ``notes``
+    say what holds nodes and what is unknown. ``kinds`` has the node of each type, and ``most`` is
+    the largest number of nodes to drain.
     """
 
     places: dict[tuple[str, str], int]
@@ -57,21 +57,21 @@ class Present:
         return {name: number for (name, _), number in sorted(self.within(()).items())}
 
     def within(self, zones: Collection[str]) -> Counter[tuple[str, str]]:
-        """Nodes by type and zone, of the zones that matter."""
+        """Nodes by type and zone, with an empty zone for all others."""
         there = Counter[tuple[str, str]]()
         for (name, where), number in self.places.items():
             there[name, where if where in zones else ""] += number
         return there
 
     def drainable(self) -> dict[str, int]:
-        """Nodes by type that no budget holds."""
+        """Nodes by type that no PodDisruptionBudget holds."""
         return {name: n - self.held.get(name, 0) for name, n in self.types.items()}
 
     def kept(self, groups: Iterable[PlannedGroup]) -> dict[str, int]:
-        """Present nodes by type that a fleet keeps, zone by zone where both tell theirs."""
+        """Present nodes by type that a fleet keeps, zone by zone if all zones are known."""
         after = Counter[tuple[str, str]]()
         for group in groups:
-            # No present node becomes a Spot node by staying.
+            # Spot nodes of the fleet are never present nodes.
             if group.purchase != "spot":
                 after[group.instance_type, group.zone] += group.nodes
         places = (*self.places, *after)
@@ -84,10 +84,10 @@ class Present:
 
 def _read(current: Any, catalog: Catalog) -> Present:
     """
-    Nodes that run now, by type and zone.
+    Present nodes by type and zone.
 
-    Of a state its Windows nodes and PodDisruptionBudgets; of node groups their desired size, one
-    type each; a table has the columns ``instance_type`` and ``nodes``, and may have ``zone``.
+    A state has Windows nodes and PodDisruptionBudgets, node groups their desired size and one type
+    each, a table the columns ``instance_type``, ``nodes`` and, if any, ``zone``.
     """
     counted = Counter[tuple[str, str]]()
     for name, zone, number in _rows(current):
@@ -103,7 +103,7 @@ def _read(current: Any, catalog: Catalog) -> Present:
 
 
 def _addressed(state: ClusterState) -> dict[str, int]:
-    """The fewest pods with an address on a node of each type, those of DaemonSets left out."""
+    """Fewest pods with an address on a node of each type, without those of DaemonSets."""
     number = Counter(
         pod.node
         for pod in state.windows_pods or ()
@@ -118,7 +118,7 @@ def _addressed(state: ClusterState) -> dict[str, int]:
 
 
 def _partial(state: ClusterState) -> Iterator[str]:
-    """What is said where nodes may run pods that are not in the state."""
+    """Note that nodes may run pods of namespaces that are not in the state."""
     if state.only_namespace:
         yield (
             f"All pods of the state are of {state.only_namespace}: present nodes may run pods of other "
@@ -131,7 +131,7 @@ def _takes_pods(node: Node) -> bool:
 
 
 def _out(state: ClusterState) -> Iterator[str]:
-    """What is said of present nodes on which no pod can be placed."""
+    """Note on present nodes on which no pod can be placed."""
     names = [node.name for node in state.windows_nodes or () if not _takes_pods(node)]
     if names:
         yield (
@@ -142,7 +142,7 @@ def _out(state: ClusterState) -> Iterator[str]:
 
 
 def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Nodes by type that have a pod whose budget allows no eviction now, and what to say."""
+    """Nodes by type with a pod whose budget allows no eviction now, and the notes on them."""
     if state.budgets is None:
         return {}, (
             "PodDisruptionBudgets are not in the state: the nodes that they protect are unknown.",
@@ -212,7 +212,7 @@ _NEEDED: Final = "a table of current needs the columns 'instance_type' and 'node
 
 
 def _row(one: Any) -> tuple[str, str, Any]:
-    """Type, zone (empty where it is missing) and nodes of a row, a planned or a real group."""
+    """Type, zone (empty if missing) and number of nodes of a row, planned group or node group."""
     if isinstance(one, Mapping):
         if not {"instance_type", "nodes"} <= one.keys():
             raise InputError(_NEEDED)
@@ -240,11 +240,11 @@ def from_now(
     plan_of: Callable[[Question], FleetPlan],
 ) -> FleetPlan:
     """
-    Plan from the nodes that run now.
+    Plan that starts from the present nodes.
 
-    The fleet that is best from scratch is taken where it drains no more nodes than allowed and
-    saves something; else present nodes are kept and their free room is used first, and as many
-    of those left empty are drained as may be.
+    The plan from scratch is used if it drains no more nodes than allowed and is cheaper. Otherwise
+    present nodes are kept and their free room is used first; of those that become empty, as many as
+    allowed are drained.
     """
     ask, present = _with_candidates(ask, _read(current, ask.catalog))
     if max_replaced is not None:
@@ -257,7 +257,7 @@ def from_now(
         best = kept if best is None or kept.value <= best.value * (1 + 1e-9) else best
         fewer = _without_dearest(present)
         if best is kept and fewer.places != present.places and not ask.deadline.over():
-            # Draining as many as may be and adding others can save more than what lies idle.
+            # Draining as many as allowed and adding others can save more than draining empty ones.
             other, bound = _keeping(ask, fewer, fresh, plan_of)
             added += [bound] * other.feasible
             best = other if other.feasible and other.value < best.value * (1 - 1e-9) else best
@@ -284,7 +284,7 @@ def from_now(
 
 
 def _mean_cost(ask: Question, present: Present, node: NodeKind) -> float:
-    """Cost of a present node of a type; of those paid already nothing but the volume."""
+    """Mean cost of a present node of a type; nodes already paid cost only their volume."""
     now = present.types.get(node.name, 0)
     paid = min(now, ask.buying.paid.get(node.name, 0))
     return node.cost - (node.cost - ask.prices.node_cost) * paid / now if paid else node.cost
@@ -293,7 +293,7 @@ def _mean_cost(ask: Question, present: Present, node: NodeKind) -> float:
 def _keeping(
     ask: Question, present: Present, fresh: FleetPlan, plan_of: Callable[[Question], FleetPlan]
 ) -> tuple[FleetPlan, float]:
-    """The fleet that keeps present nodes, and a bound of what it adds."""
+    """Plan that keeps present nodes, and a lower bound on the cost of what it adds."""
     plan = plan_of(_with_present(ask, present))
     bound = plan.lower_bound
     if plan.feasible:
@@ -305,7 +305,7 @@ def _keeping(
         or plan.types.keys() <= types.keys()
     ):
         return plan, bound
-    # Of new types only as many as may stand beside the present ones, those of the fleet from scratch.
+    # New types, from the plan from scratch, only up to the maximum with the present ones.
     new_types = sorted(set(fresh.types) - set(types), key=lambda name: -fresh.types[name])
     few = [*types, *new_types[: max(0, ask.max_types - len(types))]]
     plan = plan_of(_with_present(replace(ask, candidates=few), present))
@@ -318,7 +318,7 @@ def _keeping(
 
 
 def _with_candidates(ask: Question, present: Present) -> tuple[Question, Present]:
-    """Allow the present types beside the candidates, each as often as it is there; and size them."""
+    """The question with present types as candidates too, up to their number, and their kinds."""
     kinds, types = _sized(ask, list(present.types)), present.types
     lacking = set(types) - set(kinds)
     if lacking:
@@ -338,24 +338,24 @@ def _with_candidates(ask: Question, present: Present) -> tuple[Question, Present
 
 
 def _sized(ask: Question, names: list[str]) -> dict[str, NodeKind]:
-    """Nodes of types as they are bought on demand."""
+    """On-demand nodes by type."""
     if not names:
         return {}
-    # Without pods no type is of no use; what workloads ask for still says what rooms have.
+    # Without pods no type is useless; the workloads still determine the resources in ``room``.
     none = tuple(replace(load, replicas=0) for load in ask.workloads)
     nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=none, surge=0))[0]
     return {node.name: node for node in nodes if node.purchase == "on-demand"}
 
 
 def _may_drain(present: Present, plan: FleetPlan) -> bool:
-    """Whether a fleet drains no more nodes than allowed, and none that is held."""
+    """Whether a fleet drains no more nodes than allowed, and none that a budget holds."""
     kept = present.kept(plan.groups)
     drained = sum(number - kept[name] for name, number in present.types.items())
     return drained <= present.most and all(kept[name] >= n for name, n in present.held.items())
 
 
 def _without_dearest(present: Present) -> Present:
-    """The present nodes without the dearest that may be drained."""
+    """The present nodes without the most expensive ones that may be drained."""
     places, may, most = dict(present.places), present.drainable(), present.most
     for type_zone in sorted(places, key=lambda type_zone: -present.kinds[type_zone[0]].cost):
         drained = min(most, places[type_zone], max(0, may[type_zone[0]]))
@@ -367,10 +367,10 @@ def _without_dearest(present: Present) -> Present:
 
 def _with_present(ask: Question, present: Present) -> Question:
     """
-    Offer the present nodes as kinds of their own, each in its zone as often as it is there.
+    The question with present nodes as separate kinds, limited to their zone and number.
 
-    What they have attached, for the fewest pods that a node of the type runs now, they do not
-    take of their subnet again.
+    Addresses and blocks that they have attached, for the fewest pods on a node of the type now, are
+    not taken from their subnet again.
     """
     stocks = present.within(ask.zones)
     kinds = []
@@ -397,7 +397,7 @@ def _with_present(ask: Question, present: Present) -> Question:
 
 
 def _settled(ask: Question, kept: FleetPlan, present: Present, fresh: FleetPlan) -> FleetPlan:
-    """Present nodes their names and costs back, and drain the dearest that are empty."""
+    """Plan with the real costs of present nodes, without the most expensive empty ones."""
     groups: list[PlannedGroup] = []
     idle = present.within(ask.zones)
     for group in kept.groups:
@@ -406,7 +406,7 @@ def _settled(ask: Question, kept: FleetPlan, present: Present, fresh: FleetPlan)
             continue
         node = present.kinds[group.instance_type]
         groups.append(replace(group, purchase=node.purchase, cost=node.cost))
-        # Nodes whose zone is not known may stand anywhere.
+        # Nodes of an unknown zone may be anywhere.
         here = min(group.nodes, idle[node.name, group.zone])
         idle[node.name, group.zone] -= here
         idle[node.name, ""] -= group.nodes - here
@@ -431,14 +431,14 @@ def _settled(ask: Question, kept: FleetPlan, present: Present, fresh: FleetPlan)
 
 
 def _not_found(plan: FleetPlan, code: str, why: str, remedy: str) -> FleetPlan:
-    """The same answer without a fleet, and why."""
+    """The same plan without a fleet, with the reason."""
     reason = Infeasible(code=code, why=why, remedy=remedy)
     nothing: dict[str, Any] = {"groups": (), "value": 0.0, "lower_bound": 0.0, "lp_bound": 0.0}
     return replace(plan, feasible=False, infeasible=(reason,), status="not-found", **nothing)
 
 
 def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
-    """A plan with what is proved of it."""
+    """The plan with a proved bound and the resulting status."""
     if not plan.feasible:
         return plan
     bound = min(bound, plan.value)
@@ -448,11 +448,11 @@ def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
 
 def _least(ask: Question, present: Present, added: list[float]) -> float:
     """
-    Bound what a fleet costs that drains no more present nodes than may be.
+    Lower bound on the cost of a fleet that drains no more present nodes than allowed.
 
-    Those that stay cost something, and so does what must be added even if all of them stay:
-    ``added`` bounds that, and where it has two values, what must be added if only those stay
-    that have to. Present nodes count next to nothing there, which is taken off.
+    It adds the cost of the cheapest nodes that may stay to a bound on what must be added: the first
+    value of ``added`` if all stay, the second, if any, if only the fewest stay. Present nodes count
+    for a small part of their cost there, which is deducted.
     """
     other_price = ask.buying.paid or ask.buying.spot_share
     more_asked = ask.at_least or ask.min_types > 1 or ask.zone_lost
@@ -462,7 +462,7 @@ def _least(ask: Question, present: Present, added: list[float]) -> float:
     stay, fewest = sorted(costs), max(0, len(costs) - present.most)
     least = sum(stay[:fewest]) * (1 - _SUNK)
     if len(present.places) > 1 or len(added) < 2:
-        # Which of several types or zones stay is not known.
+        # With several types or zones, it is unknown which nodes stay.
         return least + added[0]
     more = sum(stay[: fewest + 1]) * (1 - _SUNK) + added[0]
     return max(least + added[0], min(more, least + added[1]))

@@ -1,4 +1,4 @@
-"""From workloads and instance types to the covering problem, and from a packing to pods by name."""
+"""Which covering problem a question is, and which pods run on the nodes of a packing."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.workloads import Load
 
 _Kind = tuple[int, int, tuple[int, int, int, int, int]]
-"""A kind of node: its place among the types, that among the sites, and a run of `levels`."""
+"""A kind of node: index of its type, index of its site, and a run of `levels`."""
 
 _Kinds = list[_Kind]
 
 _Limit = tuple[tuple[str, int], list[tuple[int, int, int]], int]
-"""A shared limit: what it is of, what each kind takes (share, per pod, at least), and the limit."""
+"""A shared limit: name and site, use by each kind (share, per pod, least), and the limit."""
 
 
 _TIES: Final = ("addresses", "kubelet", "cpu", "memory")
-"""Order in which the first of several resources that bind alike is named."""
+"""Order in which the binding resource is named if several are used to the same degree."""
 
 
 def levels(node: NodeKind, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
     """
-    Cut the attached addresses into runs that are flat or rise by one a pod.
+    Runs of the attached addresses that are flat or rise by one per pod.
 
-    Each is the most pods, addresses with the node's own, more per pod, least addresses, and
-    prefixes. Flat runs alone are more, and let whole numbers of nodes alone tell the addresses.
+    Each has its most pods, addresses with the node's own, addresses per pod, least addresses, and
+    prefixes. Flat runs are more, but the numbers of nodes alone determine the addresses.
     """
     curve, top = node.attached, len(node.attached) - 1
     runs, start = [], 0
@@ -67,11 +67,11 @@ def levels(node: NodeKind, *, flat: bool = False) -> list[tuple[int, int, int, i
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """
-    The problem with the names of its parts.
+    The covering problem with the names of its parts.
 
-    For each kind ``node`` and ``site`` say what it is; ``members`` are the workloads of each
-    shape and ``quota`` what each zone has of it at least. For each shared limit ``limits`` has
-    ``addresses``, ``blocks`` or ``singles`` and the site whose they are, or an empty string.
+    ``node`` and ``site`` are the indices of each kind; ``members`` are the workloads of each shape
+    and ``quota`` its fewest pods in each zone. ``limits`` has for each shared limit ``addresses``,
+    ``blocks`` or ``singles`` and the index of the site, or an empty string and -1.
     """
 
     ask: Question
@@ -101,31 +101,31 @@ def build(
     weight: float = 0.0,
 ) -> Model:
     """
-    Write the covering problem.
+    The covering problem of a question.
 
     Parameters
     ----------
     coupled : bool
-        Whether subnets and zones matter; without, nodes stand anywhere.
+        Whether subnets and zones matter; if not, nodes may be anywhere.
     objective, limits
-        What is made small, within what.
+        What is minimised, and the limits.
     slots : int array, optional
-        How many pods of each workload there must be room for; all by default.
+        Places that each workload needs; by default those of the question.
     prefixes : bool
-        Count /28 prefixes in place of addresses, for ``objective="addresses"``.
+        Whether to count /28 prefixes instead of addresses, for ``objective="addresses"``.
     turn : int
-        Which zone is the first to take one more pod where they do not share evenly.
+        The first zone to take one more pod if shares are not even.
     shares : (zones, workloads) int array, optional
-        How many pods of what is spread each zone has; even shares by default.
+        Pods of each spread workload in each zone; even shares by default.
     weight : float
-        What each node, or each address, counts beside its cost, as the objective asked for says.
+        Cost added for each node or address, whichever is the objective of the question.
     """
     limits, slots = limits or {}, ask.slots if slots is None else slots
     sites = (ask.sites or (Site(zone=""),)) if coupled else ()
     members, spread = _alike(ask, coupled=coupled)
     count = np.array([slots[list(group)].sum() for group in members], dtype=np.int64)
     zones = sorted({site.zone for site in sites}) or [""]
-    # Shares of the zones are fixed here, so that the packer needs to know of no skew.
+    # Shares of the zones are fixed here, so that the packer needs no notion of skew.
     quota = _even(count, spread, len(zones), turn=turn)
     if shares is not None and coupled:
         for shape in np.nonzero(np.array(spread, dtype=bool))[0].tolist():
@@ -158,7 +158,7 @@ def build(
 
 
 def _shapes(first: list[Load], nodes: tuple[NodeKind, ...], node: Ints) -> dict[str, Any]:
-    """What pods of each shape need, and on which kinds they may run."""
+    """Needs of the pods of each shape, and the kinds on which they may run."""
     extended = nodes[0].extended if nodes else ()
     need = np.array([load.need(extended) for load in first], dtype=np.int64)
     allowed = np.array([[each.may_run(load) for load in first] for each in nodes])
@@ -178,7 +178,7 @@ def _boxes(
     *,
     prefixes: bool,
 ) -> dict[str, Any]:
-    """Room of each kind, with no more addresses than its run of the curve reaches, and its cost."""
+    """Room of each kind, with the addresses that its run of the curve reaches, and its cost."""
     node = np.array([kind[0] for kind in kinds], dtype=np.int64)
     runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
     room = np.array([each.room for each in nodes], dtype=np.int64)[node]
@@ -195,7 +195,7 @@ def _boxes(
 
 
 def _alike(ask: Question, *, coupled: bool) -> tuple[tuple[tuple[int, ...], ...], list[bool]]:
-    """Workloads whose pods are alike, the largest first, and which of them are spread over zones."""
+    """Workloads grouped by equal pods, largest first, and whether each group is spread."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, (load, spread) in enumerate(zip(ask.workloads, ask.spreads, strict=True)):
         name = load.name if load.most or (spread and coupled) else ""
@@ -209,7 +209,7 @@ def _alike(ask: Question, *, coupled: bool) -> tuple[tuple[tuple[int, ...], ...]
 
 
 def _even(count: Ints, spread: list[bool], zones: int, *, turn: int) -> Ints:
-    """Pods that each zone has at least: even shares of what is spread, nothing of the rest."""
+    """Fewest pods of each zone: even shares of spread shapes, 0 of the others."""
     quota = np.zeros((zones, len(count)), dtype=np.int64)
     for column in np.nonzero(np.array(spread, dtype=bool))[0].tolist():
         base, extra = divmod(int(count[column]), zones)
@@ -220,7 +220,7 @@ def _even(count: Ints, spread: list[bool], zones: int, *, turn: int) -> Ints:
 
 
 def _kinds(nodes: tuple[NodeKind, ...], sites: tuple[Site, ...], *, staged: bool) -> _Kinds:
-    """Kinds of node: type, subnet and, where addresses count, how many are attached."""
+    """Kinds of node by type, subnet and, if ``staged``, number of attached addresses."""
     kinds: _Kinds = []
     for where, site in enumerate(sites or [None]):
         for which, node in enumerate(nodes):
@@ -239,7 +239,7 @@ def _leanest(
     prefixes: bool,
     cheap: bool,
 ) -> _Kinds:
-    """Leave out the kinds that take no fewer addresses than one with as much room; or as cheap."""
+    """Kinds without those that need no fewer addresses than one with as much room (or as cheap)."""
 
     def room(kind: _Kind) -> tuple[float, ...]:
         cpu, memory, _, *more = nodes[kind[0]].room
@@ -268,12 +268,12 @@ def _limits(
     limits: dict[str, int],
     staying: dict[str, int],
 ) -> list[_Limit]:
-    """Each shared limit: what it is of, what each kind takes of it, and how much there is."""
+    """Shared limits: name and site, use by each kind, and the limit."""
     rows = _subnet_rows(nodes, sites, kinds)
 
     def limit(able: Iterable[bool], most: int) -> None:
         taken = [(int(one), 0, int(one)) for one in able]
-        # What no kind takes of limits nothing, and would bar first-fit and sums of nodes.
+        # A limit that no kind uses has no effect, but would rule out first-fit and sums of nodes.
         if any(map(any, taken)):
             rows.append((("", -1), taken, most))
 
@@ -298,7 +298,7 @@ def _limits(
 
 
 def _shares(rows: list[_Limit], kinds: int) -> dict[str, Any]:
-    """What each kind takes of each limit: share, more for each pod, at least; and the limits."""
+    """Use of each limit by each kind (share, per pod, least), and the limits."""
     taken = np.array([row[1] for row in rows], dtype=np.int64).reshape(len(rows), kinds, 3)
     shares = {name: taken[:, :, at].T for at, name in enumerate(("share", "per_pod", "least"))}
     return {**shares, "limit": np.array([row[2] for row in rows], dtype=np.int64)}
@@ -307,7 +307,7 @@ def _shares(rows: list[_Limit], kinds: int) -> dict[str, Any]:
 def _subnet_rows(
     nodes: tuple[NodeKind, ...], sites: tuple[Site, ...], kinds: _Kinds
 ) -> list[_Limit]:
-    """What each kind takes of each subnet's addresses, blocks and single addresses; and those."""
+    """Limits of each subnet: addresses, blocks and single addresses, with the use by each kind."""
     rows: list[_Limit] = []
     nothing = (0, 0, 0)
     for where, site in enumerate(sites):
@@ -331,10 +331,10 @@ def addresses_taken(
     run: tuple[int, int, int, int, int], before: tuple[int, int], *, breaks: bool
 ) -> tuple[tuple[int, int, int], ...]:
     """
-    What a node takes of the addresses, the blocks and the single addresses of a subnet.
+    Addresses, blocks and single addresses that a node takes from its subnet.
 
-    Each is the share, what each pod adds, and the least; addresses and blocks that the node has
-    taken before are not taken again.
+    Each is a share, an amount per pod, and a least amount; addresses and blocks that the node has
+    taken before are not counted again.
     """
     _, share, slope, least, prefixes = run
     taken, taken_blocks = before
@@ -349,11 +349,10 @@ def addresses_taken(
 
 def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str]) -> dict[int, int]:
     """
-    Find the types that another one beats or equals in everything, and which one.
+    Indices of the dominated types, each with that of the type that dominates it.
 
-    ``addresses`` says whether what a node keeps attached matters too. ``pinned`` types, that a
-    workload or a limit names, and kinds of which there are only so many, neither beat nor are
-    beaten.
+    With ``addresses``, the attached addresses are compared too. ``pinned`` types, which a workload
+    or a limit names, and kinds with a limited stock neither dominate nor are dominated.
     """
     room = np.array([node.room for node in nodes], dtype=np.int64)
     cost: Floats = np.array([node.cost for node in nodes])
@@ -380,11 +379,10 @@ def named(
     model: Model, packed: Packed, *, slots: Ints | None = None, shrink: bool = False
 ) -> list[PlannedGroup]:
     """
-    Each node its pods by name, in runs of equal nodes.
+    Groups of equal nodes, with their pods by name.
 
-    Workloads of one shape fill its places one after the other. Places beyond what is asked, or
-    beyond ``slots``, stay empty, and where ``shrink`` allows it a node becomes the cheapest that
-    holds its pods.
+    Workloads of one shape fill its places one after another. Places beyond those needed, or beyond
+    ``slots``, stay empty. With ``shrink``, a node becomes the cheapest with room for its pods.
     """
     problem, slots = model.problem, model.slots if slots is None else slots
     zones = sorted({site.zone for site in model.sites}) if problem.zones > 1 else [""]
@@ -423,9 +421,9 @@ def named(
 
 def _filled(wanted: list[tuple[list[list[int]], int]], number: int) -> tuple[dict[int, int], int]:
     """
-    Pods of one node by workload, and how many nodes, up to a number, may be filled alike.
+    Pods of one node by workload, and the number of nodes that can be filled alike.
 
-    ``wanted`` has for each shape the workloads with their pods left, and the places on a node.
+    ``wanted`` has for each shape the workloads with their remaining pods, and the places on a node.
     """
     pods: dict[int, int] = {}
     for queue, places in wanted:
@@ -437,7 +435,7 @@ def _filled(wanted: list[tuple[list[list[int]], int]], number: int) -> tuple[dic
             number = min(number, queue[0][1] // want)
             continue
         if queue:
-            # Where a workload ends within a node, the next node is filled otherwise.
+            # If a workload ends within a node, the next node is filled differently.
             number = 1
         for entry in queue:
             placed = min(want, entry[1])
@@ -474,7 +472,7 @@ def group_of(
     pods: dict[str, int] | None = None,
     used: Sequence[int] = (),
 ) -> PlannedGroup:
-    """Nodes of a kind, empty or with what the pods of one take, in the order of ``names()``."""
+    """Group of nodes of a kind, empty or with the use by one node's pods in ``names()`` order."""
     used = used or [0] * len(node.room)
     share = {
         name: want / max(have, 1)
@@ -505,7 +503,7 @@ def group_of(
 
 
 def _smallest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[Load]) -> int:
-    """The cheapest node that may run some pods and has room for them; of equals the one given."""
+    """Index of the cheapest node that may run the pods and has room; if equal, the given one."""
     able = [
         (node.cost, index != which, index)
         for index, node in enumerate(nodes)
@@ -515,7 +513,7 @@ def _smallest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[L
 
 
 def value_of(groups: list[PlannedGroup], objective: str, *, prefixes: bool = False) -> float:
-    """What nodes cost, or how many they are, or how many addresses or prefixes they take."""
+    """Value of nodes in an objective: cost, number of nodes, or number of addresses or prefixes."""
     if objective == "nodes":
         return float(sum(group.nodes for group in groups))
     if objective == "addresses":
@@ -526,7 +524,7 @@ def value_of(groups: list[PlannedGroup], objective: str, *, prefixes: bool = Fal
 
 
 def taken_of(groups: Iterable[PlannedGroup], name: str) -> int:
-    """How much nodes take of a limit: on a type, on a zone, on all nodes, or on all addresses."""
+    """Use of a limit by nodes: of a limit on a type, a zone, all nodes, or all addresses."""
     if name == ALL_ADDRESSES:
         return sum(group.nodes * group.addresses for group in groups)
     return sum(
@@ -535,7 +533,7 @@ def taken_of(groups: Iterable[PlannedGroup], name: str) -> int:
 
 
 def beyond(ask: Question, groups: Sequence[PlannedGroup]) -> list[str]:
-    """The limits that nodes break, those on present nodes that stay included."""
+    """Names of the limits that nodes exceed, including those on present nodes that stay."""
     fresh = [group for group in groups if group.purchase != "present"]
     return [
         name
@@ -546,7 +544,7 @@ def beyond(ask: Question, groups: Sequence[PlannedGroup]) -> list[str]:
 
 
 def merged(groups: list[PlannedGroup]) -> list[PlannedGroup]:
-    """Put equal nodes together and give them in a fixed order."""
+    """Groups with equal ones merged, in a fixed order."""
     same: dict[tuple[Any, ...], PlannedGroup] = {}
     for group in groups:
         where = (group.instance_type, group.zone, group.subnet, group.purchase)
@@ -560,14 +558,14 @@ def placed_in(
     ask: Question, groups: list[PlannedGroup], sites: tuple[Site, ...]
 ) -> list[PlannedGroup] | None:
     """
-    Put nodes into subnets, the largest first, each where most is free; None if one is left.
+    Groups placed in subnets, largest nodes first, where most is free; None if one does not fit.
 
-    Zones without subnets take them in turn.
+    Zones without subnets take equal numbers.
     """
-    # Addresses and blocks that present nodes have taken of their subnets already.
+    # Addresses and blocks that present nodes have already taken from their subnets.
     present = {node.name: node.held for node in ask.present}
     if not any(group.prefixes for group in groups):
-        # No block is wanted, so none is spoilt.
+        # Without prefixes, a broken block has no effect.
         sites = tuple(replace(site, breaks=False) for site in sites)
     unlimited = np.array([[site.free < 0] for site in sites], dtype=np.int64)
     free = np.array([(site.free, site.blocks, site.singles) for site in sites], dtype=np.int64)
@@ -581,7 +579,7 @@ def placed_in(
         run = (0, group.addresses, 0, group.addresses, group.prefixes)
         taken = []
         for site in sites:
-            # Its pods are given, so nothing goes by the pod.
+            # The pods are fixed, so nothing depends on their number.
             more, blocks, single = addresses_taken(run, before, breaks=site.breaks)
             taken.append((max(0, more[0]), blocks[2], single[2]))
         each = np.maximum(np.array(taken, dtype=np.int64), unlimited)

@@ -1,4 +1,4 @@
-"""What one plan is asked, as one frozen value: what runs, on what nodes, and where they may stand."""
+"""What a plan must answer: what runs, on which nodes, and in which zones and subnets."""
 
 from __future__ import annotations
 
@@ -33,43 +33,43 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.workloads import Load
 
 ALL_NODES = "nodes"
-"""The name among the limits that stands for all nodes together."""
+"""Name of the limit on all nodes together."""
 
 ALL_ADDRESSES = "addresses"
-"""The name among the limits that stands for the subnet addresses of all nodes together."""
+"""Name of the limit on the subnet addresses of all nodes together."""
 
 UNLIMITED: Final = 2**40
-"""Nodes, or what is free for them, where nothing limits it."""
+"""Number of nodes, or of free addresses for them, if unlimited."""
 
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
 BRIEF: Final = 0.1
-"""Part of the usual work that goes into a plan that is only a step or a comparison."""
+"""Part of the usual work for a plan that is only a step or a comparison."""
 
 ANY_TYPES: Final = 0.15
-"""Part of the time for the plan with any types, where only some may be used."""
+"""Part of the time for the plan with any number of types, if that is limited."""
 
 NEAR: Final = 2.5e-3
-"""Gap from which small fleets are settled exactly."""
+"""Gap from which small fleets are solved exactly."""
 
 PROVED: Final = 4e-6
 """Gap up to which a plan counts as proved: the tolerance of the solver, 1e-6, and the margin of
-2e-6 that bounds of integer programs give back."""
+2e-6 by which bounds of integer programs are lowered."""
 
 ROUGH: Final = 0.01
-"""Gap at which such a plan is good enough."""
+"""Gap at which a plan of brief work is good enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeKind:
     """
-    An empty node of a type: room for workloads, cost, and what it keeps attached.
+    An empty node of a type: room for workloads, cost, and attached addresses.
 
-    ``room`` and what ends it, the ``extended`` resources, stand in the order of ``names()``.
-    ``attached`` are addresses beside its own and ``prefixes`` /28 blocks among them, by the pods
-    that have an address; ``held`` are addresses and blocks that it has taken of its subnet
-    already. ``purchase`` is ``on-demand``, ``spot``, ``paid`` or ``present``: running already. It
-    stands in ``zone``, or anywhere where that is empty; ``stock`` is None for any number.
+    ``room`` is in the order of ``names()``, which ends with the ``extended`` resources.
+    ``attached`` are the addresses beside its own, and ``prefixes`` the /28 blocks among them, by
+    number of pods with an address; ``held`` are addresses and blocks already taken from its subnet.
+    ``purchase`` is ``on-demand``, ``spot``, ``paid`` or ``present``: already running. An empty
+    ``zone`` stands for any; ``stock`` is the largest number of nodes, None if unlimited.
     """
 
     name: str
@@ -84,28 +84,28 @@ class NodeKind:
     held: tuple[int, int] = (0, 0)
 
     def may_run(self, load: Load) -> bool:
-        """Whether a workload is allowed on it."""
+        """Whether a workload is allowed on the node."""
         if load.purchase and (load.purchase == "spot") != (self.purchase == "spot"):
             return False
         return not load.allowed_types or self.name in load.allowed_types
 
     def names(self) -> tuple[str, ...]:
-        """The constraints in the order of ``room``."""
+        """Names of the resources in ``room``, in order."""
         return (*RESOURCES, *self.extended)
 
     def addresses(self, pods: int) -> int:
-        """Count the subnet addresses, its own included, with so many addressed pods on it."""
+        """Subnet addresses, its own included, with a number of addressed pods on the node."""
         return NODE_ADDRESSES + int(self.attached[pods])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """
-    A subnet, or a zone without one: what is free there; -1 where nothing limits it.
+    A subnet, or a zone without one, and what is free there; -1 if unlimited.
 
-    ``free`` addresses include those of blocks for prefixes alone, and ``singles`` are those that
-    need not go as a block. ``guessed`` blocks are the worst case of a count; where a single
-    address ``breaks`` a block, each counts as one. ``source`` is the subnet as it was given.
+    ``free`` includes addresses of blocks reserved for prefixes, ``singles`` does not. ``guessed``
+    blocks are the worst case of a count of used addresses. With ``breaks``, each single address
+    counts as a block that it breaks. ``source`` is the subnet as given.
     """
 
     zone: str
@@ -121,12 +121,12 @@ class Site:
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """
-    What a plan is asked, checked and read.
+    The checked input of a plan.
 
-    ``daemons`` run on every node; ``present`` are kinds of node that run already, and ``staying``
-    how many of them stay whatever the plan, by the limit that counts them. ``other_sites`` gives
-    the sites in the other address mode, where blocks are counted otherwise. ``effort`` is the part
-    of the usual work; ``progress`` is called with cost and bound of every better plan.
+    ``daemons`` run on every node. ``present`` are kinds of node that already run, and ``staying``
+    is how many stay in any plan, by the limit that counts them. ``other_sites`` returns the sites
+    in the other address mode, where blocks are counted differently. ``effort`` is a part of the
+    usual work; ``progress`` is called with cost and bound of every better plan.
     """
 
     workloads: tuple[Load, ...]
@@ -168,12 +168,12 @@ class Question:
 
     @property
     def zoned(self) -> bool:
-        """Whether nodes of a zone are limited."""
+        """Whether a limit applies to the nodes of a zone."""
         return any(zone in self.limits for zone in self.zones)
 
     @property
     def spread(self) -> bool:
-        """Whether a workload has even shares of the zones, or a zone may be lost."""
+        """Whether a workload is spread over the zones, or a zone may be lost."""
         return self.zone_lost or any(self.spreads)
 
     @property
@@ -183,12 +183,12 @@ class Question:
 
     @cached_property
     def wanted(self) -> Ints:
-        """Pods of each workload that must have a place before a zone is lost."""
+        """Places that each workload needs if no zone is lost."""
         return slots_of(self.workloads, self.surge, len(self.zones), zone_lost=False)
 
     @cached_property
     def slots(self) -> Ints:
-        """Places of each workload."""
+        """Places that each workload needs, with those for a lost zone."""
         return slots_of(self.workloads, self.surge, len(self.zones), zone_lost=self.zone_lost)
 
     @property
@@ -198,16 +198,16 @@ class Question:
 
     @property
     def odd(self) -> bool:
-        """Whether a workload that is spread does not share evenly over the zones."""
+        """Whether the pods of a spread workload do not divide evenly over the zones."""
         return bool((self.slots[self.spreads] % max(len(self.zones), 1)).any())
 
     @property
     def uneven(self) -> bool:
-        """Whether zones may share in several ways, so that none of them proves anything of others."""
+        """Whether zones may share in several ways, so that a bound for one way covers no other."""
         return self.odd or any(load.zone_spread and load.max_skew > 1 for load in self.workloads)
 
     def needs(self, extended: tuple[str, ...]) -> Ints:
-        """What one pod of each workload takes, extended resources last."""
+        """Needs of one pod of each workload, extended resources last."""
         rows = [load.need(extended) for load in self.workloads]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(RESOURCES) + len(extended))
 
@@ -229,14 +229,14 @@ class Question:
         return any(self.supply(name).get(one) for one in self.extended)
 
     def check(self) -> None:
-        """Refuse pods that are to be spread over zones that are not known."""
+        """Raise an error if pods must be spread over unknown zones."""
         if self.spread and (not self.zones or "" in self.zones):
             raise InputError(
                 "spreading over zones needs subnets that tell their zone, or zones=NAMES"
             )
 
     def least_alone(self, node: NodeKind) -> float:
-        """Bound what the workloads cost on one type alone, resource by resource."""
+        """Lower bound on the cost of the workloads on one type alone, by the scarcest resource."""
         need = self.needs(node.extended)
         room = np.array(node.room, dtype=np.int64)
         live = self.slots > 0
@@ -246,24 +246,24 @@ class Question:
         return float((-(-total // np.maximum(room, 1)) * (room > 0)).max()) * node.cost
 
     def least_by_sums(self, nodes: tuple[NodeKind, ...]) -> float:
-        """Bound any fleet by its sums: each resource is bought where it is cheapest."""
+        """Lower bound on any fleet, by the scarcest resource at its cheapest price."""
         if not nodes:
             return 0.0
         total = self.wanted @ self.needs(nodes[0].extended)
         if self.objective == "addresses":
-            # Each pod with an address holds one, whatever its node keeps beside it.
+            # Each pod with an address takes one, whatever else its node attaches.
             return float(total[2])
         room = np.array([node.room for node in nodes], dtype=np.float64)
         each = np.array([node.cost if self.objective == "cost" else 1.0 for node in nodes])
         used = total > 0
-        # No float division may lift the bound above what is true.
+        # Float errors must not raise the bound above the truth.
         price = (each[:, None] / np.maximum(room[:, used], 1e-9)).min(axis=0)
         return float((price * total[used]).max(initial=0.0)) * (1 - 1e-9)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Nodes, their cost in the objective, and what is proved: none cost less."""
+    """Nodes, their value in the objective, and proved lower bounds on it."""
 
     groups: list[PlannedGroup]
     value: float
@@ -279,7 +279,7 @@ def cheaper(one: Answer | None, other: Answer | None) -> Answer | None:
 
 
 def status_of(value: float, bound: float, *, interrupted: bool) -> str:
-    """Status of a plan: ``proved`` where what is proved of its value meets it."""
+    """Status of a plan: ``proved`` if the bound meets its value."""
     gap = 1 - bound / value if value else 0.0
     return "interrupted" if interrupted else "proved" if gap <= PROVED else "gap"
 
@@ -288,9 +288,9 @@ def read_sites(
     subnets: Any, zones: Sequence[str] | None, *, prefix: bool, certain: bool = True
 ) -> tuple[Site, ...]:
     """
-    Read subnets, one or several or by zone, or bare zones.
+    Sites from one subnet, several, a mapping by zone, or bare zones.
 
-    With ``certain`` each single address counts as a block that it breaks, unless a reservation
+    With ``certain``, each single address counts as a block that it breaks, unless a reservation
     keeps it out.
     """
     if subnets is None:
@@ -357,10 +357,10 @@ def _site(given: Any, zone: str, *, prefix: bool, certain: bool) -> Site:
 
 def _with_blocks(site: Site, subnet: Any, *, certain: bool) -> Site:
     """
-    Count the blocks, and give the single addresses their own limit where one is needed.
+    The site with its blocks and, if it has reservations, a limit on single addresses.
 
-    AWS serves prefixes from prefix reservations first, and nothing else from there: blocks
-    inside count for prefixes, and never for the nodes' own addresses.
+    AWS assigns prefixes from prefix reservations first, and nothing else from there: blocks inside
+    count for prefixes, never for the nodes' own addresses.
     """
     if not getattr(subnet, "placement_known", True):
         blocks = int(subnet.prefix_estimate.worst)
@@ -371,6 +371,6 @@ def _with_blocks(site: Site, subnet: Any, *, certain: bool) -> Site:
     inside = int(subnet.census.free_prefixes_reserved)
     site = replace(site, free=site.free + ADDRESSES_PER_PREFIX * inside, singles=site.free)
     if certain and 2 * inside >= blocks:
-        # What is reserved is certain; what lies outside is left alone.
+        # Reserved blocks are certain; the others are not used.
         return replace(site, blocks=inside)
     return replace(site, blocks=blocks, breaks=certain)

@@ -540,7 +540,7 @@ class _Zones:
         return 0.0 if one is None else zones * one.bound
 
     def coupled(self, shares: Ints | None = None) -> Answer | None:
-        """Answer of all zones packed together, by given shares, or even ones with the odd pods rotating."""
+        """Answer of all zones packed together, by given shares or by even ones in rotation."""
         run, ask = self.run, self.run.ask
         for turn in range(len(ask.zones) if ask.odd and shares is None else 1):
             if run.over():
