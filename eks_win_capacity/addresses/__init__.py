@@ -1,4 +1,4 @@
-"""What a node takes from its subnet, and what a subnet gives."""
+"""How many addresses does a node need, and how many does its subnet have."""
 
 from eks_win_capacity.core.lazy import lazy_names
 

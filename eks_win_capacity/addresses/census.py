@@ -1,4 +1,4 @@
-"""How many /28 blocks of a subnet are whole: counted, or the odds where only a number is known."""
+"""How many /28 blocks of a subnet are free: counted, or estimated from a number of addresses."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 
 _GUARD_BITS = 96
-"""Precision kept beyond what the alternating sum can cancel. [bits]"""
+"""Precision beyond the bits that the alternating sum can cancel. [bits]"""
 
 _NEGLIGIBLE = 1e-200
-"""Chances below this are dropped from the chain; denormals would slow it down."""
+"""Smaller probabilities are dropped from the chain, because denormals would slow it down."""
 
 _CHAIN_STEP_COST = 40.0
-"""One step of the chain, in terms of the alternating sum. Measured."""
+"""Measured cost of a step of the chain, in terms of the alternating sum."""
 
 
 def fewest_broken(blocks: int, loose: int, used: int) -> int:
-    """Blocks that are broken when used addresses are packed tightly, loose ones first."""
+    """Blocks broken by tightly packed addresses, which first fill the `loose` ones outside."""
     return min(-(-max(used - loose, 0) // BLOCK), blocks)
 
 
 def expected_free(usable: int, blocks: int, used: int) -> float:
     """
-    The mean number of free blocks over all placements of the used addresses.
+    Mean number of free blocks over all placements of the used addresses.
 
-    A block is free with the chance that a hypergeometric draw misses it:
+    A block is free with the probability that a hypergeometric draw misses it:
     C(usable - 16, used) / C(usable, used).
     """
     # Without 16 free addresses no block is free, and a factor is zero.
@@ -49,10 +49,10 @@ def expected_free(usable: int, blocks: int, used: int) -> float:
 
 def distribution(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
     """
-    The chance of each number of free blocks of 16 among the usable addresses: 0, 1, ... of them.
+    Probability of 0, 1, ... free blocks of 16 among the usable addresses.
 
-    Every set of ``used`` out of ``usable`` addresses is equally likely. Two exact ways lead there,
-    and the cheaper one is taken: a chain that places one address after the other, or inclusion and
+    Every set of ``used`` out of ``usable`` addresses is equally likely. The faster of two exact
+    methods is chosen: a Markov chain that places one address after another, or inclusion and
     exclusion over the free blocks.
     """
     logs = _log2_moments(usable, blocks, used)
@@ -63,13 +63,13 @@ def distribution(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
 
 def _by_chain(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
     """
-    Place the used addresses one by one.
+    Distribution by a Markov chain that places the used addresses one by one.
 
-    Whether the next address breaks a block depends only on how many blocks are
-    whole and how many addresses are left, so one vector holds the whole state.
-    All terms are positive: no digit is lost.
+    Whether the next address breaks a block depends only on the number of whole blocks and of
+    remaining addresses, so one vector is the whole state. All terms are positive, so no
+    precision is lost.
     """
-    # One place stands before that of no whole block, whose chance moves nowhere.
+    # Index 0 is padding, because the probability of 0 whole blocks moves nowhere.
     chances = np.zeros(blocks + 2)
     chances[-1] = 1.0
     whole = np.arange(-1, blocks + 1, dtype=np.float64) * BLOCK
@@ -89,9 +89,9 @@ def _by_chain(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
 
 def _log2_moments(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
     """
-    Log2 of the factorial moments, as many as matter.
+    Log2 of the factorial moments that are not negligible.
 
-    The moment m is the mean number of ways to pick m free blocks:
+    The moment m is the mean number of ways to choose m free blocks:
     C(blocks, m) C(usable - 16 m, used) / C(usable, used).
     """
     most = min(blocks, (usable - used) // BLOCK)
@@ -102,7 +102,7 @@ def _log2_moments(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
             math.log2((start - used - i) / (start - i)) for i in range(BLOCK)
         )
         terms.append(terms[-1] + ratio)
-        # The sum multiplies a moment by at most 2**m; once that falls it stays small.
+        # The sum multiplies a moment by at most 2**m, and this product only falls from here on.
         if ratio < -1 and terms[-1] + m < -_GUARD_BITS:
             break
     return np.array(terms)
@@ -112,10 +112,10 @@ def _by_inclusion_exclusion(
     usable: int, blocks: int, used: int, logs: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
-    Turn factorial moments into chances.
+    Distribution from the factorial moments.
 
-    The sum alternates and cancels far beyond a float, so it runs in integers of
-    as many bits as it can cancel, and some to spare.
+    The sum alternates and cancels far beyond the precision of a float, so it uses integers with
+    more bits than can cancel.
     """
     bits = len(logs) + max(0, math.ceil(float(logs.max()))) + _GUARD_BITS
     moments = [1 << bits]

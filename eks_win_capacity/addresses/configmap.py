@@ -1,4 +1,4 @@
-"""The pairs of a ConfigMap, in any form that it comes in."""
+"""Which pairs does a ConfigMap contain, in any of its forms."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import yaml
 
 MAX_TEXT: Final = 2 * 1024 * 1024
-"""Longest text that is parsed. [characters]
+"""Maximum length of a string that is parsed. [characters]
 
 Kubernetes limits a ConfigMap to 1 MiB, and printing adds quotes and escapes.
 """
 
 _MAX_NODES: Final = 200_000
-"""YAML values that are looked at; aliases repeat what they stand for, and this ends it."""
+"""Maximum number of YAML values, because aliases can repeat values without end."""
 
 
 _STR: Final = "tag:yaml.org,2002:str"
@@ -36,17 +36,17 @@ _NULL: Final = "tag:yaml.org,2002:null"
 
 def read_configmap(source: object) -> ConfigMap:
     """
-    The pairs of a ConfigMap in any of the forms it comes in; None stands for none.
+    Pairs of a ConfigMap in any of its forms; None means that the cluster has none.
 
-    The ``data`` mapping; a whole ConfigMap, or a List that holds kube-system/amazon-vpc-cni; either
-    of them as YAML or JSON text, as ``kubectl get configmap -o yaml`` prints it. Of several
-    documents, lines or items of an array the ConfigMap among them is read. The
+    The forms are the ``data`` mapping; a ConfigMap, or a List with kube-system/amazon-vpc-cni;
+    and these as YAML or JSON, as ``kubectl get configmap -o yaml`` prints them. Among several
+    documents, lines or items of an array, the ConfigMap is read. From the
     ``configurationValues`` of the vpc-cni add-on, alone or in the answer of ``aws eks
-    describe-addon``, stand for what the add-on writes, its defaults included.
+    describe-addon``, follow the pairs that the add-on writes, including its defaults.
 
-    Raises ConfigMapError if the text cannot be parsed, a key stands twice, a value is not a string
-    (Kubernetes refuses such a ConfigMap), or the source is something else, which the message names;
-    UnsupportedInputError if the source is of another kind, such as a path.
+    Raises ConfigMapError if the string cannot be parsed, a key is repeated, a value is not a string
+    (Kubernetes refuses such a ConfigMap), or the source is another document, which the message
+    names; UnsupportedInputError if the source is of another type, such as a path.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def read_configmap(source: object) -> ConfigMap:
 
 
 def _foreign(source: object) -> ConfigMapError:
-    """The error of a document of another kind, which says what it is."""
+    """Error for a document of another kind, which the message names."""
     return ConfigMapError(
         f"this is {whole.what_it_is(source)}; give ConfigMap {CONFIGMAP_NAMESPACE}/{CONFIGMAP_NAME} "
         f"(kubectl get configmap -n {CONFIGMAP_NAMESPACE} {CONFIGMAP_NAME} -o yaml) or the values of "
@@ -96,7 +96,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def _addon_values(source: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
-    """Values of the vpc-cni add-on that a mapping holds; None if it is something else."""
+    """Values of the vpc-cni add-on in a mapping; None for other mappings."""
     addon = source.get("addon", source)
     if not isinstance(addon, Mapping):
         return None
@@ -112,16 +112,16 @@ def _addon_values(source: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
             values = _parsed(values) if values.strip() else None
         if not isinstance(values, Mapping):
             values = {}
-        # Without a value of its own the add-on writes its defaults.
+        # The add-on writes its default if the value is missing.
         return {"enableWindowsIpam": ADDON_KEYS["enableWindowsIpam"][1], **values}
     return addon if set(ADDON_KEYS) & set(addon) else None
 
 
 def of_addon(values: Mapping[Any, Any]) -> dict[str, str] | None:
     """
-    Pairs that the vpc-cni add-on writes into the ConfigMap; its chart quotes them by itself.
+    Pairs that the vpc-cni add-on writes into the ConfigMap, as strings, as its chart quotes them.
 
-    None where its values do not name Windows: others may write the ConfigMap then.
+    None if its values do not mention Windows, because something else may write the ConfigMap.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def _names(item: Mapping[Any, Any]) -> tuple[str, str]:
 
 
 def _picked(items: object) -> Mapping[Any, Any]:
-    """Pick the one ConfigMap of a List that the controller reads."""
+    """The only ConfigMap in a List that the controller reads; ConfigMapError if not unique."""
     listed = items if isinstance(items, (list, tuple)) else []
     maps = [item for item in listed if isinstance(item, Mapping)]
     named = [
@@ -217,8 +217,8 @@ def _parsed(text: str) -> object:
 
 
 def _single(values: list[Any]) -> object:
-    """The one value of a list, or a List of several."""
-    # What renders manifests leaves documents of comments alone, which are nothing.
+    """The only value of a list, or a List of several."""
+    # Renderers of manifests leave documents with only comments, which are None.
     documents = [one for one in whole.objects_in(values) if one is not None]
     return documents[0] if len(documents) == 1 else {"kind": "List", "items": documents}
 
@@ -227,7 +227,7 @@ def _from_json(text: str) -> list[Any]:
     try:
         return whole.json_values(text, _DECODER)
     except json.JSONDecodeError:
-        # A flow mapping of YAML begins with a brace as well.
+        # A flow mapping of YAML also begins with a brace.
         return _from_yaml(text)
 
 
@@ -258,7 +258,7 @@ def _from_yaml(text: str) -> list[Any]:
 
 
 def _plain(node: yaml.Node, budget: list[int]) -> object:
-    """Turn parsed YAML into mappings, lists and strings; nothing else is constructed."""
+    """Parsed YAML as mappings, lists and strings; no other objects are constructed."""
     import yaml
 
     budget[0] -= 1

@@ -1,4 +1,4 @@
-"""What a node takes of a subnet, what there is, how many nodes that makes, and what stops the next."""
+"""How many nodes fit in a subnet: what a node needs, what the subnet has, and what binds."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ class NodeNeed:
 
     @property
     def in_all(self) -> int:
-        """Count what the node takes, its own address included."""
+        """Addresses that the node takes, including its own."""
         return NODE_ADDRESSES + self.addresses
 
 
 def known_type(name: object, catalog: Catalog | None) -> InstanceType:
-    """Look an instance type up, in the bundled table unless another one is given."""
+    """Instance type by name, from the bundled table or a given catalog."""
     if not isinstance(name, str):
         raise UnsupportedInputError(f"instance_type must be a name like 'm5.large'; got {name!r}")
     return given_or_bundled(catalog)[name]
 
 
 def one_count_of_pods(pods_per_node: object) -> int:
-    """Pods of each node where one type is asked for, and so one number."""
+    """Pods per node as one number; UnsupportedInputError if it is a column."""
     pods = counts(pods_per_node, name="pods_per_node")
     if pods.ndim:
         raise UnsupportedInputError(f"pods_per_node must be one number; got {pods_per_node!r}")
@@ -94,10 +94,10 @@ def one_count_of_pods(pods_per_node: object) -> int:
 
 def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
     """
-    The pool that acts on a type.
+    Pool that acts on a type.
 
-    The targets of a ConfigMap go to the pool of its own mode. A type that cannot hold
-    prefixes runs the other mode, whose pool keeps its defaults.
+    The targets of a ConfigMap apply only to the pool of its own mode. A type without prefix
+    delegation runs in secondary mode, with the default targets.
     """
     if not isinstance(pool, WarmPool):
         raise UnsupportedInputError(
@@ -111,9 +111,9 @@ def node_need(
     instance: InstanceType, pods: int, pool: object, *, fragmented: bool = False
 ) -> NodeNeed:
     """
-    Count what one node with so many pods takes from its subnet.
+    Addresses and prefixes that one node with this number of pods takes from its subnet.
 
-    Raises InvalidCountError if the node cannot serve so many pods.
+    Raises InvalidCountError if the node cannot run this many pods.
     """
     acting = acting_pool(instance, pool)
     curve = curve_of(instance.ipv4_per_interface, acting, fragmented=fragmented)
@@ -181,17 +181,17 @@ def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[
 
 
 _NEGLIGIBLE = 1e-30
-"""Chances below this are dropped: they add up to nothing a float could show."""
+"""Smaller probabilities are dropped, because their sum does not change a float."""
 
 
 _OUTSIDE_BLOCKS = 2 * ADDRESSES_PER_PREFIX - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST
-"""Addresses of the first and the last /28 that serve nodes but never a prefix. [addresses]"""
+"""Usable addresses in the first and the last /28, which cannot be prefixes. [addresses]"""
 
 
 @dataclass(frozen=True)
 class SubnetRoom:
     """
-    What a subnet has left for nodes.
+    What a subnet can still provide for nodes.
 
     Attributes
     ----------
@@ -209,7 +209,7 @@ class SubnetRoom:
 
     @classmethod
     def empty(cls, free: int) -> SubnetRoom:
-        """Room of an empty subnet that serves so many addresses."""
+        """Room of an empty subnet with this number of usable addresses."""
         return cls(free, 0, max(0, free - _OUTSIDE_BLOCKS) // ADDRESSES_PER_PREFIX)
 
     @classmethod
@@ -217,12 +217,12 @@ class SubnetRoom:
         cls, subnet: Subnet, *, prefixes: bool, odds: Literal["best", "worst"] | None = None
     ) -> SubnetRoom:
         """
-        Room of a subnet, in blocks too where nodes take prefixes.
+        Room of a subnet, including whole blocks if nodes use `prefixes`.
 
-        The odds are those of its whole blocks where only a count of used addresses is known.
+        If only the number of used addresses is known, `odds` chooses the estimate of whole blocks.
 
-        Raises PlacementUnknownError if only a count is known, and there are reservations or no odds
-        were chosen.
+        Raises PlacementUnknownError if only the number is known, and there are reservations or no
+        `odds`.
         """
         free = subnet.free_outside_reservations
         if not subnet.placement_known and not prefixes:
@@ -233,15 +233,15 @@ class SubnetRoom:
         return cls(free, census.free_prefixes_reserved, census.free_prefixes_unreserved)
 
     def unreserved_prefixes(self, nodes: int, prefixes: int) -> int:
-        """Count the prefixes that reservations do not cover; AWS empties those first."""
+        """Prefixes of the nodes outside reservations; AWS uses free reserved ones first."""
         return max(0, nodes * prefixes - self.reserved)
 
     def holds(self, single: Any, prefixes: Any, *, best: bool = False) -> Any:
         """
         Whether single addresses and prefixes fit together; ints, or arrays of one shape.
 
-        At worst each single address breaks a whole block; at best they fill the broken
-        blocks first, and only what is left over costs whole ones, 16 at a time.
+        In the worst case each single address breaks a whole block. In the best case they fill
+        broken blocks first, and the rest breaks a whole block for each 16.
         """
         drawn = np.maximum(prefixes - self.reserved, 0)
         loose = self.free - self.whole * ADDRESSES_PER_PREFIX
@@ -251,10 +251,10 @@ class SubnetRoom:
 
 def most_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_free: int) -> int:
     """
-    Count the nodes that fit when no primary address breaks a block without need.
+    Nodes that fit if primary addresses break as few blocks as possible.
 
-    Primary addresses and those kept free fill the broken blocks first. Only what is
-    left over costs whole ones, 16 at a time.
+    Primary addresses and those kept free fill the broken blocks first. The rest breaks a whole
+    block for each 16.
     """
     if not prefixes:
         return max(0, room.free - keep_free) // (NODE_ADDRESSES + addresses)
@@ -268,9 +268,9 @@ def most_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_free: in
 
 def guaranteed_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_free: int) -> int:
     """
-    Count the nodes that fit wherever the primary addresses fall.
+    Nodes that fit wherever the primary addresses lie.
 
-    At worst each of them, and each address kept free, breaks a whole block.
+    In the worst case each of them, and each address kept free, breaks a whole block.
     """
     if not prefixes:
         return most_nodes(room, addresses=addresses, prefixes=0, keep_free=keep_free)
@@ -282,7 +282,7 @@ def guaranteed_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_fr
 
 
 def _last(fits: Callable[[int], bool], most: int) -> int:
-    """The largest number that fits, where all smaller ones do; 0 if none does."""
+    """Largest number up to `most` that fits, if all smaller ones do; 0 if none fits."""
     return max(0, bisect.bisect_left(range(most + 1), True, key=lambda n: not fits(n)) - 1)
 
 
@@ -290,12 +290,12 @@ def expected_nodes(
     room: SubnetRoom, whole: NDArray[np.float64], *, prefixes: int, keep_free: int
 ) -> float:
     """
-    The mean number of nodes when each primary address falls on any free one.
+    Mean number of nodes if each primary address is at a random free one.
 
-    How many blocks are whole is all that matters for what comes next, so one vector of
-    chances holds the state, of 0, 1, ... whole blocks outside reservations: a node's primary
-    address breaks a whole block with the chance that it falls into one, then its prefixes, at
-    least one, take whole blocks away. What the room says of whole blocks is not looked at.
+    The future depends only on the number of whole blocks, so the state is one vector: the
+    probabilities of 0, 1, ... whole blocks outside reservations, at first `whole`. With each
+    node, its primary address breaks a whole block with the probability that it lies in one, and
+    its prefixes (at least one) take whole blocks. `room.whole` is not used.
     """
     low, chances, expected, nodes, taken = 0, whole, 0.0, 0, 0
     while True:
@@ -309,7 +309,7 @@ def expected_nodes(
         low, chances = low + int(kept[0]), chances[kept[0] : kept[-1] + 1]
         count = np.arange(low, low + len(chances), dtype=np.float64)
         broken = chances * (count * ADDRESSES_PER_PREFIX / free)
-        # One place more at the lower end: the block that the primary address broke.
+        # One more entry at the lower end, for the block that the primary address broke.
         moved = np.append(0.0, chances - broken)
         moved[:-1] += broken
         low -= 1 + needed - taken
@@ -567,7 +567,7 @@ def nodes_that_fit(
 
 
 def _types_and_pods(instance_type: Any, pods_per_node: Any) -> list[tuple[str, int]]:
-    """Each type with the pods of its nodes."""
+    """Pairs of a type and the pods on each of its nodes."""
     instance_type = unmasked(instance_type, "instance_type")
     if not isinstance(instance_type, Iterable):
         raise UnsupportedInputError(f"instance_type must be names; got {instance_type!r}")
@@ -584,7 +584,7 @@ def _types_and_pods(instance_type: Any, pods_per_node: Any) -> list[tuple[str, i
 
 
 def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:
-    """Count the nodes of one kind that one subnet takes."""
+    """Nodes of one type and pool that fit in one subnet."""
     takes = {"addresses": need.addresses, "prefixes": need.prefixes, "keep_free": keep_free}
     room = SubnetRoom.of(subnet, prefixes=bool(need.prefixes), odds="best")
     worst = SubnetRoom.of(subnet, prefixes=bool(need.prefixes), odds="worst")
@@ -617,7 +617,7 @@ def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:
 def _stop(
     room: SubnetRoom, need: NodeNeed, keep_free: int, left: int, nodes: int
 ) -> tuple[Literal["addresses", "prefixes"], str]:
-    """What the next node lacks."""
+    """What binds, and why the next node does not fit."""
     kept = f", {keep_free:,} of them kept free" if keep_free else ""
     if not need.prefixes:
         return "addresses", (

@@ -1,4 +1,4 @@
-"""What happens to capacity when the mode changes under running pods."""
+"""What happens to the capacity of a node when its mode changes while pods run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ STEPS: Final[dict[Direction, tuple[str, ...]]] = {
     )
     for way, value in _VALUES.items()
 }
-"""Order in which the mode changes without pods that get no address."""
+"""Steps of a change of mode in which all pods get addresses."""
 
 _SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, node manager and pools"
 
@@ -257,17 +257,17 @@ def _answer(
     occupied: tuple[int, int],
     acts: bool,
 ) -> Migration:
-    """Numbers of one node whose mode changes, or where it does not act."""
+    """Migration of one node; if not `acts`, its mode does not change."""
     least, most = occupied
-    # A node on which the mode does not act stays with one address in each slot.
+    # A node whose mode does not change keeps one address in each slot.
     size_after = ADDRESSES_PER_PREFIX if acts and way == "to-prefix" else 1
     advertised = slots * size_after
     if acts:
-        # A slot that the old mode holds gives nothing to the new one until its last address goes.
+        # A slot of the old mode is not available to the new one until its last address is free.
         attachable, best = size_after * (slots - most), size_after * (slots - least)
     else:
         attachable = best = slots - pods - cooling
-    # The scheduler goes by what is advertised, whatever can be attached.
+    # The scheduler uses the advertised number, whatever can be attached.
     schedulable = max(advertised - pods, 0)
     at_risk = max(schedulable - attachable, 0)
     return Migration(
@@ -290,7 +290,7 @@ def _answer(
 
 
 def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataFrame:
-    """Answers for nodes in columns, a row each; an error names the row."""
+    """Table of migrations for nodes in columns; InputError names the row of an error."""
     import numpy as np
     import pandas as pd
 
@@ -308,7 +308,7 @@ def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataF
             raise InputError(f"row {at}: {error}") from error
         numbers.append(answer._numbers())  # noqa: SLF001
     if not numbers:
-        # The columns of an answer, without a row.
+        # Without nodes, the table has the same columns and no rows.
         one_node = migration(1, 0, direction)  # no mutant: any node's answer has the columns
         empty: pd.DataFrame = one_node.to_pandas().iloc[:0]
         return empty
@@ -338,7 +338,7 @@ def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT0
 
 
 def _held(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int]:
-    """Bound the slots that busy addresses of the old mode hold."""
+    """Minimum and maximum of slots that addresses of the old mode occupy."""
     least, most = -(-busy // size), min(slots, busy)
     if known is None:
         return least, most

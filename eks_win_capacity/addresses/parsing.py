@@ -1,4 +1,4 @@
-"""Which addresses of a subnet a string, a list or an EC2 answer names, as used or as reserved."""
+"""Which addresses of a subnet are named by strings, lists or EC2 answers, as used or reserved."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _ZERO, _NINE = b"09"
 _MARKS = np.frombuffer(b"...\n", dtype=np.uint32)[0]
-"""What follows the four numbers of an address, one address a line, as one word."""
+"""The bytes that separate numbers of addresses, three dots and a line feed, as one word."""
 
 _PADDING = "000"
 _ADDRESS = 2**32 - 1
@@ -52,7 +52,7 @@ _ACCEPTED = (
 
 
 def text_of(address: int) -> str:
-    """Write an address the way people do."""
+    """Address in dotted-decimal notation."""
     return str(ipaddress.IPv4Address(int(address)))
 
 
@@ -60,14 +60,14 @@ def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spa
     """
     Addresses of any form as inclusive spans: first and last of each, as integers.
 
-    In any mixture addresses, ranges and prefixes as text or ``ipaddress`` objects, and whole
-    addresses as integers (``int(ipaddress.ip_address(...))``); or one page or all pages of an EC2
-    answer to DescribeNetworkInterfaces, of which interfaces of other subnets than `subnet_id` are
-    left aside.
+    The forms are any mixture of addresses, ranges and prefixes as strings or ``ipaddress`` objects,
+    and of addresses as integers (``int(ipaddress.ip_address(...))``); or one or all pages of an EC2
+    answer to DescribeNetworkInterfaces, in which interfaces of subnets other than `subnet_id` are
+    ignored.
 
-    Raises AddressError if a string is not an address, range or prefix; InputError if an EC2 answer is
-    not complete, or mixes subnets and none is named; UnsupportedInputError if an item is of a kind
-    that names no address.
+    Raises AddressError if a string is not an address, range or prefix; InputError if an EC2 answer
+    is incomplete, or has several subnets without `subnet_id`; UnsupportedInputError if an item has
+    another type.
     """
     if isinstance(used, str):
         if "-" in used:
@@ -88,7 +88,7 @@ def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spa
     if not isinstance(used, Iterable):
         raise _unsupported(used)
     items = list(used)
-    # One look at the kinds of all items, so that a full /16 is read in bulk.
+    # The types of all items are checked at once, so that a full /16 is read in bulk.
     kinds = set(map(type, items))
     if any(issubclass(kind, Mapping) for kind in kinds):
         return _from_interfaces(items, subnet_id)
@@ -153,16 +153,16 @@ def _from_texts(texts: list[str]) -> Spans:
 
 def _dotted_quads(joined: str, count: int) -> NDArray[np.int64] | None:
     """
-    Read many addresses at once, one a line, or none of them if one looks odd.
+    Many addresses, one per line, as integers; None if one of them is unusual.
 
-    ``ipaddress`` takes a microsecond for each; a full /16 should not take that
-    long. The rules are its own: four decimal numbers up to 255, no leading zeros.
+    ``ipaddress`` takes a microsecond for each, too long for a full /16. The rules are the same:
+    four decimal numbers up to 255, without leading zeros.
     """
     if not joined.isascii():
         return None
     if not count:
         return np.empty(0, dtype=np.int64)
-    # Padding, so that no look back from the first mark leaves the text.
+    # Padding, so that looking back from the first mark stays inside the string.
     raw = np.frombuffer(f"{_PADDING}{joined}\n".encode("ascii"), dtype=np.uint8)
     marks = np.flatnonzero(raw < _ZERO).astype(np.int32)
     if marks.size != 4 * count or (raw > _NINE).any():
@@ -177,14 +177,14 @@ def _dotted_quads(joined: str, count: int) -> NDArray[np.int64] | None:
     units, tens, hundreds = (raw[marks - back].astype(np.int16) - _ZERO for back in (1, 2, 3))
     long, full = lengths > 1, lengths > 2
     octets = units + 10 * tens * long + 100 * hundreds * full
-    # A number below what its digits could say starts with a zero.
+    # A number too small for its number of digits starts with a zero.
     if (octets > 255).any() or ((octets < 10) & long).any() or ((octets < 100) & full).any():
         return None
     return octets.astype(np.uint8).view(">u4").astype(np.int64)
 
 
 def _span(item: object, position: int) -> tuple[int, int]:
-    """Read one item as first and last address."""
+    """First and last address of one item."""
     if isinstance(item, (int, np.integer)) and not isinstance(item, (bool, np.bool_)):
         if not 0 <= item < 2**32:
             raise _malformed(str(item))
@@ -232,7 +232,7 @@ def _malformed(text: str, why: str = "") -> AddressError:
 
 
 def _from_interfaces(pages: list[Any], subnet_id: str | None) -> Spans:
-    """Read the pages of an answer to DescribeNetworkInterfaces, or its interfaces."""
+    """Spans from the pages of an answer to DescribeNetworkInterfaces, or from its interfaces."""
     interfaces = _interfaces(pages)
     homes = {str(interface.get("SubnetId", "")) for interface in interfaces} - {""}
     if subnet_id is None and len(homes) > 1:
@@ -248,7 +248,7 @@ def _from_interfaces(pages: list[Any], subnet_id: str | None) -> Spans:
     bulk = _held_in_bulk(chosen)
     if bulk is not None:
         return bulk
-    # A page boundary can show one interface twice, so they are kept by id.
+    # An interface can be on two pages, so interfaces are identified by id.
     by_interface: dict[object, set[tuple[int, int]]] = {}
     for position, (name, interface) in enumerate(chosen):
         by_interface.setdefault(name, set()).update(_held(interface, position))
@@ -278,10 +278,10 @@ def _interfaces(pages: list[Any]) -> list[Mapping[str, Any]]:
 
 def _held_in_bulk(interfaces: list[tuple[object, Mapping[str, Any]]]) -> Spans | None:
     """
-    The spans of all interfaces at once, or None if something looks odd.
+    Spans of all interfaces at once; None if something is unusual.
 
-    The same as `_held` for each, which says what is wrong; it takes several
-    microseconds an address, and a /16 has 65,000.
+    The result is that of `_held` for each, which explains errors but takes several microseconds
+    per address, and a /16 has 65,000.
     """
     owners: dict[object, int] = {}
     sizes: list[tuple[int, int]] = []
@@ -304,7 +304,7 @@ def _held_in_bulk(interfaces: list[tuple[object, Mapping[str, Any]]]) -> Spans |
         return None
     held_by = np.array([owner for owner, _ in prefixes], dtype=np.int64)
     of = np.repeat(*_columns_of(sizes))
-    # An interface holds each address once, and names those of its prefixes apart or not.
+    # An interface has each address once, and may also list the addresses of its prefixes.
     blocks = _owned(held_by, starts // ADDRESSES_PER_PREFIX)
     apart = ~np.isin(_owned(of, singles // ADDRESSES_PER_PREFIX), blocks)
     alone = np.unique(_owned(of, singles)[apart]) & _ADDRESS
@@ -316,12 +316,12 @@ def _held_in_bulk(interfaces: list[tuple[object, Mapping[str, Any]]]) -> Spans |
 
 
 def _owned(owner: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Put the owner and an address, or a block, into one number."""
+    """Owner and address, or block, as one number."""
     return (owner << 32) | number
 
 
 def _held(interface: Mapping[str, Any], position: int) -> set[tuple[int, int]]:
-    """The spans one interface holds, each address once."""
+    """Spans of one interface, each address once."""
     try:
         prefixes = {
             _span(entry["Ipv4Prefix"], position) for entry in interface.get("Ipv4Prefixes") or ()
@@ -345,7 +345,7 @@ KEPT = SUBNET_KEPT_FIRST + SUBNET_KEPT_LAST
 
 
 def network_of(cidr: object) -> ipaddress.IPv4Network:
-    """Read the CIDR of a subnet."""
+    """Network of the CIDR of a subnet; an error if it cannot be a subnet."""
     if not isinstance(cidr, (str, ipaddress.IPv4Network, ipaddress.IPv6Network)):
         raise UnsupportedInputError(
             f"the CIDR of a subnet is a string like '10.0.0.0/24'; got {cidr!r}"
@@ -380,7 +380,7 @@ def network_of(cidr: object) -> ipaddress.IPv4Network:
 def occupied(
     network: ipaddress.IPv4Network, used: object, subnet_id: str | None
 ) -> tuple[bytes | None, int]:
-    """One byte an address, or None when only the count is known; and the count."""
+    """One byte per address, or None if only the number of used ones is known; and the number."""
     size = network.num_addresses
     usable = size - KEPT
     if used is None:
@@ -389,7 +389,7 @@ def occupied(
         count = int(counts(used, name=f"used of {network}", high=usable))
         if 0 < count < usable:
             return None, count
-        # None or all of them: there is only one way to lie.
+        # With none or all of them used there is only one placement.
         kept = bytes(SUBNET_KEPT_FIRST), bytes(SUBNET_KEPT_LAST)
         return bytes([count > 0] * usable).join(kept), count
     first = int(network.network_address)
@@ -413,7 +413,7 @@ def occupied(
 def _check_inside(
     network: ipaddress.IPv4Network, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> None:
-    """Refuse spans that leave the subnet or touch the addresses AWS keeps."""
+    """Refuse spans outside the subnet or with addresses that AWS keeps."""
     first, size = int(network.network_address), network.num_addresses
     outside = (starts < 0) | (ends >= size)
     kept = (starts < SUBNET_KEPT_FIRST) | (ends >= size - SUBNET_KEPT_LAST)
@@ -536,10 +536,10 @@ def reservations_of(
     network: ipaddress.IPv4Network, given: object, subnet_id: str | None
 ) -> tuple[Reservation, ...]:
     """
-    The reservations of one subnet, in order of address; of one, several, or EC2's answer.
+    Reservations of one subnet in order of address, from one, several, or EC2's answer.
 
-    Raises ReservationError if one is malformed, lies outside the subnet or names another, or
-    overlaps another one.
+    Raises ReservationError if one is malformed, lies outside the subnet, names another subnet, or
+    overlaps another reservation.
     """
     entries = _entries(given)
     for entry in entries:
@@ -585,7 +585,7 @@ def _entries(given: object) -> list[Any]:
             reason="malformed",
         )
     entries = list(given)
-    # One bare pair is a reservation, not two.
+    # A pair of strings is one reservation, not two.
     return (
         [tuple(entries)]
         if len(entries) == 2 and entries[1] in get_args(ReservationType)

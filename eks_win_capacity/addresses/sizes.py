@@ -1,4 +1,4 @@
-"""How large a subnet a coming fleet needs, and which of its blocks to reserve."""
+"""How large must a subnet be for a planned fleet, and which of its blocks to reserve."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def _of_mode(pool: WarmPool | None, default: WarmPool, name: str) -> WarmPool:
 def _totals(
     instance: InstanceType, pools: tuple[WarmPool, WarmPool], planned: int, most: int
 ) -> dict[str, NDArray[np.int64]]:
-    """What the fleet takes in either mode, with 1, 2, ... pods on each node."""
+    """Addresses of the fleet in each mode, with 1, 2, ... pods on each node."""
     pods = np.arange(1, most + 1)
     fleets, addresses = _secondary_totals(instance, pools[0], planned, pods)
     columns = {"pods_per_node": pods, "secondary_nodes": fleets, "secondary_addresses": addresses}
@@ -289,7 +289,7 @@ def _totals(
 def _secondary_totals(
     instance: InstanceType, pool: WarmPool, planned: int, pods: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count nodes and addresses that carry the pods; full nodes and one rest where need be."""
+    """Nodes and addresses for the pods: full nodes, and one with the remainder."""
     curve = curve_of(instance.ipv4_per_interface, pool)
     most = curve.most
     if not most:
@@ -394,7 +394,7 @@ def _need(
 def _no_subnet(
     mode: Mode, nodes: int, *, addresses: int = 0, prefixes: int = 0, **reason: str
 ) -> SubnetNeed:
-    """The need that no subnet meets, and why."""
+    """Need that no subnet meets, and the reason."""
     return SubnetNeed(
         mode=mode,
         prefix_length=None,
@@ -407,17 +407,17 @@ def _no_subnet(
 
 
 def _lengths() -> range:
-    """The lengths of subnets, the smallest subnet first."""
+    """Prefix lengths of subnets, the smallest subnet first."""
     return range(_SMALLEST, _LARGEST - 1, -1)
 
 
 def _empty(length: int) -> SubnetRoom:
-    """The room of an empty subnet."""
+    """Room of an empty subnet."""
     return SubnetRoom.empty((1 << (32 - length)) - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST)
 
 
 def _ranges(wins: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
-    """The runs of a mask whose first item belongs to one pod."""
+    """Runs of a mask, as ranges of pods; its first item is 1 pod."""
     steps = np.diff(np.concatenate([[False], wins, [False]]).astype(np.int8))
     starts, ends = np.flatnonzero(steps == 1) + 1, np.flatnonzero(steps == -1)
     return tuple((int(a), int(b)) for a, b in zip(starts, ends, strict=True))
@@ -568,7 +568,7 @@ def reservation_plan(
 
 
 def _need_of_prefixes(catalog: Catalog | None, **beside: Any) -> NodeNeed:
-    """What one coming node takes; an error unless prefixes are among it."""
+    """Need of one future node; an error if it uses no prefixes."""
     missing = [name for name, value in beside.items() if value is None]
     if missing:
         raise InputError(f"nodes= needs {', '.join(missing)} as well")
@@ -617,10 +617,10 @@ def _plan(
 
 def aligned_chunks(free: NDArray[np.bool_], count: int) -> list[tuple[int, int]]:
     """
-    Pick so many free blocks in as few aligned power-of-two ranges as there can be.
+    Free blocks, `count` in number, as the fewest aligned power-of-two ranges.
 
-    Among ranges of one size those without a free neighbour of the same size go first, so that
-    larger ranges stay whole. Each range by its first block and the binary logarithm of its length.
+    Among ranges of the same size, those without a free neighbour of that size go first, so that
+    larger ranges stay whole. A range is its first block and the binary logarithm of its length.
     """
     free = free.copy()
     chosen: list[tuple[int, int]] = []

@@ -44,7 +44,7 @@ __all__ = ["Census", "PrefixEstimate", "Reservation", "ReservationCensus", "Subn
 _BLOCK_BITS = ADDRESSES_PER_PREFIX.bit_length() - 1
 _BLOCK_LENGTH = 32 - _BLOCK_BITS
 _MIXED = -1
-"""Place of a block that lies only partly inside a reservation."""
+"""Value in `block_place` of a block that lies partly inside a reservation."""
 
 _EACH_BYTE = np.uint64(0x0101010101010101)
 
@@ -297,8 +297,8 @@ class Subnet:
         """
         Addresses in use in each block.
 
-        Two words of eight bytes are added lane by lane, and a multiplication adds up the
-        lanes in the highest one: ten times as fast as a sum over rows of booleans.
+        Two words of eight bytes are added bytewise, and a multiplication sums the bytes in the
+        highest one: ten times as fast as a sum over rows of booleans.
         """
         words = np.frombuffer(self._known("the census"), dtype=np.uint64)
         lanes = words[::2] + words[1::2]
@@ -307,7 +307,7 @@ class Subnet:
 
     @cached_property
     def block_place(self) -> NDArray[np.int64]:
-        """For each block the number of its reservation from 1, 0 outside, or `_MIXED`."""
+        """Number of each block's reservation, counted from 1; 0 outside; or `_MIXED`."""
         places = np.zeros(self.size // ADDRESSES_PER_PREFIX, dtype=np.int64)
         for number, reservation in enumerate(self.reservations, start=1):
             low, high = self.offsets(reservation)
@@ -320,7 +320,7 @@ class Subnet:
 
     @cached_property
     def block_serves(self) -> NDArray[np.bool_]:
-        """Whether each block could be a prefix when no address in it is in use."""
+        """Whether each block could be a prefix if no address in it were in use."""
         kinds = [True, *(reservation.type == "prefix" for reservation in self.reservations), False]
         serves = np.array(kinds)[self.block_place]
         serves[[0, -1]] = False
@@ -344,13 +344,13 @@ class Subnet:
         return free
 
     def offsets(self, held: Reservation) -> tuple[int, int]:
-        """Where a reservation starts and ends, counted from the first address."""
+        """Start and end of a reservation, relative to the first address of the subnet."""
         low = int(held.network.network_address) - int(self.network.network_address)
         return low, low + held.network.num_addresses
 
     @cached_property
     def _states(self) -> dict[str, NDArray[np.bool_]]:
-        """Which blocks are in which state."""
+        """Masks of the blocks in each state."""
         kept = np.zeros(len(self._block_used), dtype=np.bool_)
         kept[[0, -1]] = True
         return {
@@ -495,7 +495,7 @@ class Subnet:
         kept = np.zeros(len(used), dtype=np.int64)
         kept[0] += SUBNET_KEPT_FIRST
         kept[-1] += SUBNET_KEPT_LAST
-        # The last entry answers to the index -1, which stands for a part of a block.
+        # The last entry is for index -1, `_MIXED`.
         names = np.array(["", *(one.cidr for one in self.reservations), "part"], dtype=object)
         kinds = np.array(["", *(one.type for one in self.reservations), "part"], dtype=object)
         return pd.DataFrame(
@@ -555,9 +555,9 @@ class Subnet:
 
 def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
     """
-    Read one subnet or several, with the names a Mapping gives them (else None).
+    Subnets from one or several, and the names if they are a Mapping (else None).
 
-    Raises InputError if there is none; UnsupportedInputError if an item is neither a Subnet nor a
+    Raises InputError if there are none; UnsupportedInputError if an item is neither a Subnet nor a
     CIDR.
     """
     names: list[Any] = []
@@ -625,7 +625,7 @@ def subnet_census(subnets: Any) -> pd.DataFrame:
     names, listed = listed_subnets(subnets)
     rows = [subnet.to_dict() for subnet in listed]
     frame = pd.DataFrame(rows, index=None if names[0] is None else pd.Index(names))
-    # Unknown is missing also where every subnet knows, or none does.
+    # The dtype allows missing values even if all values, or none, are known.
     hanging = dict.fromkeys(("free_outside_reservations", *_COUNTED), "Int64")
     return frame.astype(hanging | {"fragmentation": "Float64"})
 
@@ -634,4 +634,4 @@ _COUNTED = (
     "whole_free", "partly_used", "fully_used",
     "free_prefixes", "free_prefixes_reserved", "free_prefixes_unreserved",
 )  # fmt: skip
-"""Counts of blocks, which hang on where the used addresses are."""
+"""Counts of blocks, which depend on where the used addresses are."""

@@ -1,4 +1,4 @@
-"""What the targets of a warm pool are called, which act by a ConfigMap, and the traps on the way."""
+"""Which targets of a warm pool act under a ConfigMap, and which of its keys are mistakes."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def asking(*, prefixes: bool) -> dict[str, str]:
 
 class Target(NamedTuple):
     """
-    One target of the warm pool, by all its names, and what it is where nothing sets it.
+    One target of the warm pool, with its names and defaults.
 
     Attributes
     ----------
     key : str
-        In the ConfigMap; ``windows-`` before it hides from Linux nodes.
+        Key in the ConfigMap; with the prefix ``windows-`` Linux nodes ignore it.
     addon : str
         Value of the vpc-cni add-on that writes the key.
     chart : str
-        What the add-on's chart writes where that value is not given.
+        Default that the add-on's chart writes.
     secondary, prefix : int
-        What acts in each mode where no target is set. [addresses], or [prefixes]
+        Default in each mode if no target is set. [addresses], or [prefixes]
     usual : int
-        More than nodes are usually given, where a scale needs an end.
+        Upper end of scales, above the usual values.
     prefix_only : bool
-        Whether it acts in prefix mode alone.
+        Whether it acts only in prefix mode.
     """
 
     key: str
@@ -62,7 +62,7 @@ class Target(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its name as an argument and a column."""
+        """Name of the target as an argument and a column."""
         return self.key.replace("-", "_")
 
 
@@ -98,7 +98,7 @@ _INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
 
 def go_bool(text: str) -> bool | None:
     """
-    Read a boolean as Go's ``strconv.ParseBool`` does, or None if it is none.
+    Boolean as Go's ``strconv.ParseBool`` reads it; None for other strings.
 
     Examples
     --------
@@ -110,10 +110,10 @@ def go_bool(text: str) -> bool | None:
 
 def go_int(text: str) -> int | None:
     """
-    Read an integer as Go's ``strconv.Atoi`` does, or None if it is none.
+    Integer as Go's ``strconv.Atoi`` reads it; None for other strings.
 
-    Python's ``int()`` also takes spaces, underscores and digits of any script;
-    Go takes none of them. Beyond 64 bits the limit itself is the value.
+    Unlike Python's ``int()``, Go accepts no spaces, underscores or digits of other scripts.
+    Beyond 64 bits the value is the limit.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def go_int(text: str) -> int | None:
     if match is None:
         return None
     sign, digits = match.groups()
-    # Twenty digits pass 64 bits, and Python refuses to read more than 4,300.
+    # Twenty digits exceed 64 bits, and Python refuses more than 4,300.
     size = int(digits) if len(digits) < 20 else _INT64
     return max(-size, -_INT64) if sign == "-" else min(size, _INT64 - 1)
 
@@ -139,7 +139,7 @@ def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
 @dataclass(frozen=True, kw_only=True)
 class ConfigMap:
     """
-    What was read: the pairs, and the names if the source told them.
+    ConfigMap as read: its pairs, and its name and namespace if the source has them.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class ConfigMap:
 
 @dataclass(frozen=True)
 class Unquoted:
-    """A YAML value that is not a string: its spelling, and what YAML takes it for."""
+    """A YAML value that is not a string: its spelling, and its YAML type."""
 
     text: str
     kind: str
@@ -170,9 +170,9 @@ class Unquoted:
 
 def pairs_of(data: Mapping[Any, Any], where: str = "") -> dict[str, str]:
     """
-    The pairs of a ConfigMap's ``data``.
+    Pairs of a ConfigMap's ``data``.
 
-    Raises ConfigMapError if a key or a value is not a string; it stands at `where` and the key.
+    Raises ConfigMapError if a key or a value is not a string; its place is `where` and the key.
     """
     for key, value in data.items():
         if not isinstance(key, str):
@@ -318,7 +318,7 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
         "write the intended number, or remove the key",
     ),
 }
-"""For each code: how bad it is, why it matters, and what to do."""
+"""Severity, reason and remedy of each code."""
 
 
 def _finding(code: str, seen: str, subject: str = "", **facts: str) -> Finding:
@@ -336,7 +336,7 @@ def _finding(code: str, seen: str, subject: str = "", **facts: str) -> Finding:
 
 @dataclass(frozen=True)
 class _Setting:
-    """One target as it stands in the ConfigMap."""
+    """One target as written in the ConfigMap."""
 
     target: Target
     key: str
@@ -349,7 +349,7 @@ class _Setting:
 
 
 def _reading(data: Mapping[str, str], target: Target) -> _Setting:
-    """Look a target up: a plain key that is present hides the windows- key."""
+    """Setting of a target; a plain key, if present, hides the windows- key."""
     windows = f"windows-{target.key}"
     if target.key in data:
         return _Setting(target, target.key, data[target.key], data.get(windows))
@@ -357,7 +357,7 @@ def _reading(data: Mapping[str, str], target: Target) -> _Setting:
 
 
 def _in_secondary_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
-    """The targets that act on single addresses; 0 addresses are never kept warm by wish alone."""
+    """Effective targets in secondary mode; a warm target written as 0 acts as 1."""
     wished = readings[WARM_IP].number
     warm, minimum = 1 if wished == 0 else wished or 0, readings[MINIMUM_IP].number or 0
     if warm == minimum == 0:
@@ -370,7 +370,7 @@ def _in_secondary_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
 
 
 def _in_prefix_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
-    """The targets that act on /28 prefixes."""
+    """Effective targets in prefix mode."""
     warm, minimum, prefixes = (readings[target].number or 0 for target in TARGETS)
     if uses_prefix_rule(warm, minimum, prefixes):
         return warm, minimum, prefixes
@@ -383,9 +383,9 @@ def _in_prefix_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
 
 def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dict[str, Any]:
     """
-    The fields of the warm pool that acts on a node, with what is odd about the ConfigMap.
+    Fields of the warm pool that acts on a node, with findings about the ConfigMap.
 
-    Raises WarmTargetError if a target that would act is above 10**6.
+    Raises WarmTargetError if an effective target is above 10**6.
     """
     data = configmap.data or {}
     readings = {target: _reading(data, target) for target in TARGETS}
@@ -395,7 +395,7 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dic
     if prefix:
         acting = _in_prefix_mode(readings)
     else:
-        # With the flag set the numbers go to the prefix pool; the one that acts has its defaults.
+        # With the flag set, the targets apply to the prefix pool, and this one has its defaults.
         acting = _SECONDARY_DEFAULTS if flag else _in_secondary_mode(readings)
     effective = dict(zip(TARGETS, acting, strict=True))
     findings = (
@@ -413,7 +413,7 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dic
 
 
 def read_pairs(data: Mapping[str, str], *, nitro: bool, slots: int | None) -> dict[str, Any]:
-    """The same as `read_targets` of the pairs of a ConfigMap alone."""
+    """Fields of the warm pool as in `read_targets`, from the pairs of a ConfigMap."""
     return read_targets(ConfigMap(data=pairs_of(data)), nitro=nitro, slots=slots)
 
 
@@ -452,7 +452,7 @@ def _whole_findings(configmap: ConfigMap, *, ipam: bool) -> Iterator[Finding]:
 def _key_findings(
     data: Mapping[str, str], readings: Mapping[Target, _Setting]
 ) -> Iterator[Finding]:
-    """Find keys that are misspelt, hidden or deprecated, and values that are no values."""
+    """Findings of misspelt, hidden or deprecated keys, and of invalid values."""
     for key in (ENABLE_IPAM, ENABLE_PREFIX_DELEGATION):
         if key in data and go_bool(data[key]) is None:
             yield _finding("invalid-boolean", f"{key} is {data[key]!r}, which counts as false", key)
@@ -502,7 +502,7 @@ def _mode_findings(
 def _value_findings(
     readings: Mapping[Target, _Setting], effective: Mapping[Target, int]
 ) -> Iterator[Finding]:
-    """Find zero and negative numbers, and say what acts in their place."""
+    """Findings of zero and negative numbers, with the values that act instead."""
     for target, reading in readings.items():
         if reading.number is None:
             continue
@@ -522,7 +522,7 @@ def target_findings(
     slots: int | None,
     readings: Mapping[Target, _Setting] | None = None,
 ) -> Iterator[Finding]:
-    """Lint effective targets, wherever they came from."""
+    """Findings about effective targets; `readings` are their settings in a ConfigMap."""
     names = {target: readings[target].key if readings else target.name for target in TARGETS}
     rule = prefix_delegation and uses_prefix_rule(warm_ip, minimum_ip, warm_prefix)
     if not prefix_delegation and warm_ip == 0:
@@ -555,7 +555,7 @@ def target_findings(
 def _above_capacity(
     targets: Mapping[str, int], slots: int | None, size: int, unit: str
 ) -> Iterator[Finding]:
-    """Find targets that no node, or not this one, can hold."""
+    """Findings of targets above the capacity of this node, or of any node."""
     room = LARGEST_IPV4_PER_INTERFACE - NODE_ADDRESSES if slots is None else slots
     holder = "the largest interface" if slots is None else "the node"
     for name, value in targets.items():

@@ -1,4 +1,4 @@
-"""How many addresses a node keeps attached: the warm pool and its steady state."""
+"""How many addresses does a node keep attached: the warm pool and its steady state."""
 
 from __future__ import annotations
 
@@ -239,9 +239,9 @@ class WarmPool(Shown):
     @functools.lru_cache(maxsize=64)
     def _filled(cls, prefixes: bool, warm: int, minimum: int, warm_prefix: int = 0) -> WarmPool:  # noqa: FBT001
         """
-        The pool of targets as they are set, with what the controller fills in and the traps.
+        Pool of targets as written, with the controller's defaults for 0, and its findings.
 
-        Hundreds of types share a few pools, so they are kept.
+        Cached, because hundreds of types share a few pools.
         """
         if prefixes and not uses_prefix_rule(warm, minimum, warm_prefix):
             warm, minimum = warm or WARM_IP.prefix, minimum or MINIMUM_IP.prefix
@@ -345,7 +345,7 @@ class WarmPool(Shown):
 def pool_of_pairs(
     data: Mapping[str, str], *, nitro: bool = True, slots: int | None = None
 ) -> WarmPool:
-    """The pool that acts by the pairs of a ConfigMap, as `WarmPool.from_configmap` reads them."""
+    """Pool of the pairs of a ConfigMap, as `WarmPool.from_configmap` reads them."""
     return WarmPool(**read_pairs(data, nitro=nitro, slots=slots))
 
 
@@ -355,26 +355,26 @@ def targets_of(pool: WarmPool) -> dict[str, int]:
 
 
 def mode_and_targets(pool: WarmPool) -> dict[str, Any]:
-    """The mode of a pool and its targets, as a row for those who read."""
+    """Mode and targets of a pool, as a row of a table."""
     return {"mode": "prefix" if pool.prefix_delegation else "secondary", **targets_of(pool)}
 
 
 def pool_of_targets(values: Mapping[str, Any], *, prefix_delegation: bool) -> WarmPool:
-    """The pool of targets by name, those left aside that have no meaning in its mode."""
+    """Pool of targets by name, without those that do not exist in its mode."""
     make = WarmPool.prefix if prefix_delegation else WarmPool.secondary
     known = (x.name for x in TARGETS if prefix_delegation or not x.prefix_only)
     return make(**{name: values[name] for name in known})
 
 
 def lean(*, prefix_delegation: bool, warm_ip_target: int = 1) -> WarmPool:
-    """The lowest targets under which every pod still gets its address."""
+    """Pool with the lowest targets with which every pod still gets an address."""
     if prefix_delegation:
         return WarmPool.prefix(warm_ip_target=warm_ip_target, minimum_ip_target=1)
     return WarmPool.secondary(warm_ip_target=warm_ip_target, minimum_ip_target=0)
 
 
 def _target(value: object, name: str, *, low: int = 0) -> int:
-    """Read one target as a whole number; the upper limit has its own error."""
+    """One target as a whole number from `low`; `refuse_large` checks the upper limit."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
@@ -389,7 +389,7 @@ def _target(value: object, name: str, *, low: int = 0) -> int:
 
 
 def _room(slots: object) -> int | None:
-    """The slots of a node, or None for those of the largest interface."""
+    """Slots of a node; None for those of the largest interface."""
     return None if slots is None else _target(slots, "slots", low=1)
 
 
@@ -400,7 +400,7 @@ def _flag(value: object, name: str) -> bool:
 
 
 class Choices(NamedTuple):
-    """How one kind of columns, or of numbers, takes the least, the most and one of two."""
+    """Minimum, maximum and choice for one kind of columns or numbers."""
 
     least: Callable[..., Any]
     most: Callable[..., Any]
@@ -408,24 +408,24 @@ class Choices(NamedTuple):
 
 
 def either(known: bool, yes: Any, no: Any) -> Any:  # noqa: FBT001
-    """One of two, where the pool is one and so the choice is made before any column is read."""
+    """One of two values by a single flag: the `where` of one pool."""
     return yes if known else no
 
 
 def prefixes_for(addresses: Any) -> Any:
-    """Prefixes that hold so many addresses."""
+    """Prefixes needed for a number of addresses."""
     return (addresses + (ADDRESSES_PER_PREFIX - 1)) // ADDRESSES_PER_PREFIX
 
 
 def used_addresses(pods: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Pods that get an address: with nothing kept warm, none is created beyond the minimum."""
+    """Pods that get an address; with a warm target of 0, at most the minimum target do."""
     starved = ops.where(pool.warm_ip_target == 0, ops.least(slots, pool.minimum_ip_target), slots)
     return ops.least(pods, ops.where(pool.prefix_delegation, slots * ADDRESSES_PER_PREFIX, starved))
 
 
 def kept_prefixes(used: Any, occupied: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Prefixes attached, with so many addresses used in so many of them."""
-    # A pod that the node cannot hold is not a pod of its pool: the target counts those that run.
+    """Prefixes attached, with `used` addresses in `occupied` of them."""
+    # Pods beyond the capacity are not part of `used`, so the target ignores them.
     wanted = prefixes_for(_wanted(used, pool, ops))
     by_rule = ops.where(
         pool.prefix_rule, occupied + pool.warm_prefix_target, ops.most(wanted, occupied)
@@ -434,7 +434,7 @@ def kept_prefixes(used: Any, occupied: Any, slots: Any, pool: Any, ops: Choices)
 
 
 def kept_addresses(used: Any, prefixes: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Addresses attached, with so many of them used and so many prefixes."""
+    """Addresses attached, with `used` of them in use and `prefixes` attached."""
     single = ops.least(slots, _wanted(used, pool, ops))
     return ops.where(pool.prefix_delegation, prefixes * ADDRESSES_PER_PREFIX, single)
 
@@ -451,11 +451,11 @@ def steady_state(
     pods: Any, slots: Any, pool: Any, *, peak: Any, fragmented: Any, where: Callable[..., Any]
 ) -> tuple[Any, Any, Any]:
     """
-    Addresses and prefixes attached, and addresses used, once everything has settled.
+    Addresses and prefixes attached, and addresses used, in the steady state.
 
-    The pool is one, or columns by the names of its fields; `where` is `either` for one and
-    ``numpy.where`` for columns. `peak` is the most prefixes that the node ever held; on a
-    fragmented one every pod may sit in a prefix of its own.
+    `pool` is one pool, or columns with the names of its fields; `where` is `either` for one and
+    ``numpy.where`` for columns. `peak` is the maximum of prefixes that the node ever had; if it
+    is fragmented, every pod may use a separate prefix.
     """
     import numpy as np
 
@@ -475,11 +475,11 @@ class AddressCurve:
     Attributes
     ----------
     addresses, prefixes : ndarray of int64, shape (capacity + 1,)
-        For 0, 1, ... pods up to all that its interface can hold; read-only. The node's own
+        For 0, 1, ... pods up to the capacity of the interface; read-only. The node's own
         address is not counted.
     most : int
-        Pods that get an address, at most; less than the capacity where the pool keeps
-        nothing warm and creates nothing beyond its minimum. [pods]
+        Maximum number of pods that get an address; below the capacity if the warm target is 0,
+        because the pool then creates nothing beyond its minimum. [pods]
     """
 
     addresses: NDArray[np.int64]
@@ -490,9 +490,9 @@ class AddressCurve:
 @functools.lru_cache(maxsize=512)
 def curve_of(ipv4_per_interface: int, pool: Any, *, fragmented: bool = False) -> AddressCurve:
     """
-    Curve of a node whose interface takes so many addresses, under the pool that acts there.
+    Curve of a node by the addresses of its interface and the pool that acts there.
 
-    Hundreds of types share a few curves, so they are kept. Fragmented as in `attached_addresses`.
+    Cached, because hundreds of types share a few curves. `fragmented` as in `attached_addresses`.
 
     Examples
     --------
@@ -637,7 +637,7 @@ def attached_addresses(
 
 
 def _pool_columns(pool: Any) -> SimpleNamespace:
-    """The modes and targets of pools as columns, by the names that they have on a pool."""
+    """Modes and targets of pools as columns, with the names of the fields of a pool."""
     import numpy as np
 
     from eks_win_capacity.core import arrays
