@@ -108,7 +108,7 @@ GONE: Final = frozenset(
 """Error codes for a resource that no longer exists, such as a deleted role."""
 
 _IAM_PREFIXES: Final = {"monitoring": "cloudwatch", "api.pricing": "pricing"}
-"""IAM prefixes of services where it differs from the endpoint's."""
+"""IAM prefix of each service where it differs from the endpoint's."""
 
 
 def client(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
-"""Tags of an Auto Scaling group that end with the name of its cluster begin like this.
+"""Prefixes of those tags of an Auto Scaling group that end with the name of its cluster.
 
 Source: Amazon EKS user guide, "Create self-managed Microsoft Windows nodes"; cluster
 autoscaler on AWS, auto-discovery.
@@ -445,7 +445,7 @@ def _bytes(text: str) -> int | None:
 
 
 def _script(text: str | None) -> str:
-    """User data as plain text; EC2 returns them in base64."""
+    """User data, decoded from the base64 that EC2 returns."""
     if text is None:
         return ""
     try:

@@ -521,7 +521,7 @@ def _read_aligned(content: str, head: str) -> pd.DataFrame:
 
 
 def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
-    """Size of every type that occurs, computed once; the index contains its code."""
+    """Sizes of every type that occurs, computed once; the index contains the codes."""
     import numpy as np
     import pandas as pd
 

@@ -387,7 +387,7 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
 
 
 def _batches(rows: Any, columns: list[str]) -> Iterator[Any]:
-    """Batches of the rows, in order; without row groups Arrow would read ahead a gigabyte."""
+    """Batches of the rows, by row group: in a whole file Arrow reads a gigabyte ahead."""
     for file in rows.get_fragments():
         for group in file.split_by_row_group():
             yield from group.to_batches(schema=rows.schema, columns=columns, **_PIECES)

@@ -381,7 +381,7 @@ def _print_for_terminal(
 def _drawn(
     columns: Sequence[Sequence[str]], right: Sequence[bool], room: int, styles: Sequence[str] | None
 ) -> Any:
-    """Table as a Rich text, with column widths that fit."""
+    """Table for Rich, with column widths that fit."""
     from rich.text import Text
 
     widths, gap = [max(map(_width, column)) for column in columns], _GAP

@@ -1,4 +1,4 @@
-"""The command ``plan``."""
+"""The command ``plan``: the cheapest nodes for some workloads."""
 
 from __future__ import annotations
 

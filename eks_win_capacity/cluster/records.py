@@ -52,10 +52,10 @@ class Node(Shown):
         As ``key=value:effect``.
     events : tuple of str
         Warnings about it, as ``Reason: message``, without account ids.
-    EC2's id of the instance, from ``spec.providerID``; empty if that is missing.
-        EC2's id of the instance, from ``spec.providerID``; empty where it does not say.
-    The Karpenter NodePool that started it; empty for other nodes.
-        Karpenter's NodePool that started it; empty for other nodes.
+    instance_id : str
+        EC2's id of the instance, from ``spec.providerID``; empty if that is missing.
+    node_pool : str
+        The Karpenter NodePool that started it; empty for other nodes.
     build_label : str
         Its label ``node.kubernetes.io/windows-build``, by which pods choose a release.
     barred : str

@@ -1,4 +1,4 @@
-"""Capacity, use and headroom by node, subnet and zone."""
+"""Capacity, use and head-room by node, subnet and zone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SHOWN: Final = (
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ClusterReport:
     """
-    Capacity, use and headroom of the Windows nodes of a cluster.
+    Capacity, use and head-room of the Windows nodes of a cluster.
 
     Attributes
     ----------
@@ -417,7 +417,7 @@ def _node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, 
     counted = view.state.pods is not None
     limits = _limits(node, pod, use, view)
     known = {name: limit for name, limit in limits.items() if limit is not None}
-    # Without the pods, the number of HostProcess pods, which also count to max-pods, is unknown.
+    # Without the pods, the number of HostProcess pods, which count towards max-pods, is unknown.
     complete = counted and {"addresses", "kubelet"} <= known.keys()
     binding = min(known, key=lambda name: known[name]) if complete else None
     lowest = known[binding] if binding else None

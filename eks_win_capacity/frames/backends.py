@@ -234,12 +234,12 @@ def looked_up(
         Any engine.
     by : str
         Column of names.
-    Names in the table, without duplicates.
-        Names of the table, each once.
-    Columns of the table, by their new names.
-        Columns of the table, by the names they get.
-    Whether to preserve the order of rows, which takes time in Polars.
-        Whether the order of rows matters, which costs Polars time.
+    keys : sequence of str
+        Names in the table, without duplicates.
+    values : mapping of str to sequence of int
+        Columns of the table, by their new names.
+    ordered : bool
+        Whether to preserve the order of rows, which takes time in Polars.
     """
     engine = frame.implementation
     native = frame.to_native()

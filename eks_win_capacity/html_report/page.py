@@ -133,7 +133,7 @@ def key_points(part: ClusterPart, urgent: str) -> list[str]:
 
 
 def head_room(part: ClusterPart) -> str:
-    """Section on capacity, use and headroom, by type and zone, and by node."""
+    """Section on capacity, use and head-room, by type and zone, and by node."""
     if part.capacity is None:
         return paragraph(part.missing["capacity"])
     if "nodes" in part.state.unknown and part.state.nodes is None:

@@ -350,7 +350,7 @@ def _answers_of(
     now: date | None,
     catalog: Catalog,
 ) -> ClusterPart:
-    """All results for one cluster; a result that the state does not allow is a reason."""
+    """All results for one cluster; each missing result has a reason instead."""
     from eks_win_capacity.cluster.checks import check_cluster
     from eks_win_capacity.cluster.cluster_view import starting_subnets
     from eks_win_capacity.cluster.pending import explain_pending

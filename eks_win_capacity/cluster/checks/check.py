@@ -266,7 +266,7 @@ class Check(Shown):
     look : callable
         The decorated function, which reads the state and yields findings.
     clear : str
-        Text of the pass if `look` yields no findings; empty if it always yields some.
+        Message of the pass if `look` yields no findings; empty if it always yields some.
     """
 
     code: str = field(kw_only=False)

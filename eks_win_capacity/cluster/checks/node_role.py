@@ -249,7 +249,7 @@ def _with_own_role(look: Look, name: str) -> str:
 
 
 def _wrong_username(look: Look, role: str) -> str:
-    """Username of a mapping that is wrong for every node; empty if all are right."""
+    """Username in a role's mapping without the node-name placeholder; empty if none."""
     return next(
         (
             entry.username
