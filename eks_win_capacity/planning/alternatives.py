@@ -1,4 +1,4 @@
-"""Other fleets beside the plan: of one type, of few, in the other address mode, on a reservation."""
+"""Which other fleets compare with the plan: of few types, of the other mode, on a reservation."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.solving import Solving
 
     _Choice = tuple[float, tuple[NodeKind, ...]]
-    """A bound of all plans with some types, and these."""
+    """A lower bound on all plans with some types, and these types."""
 
 __all__ = ["beside", "fewer_types", "with_certainty"]
 
 _CERTAIN: Final = 0.7
-"""Part of the time for the plan that is certain; the rest is for what a reservation allows."""
+"""Part of the time for the certain plan; the rest is for the one that needs a reservation."""
 
 _CHOICES: Final = 300
-"""Choices of a few types up to which the bound of each is looked at."""
+"""Choices of a few types up to which the bound of each is computed."""
 
 _JOINT_PART, _EACH_PART = 0.25, 0.4
-"""Part of the time for all choices in one program, and of what is left for one of them."""
+"""Part of the time for all choices in one program, and of the time left for one of them."""
 
 _EXACT_PART: Final = 0.5
-"""Part of that time to settle it."""
+"""Part of that time to solve it exactly."""
 
 _TRIED: Final = 4
-"""Types that are cheap first-fit and then solved, to find the best single one."""
+"""Types, cheapest first-fit, that are solved to find the best single one."""
 
 
 def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], FleetPlan]) -> FleetPlan:
     """
-    Add the best plan with one type, and the one in the other address mode.
+    The plan with the best plan of one type and that of the other address mode.
 
-    Past the time limit nothing more is solved: what is not known then is left out.
+    After the time limit nothing is solved: what is unknown by then is omitted.
     """
     if run.over():
         return plan
@@ -80,7 +80,7 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
 
 
 def alternative(name: str, groups: list[PlannedGroup]) -> Alternative:
-    """Groups as another way to run the workloads."""
+    """Totals of groups, as an alternative to the plan."""
     plan = PlanValues(feasible=True, groups=tuple(groups))
     return Alternative(
         name=name,
@@ -105,7 +105,7 @@ def _single(run: Solving, plan: FleetPlan) -> Alternative:
 
 
 def _best_among(run: Solving, choices: list[_Choice]) -> tuple[Answer | None, float]:
-    """Solve for choices of types, the likeliest first, until a few have been compared; and a bound."""
+    """Best answer of a few choices of types, in their order, and a lower bound on all of them."""
     best: Answer | None = None
     bounds: list[float] = [bound for bound, _ in choices]
     tried = 0
@@ -125,7 +125,7 @@ def _best_among(run: Solving, choices: list[_Choice]) -> tuple[Answer | None, fl
 def fewer_types(
     run: Solving, answer: Answer, nodes: tuple[NodeKind, ...], top: int
 ) -> Answer | None:
-    """Find the best plan with few types: exactly where that can be, else step by step."""
+    """Best answer with at most ``top`` types: exact if possible, else by search."""
     few = len({group.instance_type for group in answer.groups}) <= top
     if few and (run.over() or answer.value - run.bound <= NEAR * answer.value):
         return answer
@@ -164,7 +164,7 @@ def fewer_types(
 def _joint(
     run: Solving, nodes: tuple[NodeKind, ...], until: Deadline, answers: list[Answer]
 ) -> bool:
-    """Settle all choices of types in one program, and add what it finds; whether that is proved."""
+    """Add the exact answer over all choices of types; return whether it is proved."""
     settled = None if run.over() else run.settled(nodes, few=True, until=until)
     exact = run.chosen(settled)
     answers += [] if exact is None else [exact]
@@ -177,10 +177,10 @@ def _joint(
 
 def _among_choices(run: Solving, choices: list[_Choice], answers: list[Answer]) -> float:
     """
-    Add plans with one of some choices of types, the best one last; and a bound of all.
+    Add answers with one of the choices of types, the best last, and return a bound on all.
 
-    The choice of least bound is looked at next, first by sums of nodes, then exactly, then by
-    search, until its bound reaches what the best plan costs.
+    The choice with the least bound is next: first by sums of nodes, then exactly, then by search,
+    until its bound reaches the cost of the best answer.
     """
     best = min(answers, key=lambda one: one.value, default=None)
     queue = [(bound, 0, at) for at, (bound, _) in enumerate(choices)]
@@ -207,7 +207,7 @@ def _among_choices(run: Solving, choices: list[_Choice], answers: list[Answer]) 
 
 
 def _settled(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer | None:
-    """Settle a choice exactly, where it can cost less; else what it must be ``below`` is its bound."""
+    """Exact answer of a choice if it costs less than ``below``; if none does, that is the bound."""
     until = run.deadline.part(_EXACT_PART)
     settled = run.settled(nodes, until=until, known=run.bound, below=below, summed=True)
     if settled is None:
@@ -218,12 +218,12 @@ def _settled(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer 
 
 
 def _searched(run: Solving, nodes: tuple[NodeKind, ...], _: float) -> Answer | None:
-    """Search for a plan with a choice, and what it proves."""
+    """Answer of a choice by search."""
     return answer_of(run, nodes)
 
 
 def _alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[_Choice]:
-    """Each type that can run everything alone, with a bound, the likeliest first."""
+    """Each type that can run all workloads alone with a lower bound, the most likely first."""
     cost = run.ask.objective == "cost"
     return [
         (run.ask.least_alone(node) if cost else 0.0, (node,)) for node in _likeliest(run, nodes)
@@ -231,7 +231,7 @@ def _alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[_Choice]:
 
 
 def _choices(run: Solving, nodes: tuple[NodeKind, ...], top: int) -> list[_Choice]:
-    """Every choice of so many types, with a bound, least first; none where there are too many."""
+    """All choices of ``top`` types by their lower bounds; none if there are too many."""
     ask = run.ask
     names = sorted({node.name for node in nodes})
     if math.comb(len(names), top) > _CHOICES:
@@ -247,9 +247,9 @@ def _choices(run: Solving, nodes: tuple[NodeKind, ...], top: int) -> list[_Choic
 
 
 def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
-    """Order the types that can run everything by what a fleet of each costs, first-fit."""
+    """Types that can run all workloads alone, in order of the value of a first-fit fleet."""
     values = zip(values_alone(run.ask, nodes, deadline=run.deadline), nodes, strict=True)
-    # What there was no time to pack is ordered by its sums alone.
+    # Types that there was no time to pack are ordered by a bound.
     able = sorted(
         (
             (run.ask.least_alone(node) if math.isnan(value) else value, node.name, node)
@@ -264,7 +264,7 @@ def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
 def _by_dropping(
     run: Solving, answer: Answer, nodes: tuple[NodeKind, ...], top: int, answers: list[Answer]
 ) -> None:
-    """Drop the least used types one by one until few enough are left."""
+    """Add an answer by dropping the least used types one by one until few enough are left."""
     groups = answer.groups
     names = {group.instance_type for group in groups}
     while len(names) > top and not run.over():
@@ -284,7 +284,7 @@ def _by_dropping(
 
 
 def _first_alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Answer]:
-    """Pack the likeliest single type first-fit: what there is time for after an interrupt."""
+    """The most likely single type packed first-fit, for which there is time after an interrupt."""
     for node in _likeliest(run, nodes):
         packed = quick(run, (node,))
         if packed is not None:
@@ -300,11 +300,11 @@ def with_certainty(
     plan_of: Callable[[Question], FleetPlan],
 ) -> FleetPlan:
     """
-    The plan that is certain, with the best one beside it; else one that rests on a reservation.
+    The certain plan, with the best one for comparison; else one that requires a reservation.
 
-    A node's own address falls on any free one and may break a whole block. A plan counts such a
-    block for every node. Where none is certain so, blocks that are reserved for prefixes keep
-    those addresses out: the plan then names what to reserve, and rests on it.
+    EC2 assigns a node's own address anywhere, and it may break a whole block. A certain plan counts
+    such a block for every node. If none exists, blocks reserved for prefixes keep those addresses
+    out: the plan then names what to reserve, and requires it.
     """
     plan = plan_of(replace(ask, deadline=ask.deadline.part(_CERTAIN)))
     if plan.status == "interrupted":
@@ -327,7 +327,7 @@ def with_certainty(
 def _reservations(
     plan: FleetPlan, sites: tuple[Site, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What to reserve in each subnet, with the commands where its used addresses are known."""
+    """Reservations by subnet, and the commands where the used addresses are known."""
     wanted = Counter[str]()
     for group in plan.groups:
         wanted[group.subnet] += group.nodes * group.prefixes
@@ -343,4 +343,4 @@ def _reservations(
 
 
 _LOOKS: Final = (by_sums, _settled, _searched)
-"""How the plan with one choice of types is looked for, one after the other."""
+"""Methods to find the answer with one choice of types, in order."""

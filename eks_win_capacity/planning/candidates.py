@@ -1,4 +1,4 @@
-"""Which instance types may be nodes, what each gives to workloads, and why others may not."""
+"""Which instance types can be nodes, what each provides to workloads, and why others cannot."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ _UNASKED: Final = {
     "burstable": "its CPU has a baseline with credits, which a plan does not model; name "
     "it in candidates",
 }
-"""Types that are left out by default, by code, and why."""
+"""Reasons why types are excluded by default, by code."""
 
 _POOLS: Final = {True: WarmPool.prefix(), False: WarmPool.secondary()}
-"""The pool of a node with prefix delegation and without, where none is given."""
+"""Default pool of a node, with prefix delegation and without."""
 
 
 def read_candidates(
     candidates: Any, catalog: Catalog, *, gives: Callable[[str], bool] | None = None
 ) -> tuple[list[InstanceType], list[Rejection]]:
     """
-    The types that can be Windows nodes, and why the others cannot.
+    The types that can be Windows nodes, and the reasons why others cannot.
 
-    By default types with accelerators are left out, but for those of which ``gives`` says that
-    they have what a workload asks for.
+    By default types with accelerators are excluded, unless ``gives`` returns True for them because
+    a workload asks for their resources.
 
     Raises
     ------
     InputError
-        If there is none, or a pattern matches none.
+        If there are no candidates, or a pattern matches no type.
     """
     excluded: frozenset[str] = frozenset()
     if candidates is not None and not isinstance(candidates, Catalog):
@@ -106,7 +106,7 @@ def read_candidates(
 
 
 def _exclusions(candidates: Any, catalog: Catalog) -> tuple[Any, frozenset[str]]:
-    """Split patterns with ``!`` in front from the rest; None for the rest where only they stand."""
+    """Candidates without ``!`` patterns (None if no others), and the types that these exclude."""
     if isinstance(candidates, str):
         candidates = [candidates]
     if hasattr(candidates, "columns") or not isinstance(candidates, Iterable):
@@ -126,7 +126,7 @@ def _exclusions(candidates: Any, catalog: Catalog) -> tuple[Any, frozenset[str]]
 
 
 def _rows(candidates: Any, catalog: Catalog) -> list[InstanceType]:
-    """Read names, patterns, rows of a catalog, a catalog, or a column or frame of names."""
+    """Rows for names, patterns, rows of a catalog, a catalog, or a column or frame of names."""
     if isinstance(candidates, Catalog):
         return list(candidates.values())
     if hasattr(candidates, "columns"):
@@ -168,7 +168,7 @@ def read_limits(
     limits: Any, catalog: Catalog, zones: Iterable[str] = (), *, name: str = "limits"
 ) -> dict[str, int]:
     """
-    Read how many nodes there may be of a type, in a zone, or of all types under ``nodes``.
+    Limits on nodes of a type, in a zone or, under ``nodes``, of all types.
 
     ``addresses`` limits the subnet addresses of all nodes.
 
@@ -205,14 +205,14 @@ def read_limits(
 
 
 HYPERVISOR_PERMILLE: Final = 75
-"""Part of the memory that Karpenter leaves to the hypervisor. [1/1000]
+"""Part of the memory that Karpenter deducts for the hypervisor. [1/1000]
 
 Source: karpenter-provider-aws, ``VM_MEMORY_OVERHEAD_PERCENT`` of 0.075.
 """
 
 
 def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasible | None]:
-    """Size the candidates, reject those of no use, and find what stops every plan."""
+    """Usable nodes of the candidates, the rejected ones, and a reason if no plan is possible."""
     able, rejected = read_candidates(ask.candidates, ask.catalog, gives=ask.gives)
     nodes: list[NodeKind] = []
     bought: list[NodeKind] = []
@@ -220,7 +220,7 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
     for row in [*able, *(ask.catalog[name] for name in paid)]:
         cost = ask.prices.cost(row)
         if cost is None and row.name in ask.buying.paid:
-            # What is paid already needs no price; it is not for sale either.
+            # Nodes already paid need no price, but none can be bought either.
             paid, cost = [*paid, row.name], ask.prices.node_cost
         if cost is None:
             why = "prices has no row for it"
@@ -246,7 +246,7 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
 
 
 def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
-    """An empty node as its launcher sees it: room for workloads, and what pods attach."""
+    """An empty node as its launcher sees it: room for workloads, and addresses that pods attach."""
     asked_pool = ask.pool if ask.pool is not None and (row.nitro or not ask.prefix) else None
     pool = asked_pool or _POOLS[ask.prefix and row.nitro]
     curve = curve_of(row.ipv4_per_interface, pool)
@@ -281,7 +281,7 @@ def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
 
 
 def _bought(ask: Question, row: InstanceType, node: NodeKind) -> list[NodeKind]:
-    """The same node from Spot, and paid already."""
+    """The same node as a Spot node and as one already paid, where these exist."""
     bought = []
     spot = ask.prices.spot_cost(row)
     if spot is not None:
@@ -294,11 +294,11 @@ def _bought(ask: Question, row: InstanceType, node: NodeKind) -> list[NodeKind]:
 
 def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
     """
-    Room that Karpenter believes a node has, where that is less than it gives.
+    The node with the room that Karpenter estimates, where that is less.
 
-    It counts one address less than the interface holds, prefixes or not, and none on a type
-    that its table lacks, keeps CPU for the kubelet and 7.5 % of the memory for the
-    hypervisor, and knows the DaemonSets.
+    Karpenter counts one address less than the interface has, in both modes, and none on a type that
+    its table lacks. It reserves CPU for the kubelet and 7.5 % of the memory for the hypervisor, and
+    deducts DaemonSets.
     """
     daemons, counted = ask.daemons, karpenter_addresses(row)
     kept = -(-row.memory_mib * HYPERVISOR_PERMILLE // 1000) * 2**20
@@ -320,12 +320,12 @@ def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
 
 
 def usable(load: Load, node: NodeKind) -> bool:
-    """Whether a node may run one pod, and has room for it."""
+    """Whether a node may run one pod of a workload, and has room for it."""
     return node.may_run(load) and not _lacking(load, node)
 
 
 def _lacking(load: Load, node: NodeKind) -> list[str]:
-    """What an empty node lacks for one pod."""
+    """Resources that an empty node lacks for one pod, in words."""
     return [
         f"{name} {_said(name, want)} of {_said(name, have)}"
         for name, want, have in zip(node.names(), load.need(node.extended), node.room, strict=True)
@@ -409,11 +409,11 @@ def left_over(
     ask: Question, nodes: tuple[NodeKind, ...], used: set[str], value: float, *, deadline: Deadline
 ) -> list[Rejection]:
     """
-    What a fleet of each type without a node would cost alone.
+    Rejections of the types without a node, with the cost of a fleet of each alone.
 
-    That is what anyone can check by asking for a plan with this candidate only. It is packed
-    first-fit decreasing, without subnets, zones and limits, so a solved plan of the type lies
-    between the two figures that are told.
+    Users can check it by a plan with only this candidate. The fleet is packed first-fit decreasing,
+    without subnets, zones and limits, so the cost of such a plan is between the two figures in the
+    message.
     """
     left = tuple(node for node in nodes if node.name not in used and node.purchase == "on-demand")
     return [
@@ -424,9 +424,9 @@ def left_over(
 
 def alone(ask: Question, nodes: tuple[NodeKind, ...], *, deadline: Deadline) -> list[float | None]:
     """
-    Value of a fleet of each type alone, first-fit.
+    Value of a first-fit fleet of each type alone.
 
-    None where it cannot run all, nan for types that there was no time for.
+    None if it cannot run all workloads, nan if there was no time to pack it.
     """
     if not nodes:
         return []
@@ -474,7 +474,7 @@ def _rejection(ask: Question, node: NodeKind, cost: float | None, value: float) 
 
 
 def _untried(ask: Question, node: NodeKind, value: float) -> Rejection:
-    """Reject by sums alone a type that there was no time to pack."""
+    """Rejection, by its lower bound only, of a type that there was no time to pack."""
     least = ask.least_alone(node) if ask.objective == "cost" else 0.0
     if math.isinf(least):
         return _cannot(ask, node)

@@ -1,4 +1,4 @@
-"""The fleet after the search: the cheapest of those alike, with the types and nodes asked for at least."""
+"""Which of equal fleets is the cheapest, and which has the types and nodes asked for at least."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 __all__ = ["cheapest", "demanded"]
 
 _LIKELY: Final = 12
-"""Types that are cheap alone, among which the cheapest plan with few addresses is looked for."""
+"""Types cheapest alone that are considered for the cheapest plan with few addresses."""
 
 _TRADES: Final = (0.0, 0.5, 2.0)
-"""What all addresses or nodes count together, as a multiple of the cost, one try after the other."""
+"""Weights of all addresses or nodes, as multiples of the cost, from try to try."""
 
 _SMALLER: Final = 6
-"""Largest types that are tried where more nodes are wanted than the cheapest fleet has."""
+"""Limits on the cost of a type that are tried if more nodes are needed than the fleet has."""
 
 
 def cheapest(run: Solving, best: Answer, lean: tuple[NodeKind, ...]) -> list[PlannedGroup]:
-    """Of the plans with no more nodes or addresses than the one found, a cheap one."""
+    """A cheap fleet with no more nodes or addresses than the one found."""
     ask, groups = run.ask, best.groups
     limited = ask.limits or any(node.stock is not None for node in lean)
     if not limited and ask.max_types is None:
@@ -73,7 +73,7 @@ def cheapest(run: Solving, best: Answer, lean: tuple[NodeKind, ...]) -> list[Pla
 def _traded(
     run: Solving, groups: list[PlannedGroup], most: float, nodes: tuple[NodeKind, ...]
 ) -> list[PlannedGroup]:
-    """Make cost and objective small together, and keep what has no more of the objective."""
+    """Cheapest fleet by weighted sums of cost and objective that does not exceed ``most``."""
     ask = run.ask
     cost = value_of(groups, "cost")
     each, start = cost / max(most, 1.0), run.deadline
@@ -87,7 +87,7 @@ def _traded(
         except OutOfTimeError:
             one = None
         if part == 0 and one is not None and ask.objective == "addresses":
-            # Each number of addresses makes kinds of its own: only types that matter are left.
+            # Each number of addresses is a kind of its own: only types that matter are kept.
             costs = {group.cost for group in (*groups, *one.groups)}
             costs |= {node.cost for node in sorted(nodes, key=ask.least_alone)[:_LIKELY]}
             nodes = tuple(node for node in nodes if node.cost in costs)
@@ -102,7 +102,7 @@ def _traded(
 def _cheapened(
     groups: list[PlannedGroup], nodes: tuple[NodeKind, ...], loads: tuple[Load, ...]
 ) -> list[PlannedGroup]:
-    """Each node its cheapest type that holds its pods and takes no more addresses."""
+    """Groups with each node of the cheapest type that fits its pods with no more addresses."""
     order = sorted(nodes, key=lambda node: (node.cost, node.name))
     cheaper = []
     for group in groups:
@@ -113,7 +113,7 @@ def _cheapened(
 
 
 def _moved(group: PlannedGroup, node: NodeKind, loads: tuple[Load, ...]) -> PlannedGroup | None:
-    """The same pods on nodes of another kind, both Spot or neither; None where they do not fit."""
+    """The same pods on nodes of another kind, both Spot or neither; None if they do not fit."""
     used = (
         *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
         *group.extended_used.values(),
@@ -133,7 +133,7 @@ def _moved(group: PlannedGroup, node: NodeKind, loads: tuple[Load, ...]) -> Plan
 
 
 def demanded(run: Solving, groups: list[PlannedGroup]) -> list[PlannedGroup] | None:
-    """Fleet with the types and nodes asked for at least; None where none was found."""
+    """Cheapest fleet with the minimum types and nodes; None if none was found."""
     if not groups and not run.ask.at_least:
         return groups
     least = _least_demanded(run)
@@ -151,7 +151,7 @@ def demanded(run: Solving, groups: list[PlannedGroup]) -> list[PlannedGroup] | N
 
 
 def _ways(run: Solving, groups: list[PlannedGroup]) -> Iterator[list[PlannedGroup] | None]:
-    """Fleets with what is asked for at least: from the cheapest, exactly, and of small types."""
+    """Fleets with the minimum types and nodes: from the given one, exact, and of small types."""
     ask = run.ask
     yield _met(ask, groups, run.every)
     settled = run.settled(run.every, few=True, least=True)
@@ -172,7 +172,7 @@ def _ways(run: Solving, groups: list[PlannedGroup]) -> Iterator[list[PlannedGrou
 
 
 def _least_demanded(run: Solving) -> float:
-    """Bound of the nodes that are asked for at least, whatever runs on them."""
+    """Lower bound on the value of the minimum nodes, whatever runs on them."""
     ask = run.ask
     each = [
         {"cost": node.cost, "nodes": 1.0, "addresses": float(node.addresses(0))}[ask.objective]
@@ -190,7 +190,7 @@ def _least_demanded(run: Solving) -> float:
 def _met(
     ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...]
 ) -> list[PlannedGroup] | None:
-    """Fleet with the types and nodes that are asked for at least; None where there is none."""
+    """Fleet with the minimum types and nodes added; None if that is impossible."""
     varied = _diversified(ask, groups, nodes)
     return varied if varied is None or not ask.at_least else _topped_up(ask, varied, nodes)
 
@@ -199,9 +199,9 @@ def _diversified(
     ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...]
 ) -> list[PlannedGroup] | None:
     """
-    Fleet of types enough: node by node becomes the cheapest other type that holds its pods.
+    Fleet with the minimum of types: nodes become the cheapest other type that fits their pods.
 
-    None where there are too few nodes or types for that.
+    None if there are too few nodes or types for that.
     """
     while 1 < ask.min_types > len(types := {group.instance_type for group in groups}):
         number = Counter[str]()
@@ -209,7 +209,7 @@ def _diversified(
             number[group.instance_type] += group.nodes
         best: tuple[tuple[float, int, str], PlannedGroup] | None = None
         for index, group in enumerate(groups):
-            # Nodes that run already, or are paid, become no others.
+            # Nodes that already run or are paid cannot change their type.
             if number[group.instance_type] < 2 or group.purchase in {"paid", "present"}:
                 continue
             for node in nodes:
@@ -230,7 +230,7 @@ def _diversified(
 
 
 def _in_its_place(group: PlannedGroup, other: PlannedGroup) -> bool:
-    """Whether a node takes no more of its subnet than the one in whose place it comes."""
+    """Whether a node takes no more addresses and prefixes than the one that it replaces."""
     return other.addresses <= group.addresses and other.prefixes <= group.prefixes
 
 
@@ -238,10 +238,10 @@ def _topped_up(
     ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...]
 ) -> list[PlannedGroup] | None:
     """
-    Fleet with the fewest nodes asked for, of a type, in a zone, and in all.
+    Fleet with the minimum nodes of a type, in a zone, and in total.
 
-    Nodes whose pods may be anywhere move into a zone that lacks some; what is still missing are
-    empty nodes, the cheapest there are; None where subnets or limits leave no room for them.
+    Nodes with pods that may be anywhere move into a zone that lacks nodes; the rest are the
+    cheapest empty nodes. None if subnets or limits leave no room for them.
     """
     for name, least in sorted(ask.at_least.items(), key=lambda pair: pair[0] == ALL_NODES):
         missing = least - taken_of(groups, name)
@@ -265,7 +265,7 @@ def _topped_up(
 def _pulled(
     ask: Question, groups: list[PlannedGroup], zone: str, missing: int
 ) -> list[PlannedGroup]:
-    """Move nodes whose pods may be anywhere into a zone, from zones that have some to spare."""
+    """Groups with nodes whose pods may be anywhere moved into a zone, from zones with a surplus."""
     pairs = zip(ask.workloads, ask.spreads, strict=True)
     tied = {load.name for load, spread in pairs if spread}
     after: list[PlannedGroup] = []
@@ -285,7 +285,7 @@ def _pulled(
 def _added(
     ask: Question, groups: list[PlannedGroup], nodes: list[NodeKind], *, zone: str
 ) -> PlannedGroup | None:
-    """One empty node more, the cheapest for which there is room."""
+    """The cheapest empty node for which there is room, or None."""
     for node in sorted(nodes, key=lambda node: (node.cost, node.name)):
         for site in ask.sites or (Site(zone=""),):
             one = group_of(node, 1, site)

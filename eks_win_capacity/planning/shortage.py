@@ -1,4 +1,4 @@
-"""Why no plan was found: what is missing, where, and how much of it."""
+"""Why no plan was found: what is missing, where, and how much."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Missing:
     remedy: str
 
     def there(self, site: Site) -> int:
-        """What a subnet has of it."""
+        """Free amount of it in a subnet."""
         return site.blocks if self is _BLOCKS else site.free
 
 
@@ -39,7 +39,7 @@ _BLOCKS = _Missing("blocks-short", "free /28 blocks", "Add subnets, or reserve r
 def why_not(
     run: Solving, nodes: tuple[NodeKind, ...], *, plan_of: Callable[[Question], FleetPlan]
 ) -> list[Infeasible]:
-    """Find what is missing: the fewest addresses and blocks that would do."""
+    """Reasons why no plan was found: the fewest addresses and blocks that are missing."""
     ask = run.ask
     reasons: list[Infeasible] = []
     try:
@@ -66,7 +66,7 @@ def _not_found(why: str, remedy: str, subject: str = "") -> Infeasible:
 
 
 def _by_limits(run: Solving, plan_of: Callable[[Question], FleetPlan]) -> list[Infeasible]:
-    """Whether there is a plan without the limits, and what it takes."""
+    """Reasons if the limits prevent a plan, and the types of a plan without them."""
     free = run.afresh(limits={}, max_types=None, effort=BRIEF).ask
     plan = plan_of(free)
     if not plan.feasible:
@@ -105,7 +105,7 @@ def _named(sites: Iterable[Site]) -> str:
 
 
 def _settled(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Infeasible]:
-    """Count exactly what each subnet lacks, where all patterns can be listed."""
+    """Exact shortage of each subnet; empty if the patterns cannot be listed."""
     reasons: list[Infeasible] = []
     allow: Any = None
     for missing in (_BLOCKS, _ADDRESSES) if run.ask.prefix else (_ADDRESSES,):
@@ -123,7 +123,7 @@ def _settled(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Infeasible]:
 def _told(
     missing: _Missing, sites: tuple[Site, ...], short: list[int], *, tied: bool
 ) -> Infeasible:
-    """What is missing; where nodes may stand anywhere, one way to make it good."""
+    """Shortage of the subnets; if nodes may be anywhere, one of several ways to resolve it."""
     lacking = [(site, count) for site, count in zip(sites, short, strict=True) if count]
     parts = []
     for site, count in lacking:
@@ -157,7 +157,7 @@ def _guess(missing: _Missing, sites: list[Site]) -> str:
 
 
 def _bounded(run: Solving, nodes: tuple[NodeKind, ...]) -> Infeasible:
-    """Prove by totals what is missing, where the patterns are too many to list."""
+    """Shortage that the totals prove, if there are too many patterns to list."""
     for part in (run, *_by_zone(run)):
         for missing in (_BLOCKS, _ADDRESSES) if run.ask.prefix else (_ADDRESSES,):
             reason = _by_total(part, nodes, missing)
@@ -169,7 +169,7 @@ def _bounded(run: Solving, nodes: tuple[NodeKind, ...]) -> Infeasible:
 
 
 def _by_zone(run: Solving) -> list[Solving]:
-    """For each zone the pods that must stand there, and its subnets."""
+    """A search for each zone, with the pods that must be there and its subnets."""
     ask, zones = run.ask, run.ask.zones
     loads = tuple(
         replace(
