@@ -100,7 +100,7 @@ class WhatIf:
         if self._drawing:
             return
         if change["owner"] is self.controls["prefix_delegation"]:
-            self._drawing = True  # the targets of the other mode mean something else here
+            self._drawing = True  # targets have another meaning in the other mode
             for name, target in targets_of(_default_pool(prefix=change["new"])).items():
                 self.controls[name].value = target
         self._draw()

@@ -59,12 +59,12 @@ def load_catalog(
     ------
     AwsError
         If credentials or a region are missing, a call fails after botocore's
-        retries, or an answer is not whole; the error has operation, code and
+        retries, or an answer is incomplete; the error has operation, code and
         region.
     CatalogConflictError
         If two regions disagree about a type.
     UnknownInstanceTypeError
-        If a type that was asked for exists in none of the regions.
+        If a requested type exists in none of the regions.
 
     References
     ----------

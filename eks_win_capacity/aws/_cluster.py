@@ -50,7 +50,7 @@ def load_cluster(
     on_call: Callable[[str], None] | None = None,
 ) -> ClusterState:
     """
-    State of a cluster from AWS; only calls that read are made.
+    State of a cluster from AWS, by read-only calls.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def load_cluster(
     Returns
     -------
     ClusterState
-        What AWS knows; nodes, pods and ConfigMaps come from `kubectl.load`. A part is unknown,
+        The parts that AWS knows; nodes, pods and ConfigMaps come from `kubectl.load`. A part is unknown,
         with the reason, if its calls are not allowed or not available, or if its resource is
         gone, such as a deleted role.
 

@@ -84,9 +84,9 @@ def load_usage_history(
         If a time has no zone, the period is wrong, a subnet has no id or comes
         twice, or no metric is published for a subnet.
     UnsupportedInputError
-        If `subnets` holds something else.
+        If `subnets` contains something else.
     AwsError
-        If a call fails or its answer is not whole.
+        If a call fails or its answer is incomplete.
     DocumentError
         If a saved answer is damaged or only a part.
 

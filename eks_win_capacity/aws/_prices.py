@@ -82,7 +82,7 @@ def load_prices(
     Raises
     ------
     AwsError
-        If a call fails or an answer is not whole.
+        If a call fails or an answer is incomplete.
     InputError
         If a market or the pricing region is unknown, or a type or a market has no price.
     UnsupportedInputError

@@ -130,7 +130,7 @@ def _same(capture: dict[str, Any], old: dict[str, bytes]) -> bool:
     try:
         old_capture = generate.read_capture(old)
     except CatalogFileError:
-        return False  # damaged or half-replaced: rewriting it is the cure
+        return False  # damaged or half-replaced files are rewritten
     return all(
         generate.canonical(old_capture[name]) == generate.canonical(capture[name])
         for name in old_capture

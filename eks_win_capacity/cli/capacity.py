@@ -82,7 +82,7 @@ def _chosen(types: tuple[str, ...], named: tuple[str, ...]) -> list[str]:
 def _offered(catalog: Catalog, instance: InstanceType, region: str | None) -> dict[str, Any]:
     if region is None:
         return {}
-    catalog.filter(region=region)  # an unknown region is an error, not a no
+    catalog.filter(region=region)  # an unknown region raises an error
     # A hand-kept row has no regions, so its offering is not known.
     return {f"offered_in_{region}": region in instance.regions if instance.regions else None}
 

@@ -110,7 +110,7 @@ def _is_long(path: Path) -> bool:
         from pyarrow import parquet
 
         return bool(parquet.read_metadata(path).num_rows >= LONG_ROWS)
-    except (ImportError, OSError, ValueError):  # for the reader of short files to refuse
+    except (ImportError, OSError, ValueError):  # the reader of short files refuses it
         return False
 
 

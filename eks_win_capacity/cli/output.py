@@ -399,7 +399,7 @@ def _lines(
     """Lines of the header, a rule and each row; wide cells are wrapped."""
     for number, cells in enumerate(zip(*columns, strict=True)):
         parts = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
-        if number == 0:  # heads stand on the rule
+        if number == 0:  # headings are aligned to the rule below
             height = max(map(len, parts))
             parts = [[""] * (height - len(part)) + part for part in parts]
         yield "\n".join(
@@ -472,7 +472,7 @@ def _shortened(texts: Sequence[str]) -> Sequence[str]:
     # A common ending, such as the domain of nodes, is left out first.
     backwards = commonprefix([text[::-1] for text in long])  # noqa: RUF071  # no paths
     while backwards[-1:].isalnum():
-        backwards = backwards[:-1]  # whole words: the 0 of 10 and 40 is not part of a domain
+        backwards = backwards[:-1]  # whole words: the 0 of 10 and 40 is not a domain
     apart = _NAME - 1 - max((len(text) - len(backwards) for text in long), default=0)
     half = (_NAME - 1) // 2
     for tail in (apart if 0 < apart < half else half, *range(half, 0, -1)):

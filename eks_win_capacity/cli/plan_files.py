@@ -219,7 +219,7 @@ def read_price_file(file: str | None) -> Any:
         try:
             name, price = row[0].strip(), float(row[at])
         except (IndexError, ValueError):
-            if line > 1 or "." in row[0]:  # the first line may be a head, of no type
+            if line > 1 or "." in row[0]:  # the first line may be a header
                 raise InputError(f"line {line} of {file} is not TYPE,PRICE") from None
             continue
         if name in prices:

@@ -54,7 +54,7 @@ def _node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool
     if limit is None:
         from eks_win_capacity.density.max_pods import max_pods
 
-        max_pods(instance_type)  # raises, and tells the names that look alike
+        max_pods(instance_type)  # raises, with similar names
     assert limit is not None  # noqa: S101
     return limit[0] - NODE_ADDRESSES, limit[1]
 

@@ -157,7 +157,7 @@ class ClusterState(Shown):
     support_ends : str or None
         Last day of extended support of the version, as reported by EKS.
     name, region, version, platform_version, ip_family : str or None
-        As DescribeCluster gives them, such as ``1.30``, ``eks.5``, ``ipv4``.
+        As in DescribeCluster, such as ``1.30``, ``eks.5``, ``ipv4``.
     authentication_mode : str or None
         ``CONFIG_MAP``, ``API`` or ``API_AND_CONFIG_MAP``.
     auto_mode, hybrid_nodes : bool or None
@@ -308,7 +308,7 @@ class ClusterState(Shown):
         Raises
         ------
         StateConflictError
-            If both contain a part and it differs.
+            If both contain a part with different values.
 
         Examples
         --------
@@ -358,7 +358,7 @@ class ClusterState(Shown):
         Raises
         ------
         DocumentError
-            If a field is missing, unknown or of another kind.
+            If a field is missing, unknown or of the wrong type.
         """
         if data.get("format") != _FORMAT:
             raise DocumentError(
@@ -389,7 +389,7 @@ class ClusterState(Shown):
         Raises
         ------
         DocumentError
-            If the file is damaged or holds something else.
+            If the file is damaged or contains something else.
         """
         return cls.from_dict(mapping(path))
 

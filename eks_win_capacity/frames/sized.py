@@ -469,7 +469,7 @@ def _sized(
         pods = nw.when(nw.col(prefixes)).then(nw.col(names[1])).otherwise(pods)
     if isinstance(kubelet, str):
         pods = nw.when(kubelet_limit < pods).then(kubelet_limit).otherwise(pods)
-    if question.on_unknown == "raise" and backends.is_lazy(data):  # max_pods() sees to the rest
+    if question.on_unknown == "raise" and backends.is_lazy(data):  # eager frames: max_pods() checks
         cure = 'drop them, or pass on_unknown="null"'
         unknown = guards.unknown(by, names[0], table_of(question.catalog))
         checks += [guards.missing(by, cure=cure), unknown]

@@ -173,7 +173,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
     """
     name = name or source_name(source)
     if isinstance(source, Mapping) and "kind" in source:
-        source = {"kind": source["kind"], **source}  # the items of a list may rely on it
+        source = {"kind": source["kind"], **source}  # items of a list may need its kind
     single: dict[str, Any] = {}
     seen = -1
     for number, key, index, value in members(source, name=name):

@@ -166,7 +166,7 @@ _LINUX: Final = {
 
 def load(*sources: Any) -> ClusterState:
     """
-    State of the cluster that a ClusterConfig of eksctl makes, before anything runs.
+    State of the cluster that a ClusterConfig of eksctl describes, before it is created.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def load(*sources: Any) -> ClusterState:
     Returns
     -------
     ClusterState
-        Name, region, version and node groups, and what else the file settles.
+        Name, region, version, node groups and other parts that the file defines.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def _group(item: Mapping[str, Any], *, managed: bool, version: str) -> NodeGroup
     template = item.get("launchTemplate") or {}
     most = item.get("maxPodsPerNode") or kubelet.get("maxPods")
     if managed and family.startswith("Windows"):
-        most = None  # eksctl writes no bootstrap arguments for these
+        most = None  # eksctl then writes no bootstrap arguments
     return NodeGroup(
         name=str(item["name"]),
         ami_type=_ami_type(family),

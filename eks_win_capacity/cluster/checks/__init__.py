@@ -1,5 +1,5 @@
 """
-Is this cluster ready for Windows, and if not, why.
+Checks of whether a cluster is ready for Windows, and why not.
 
 Every consideration and step of the EKS guide "Deploy Windows nodes on EKS clusters" has a
 check here or a calculation elsewhere; docs/considerations.md lists both.
@@ -59,7 +59,7 @@ def check_cluster(
     state : ClusterState
         From `aws.load_cluster`, `kubectl.load`, `load_files`, or their merge.
     catalog : Catalog, optional
-        The instance types to judge by; the bundled ones by default.
+        Where instance types are looked up; the bundled table by default.
     now : date, optional
         The date for judging ends of support; by default that of the instance table.
 

@@ -135,7 +135,7 @@ def _dns_runs(look: Look) -> bool | None:
         return None
     system = [pod for pod in pods if pod.namespace == "kube-system"]
     if not system:
-        return None  # the pods of one namespace alone, perhaps
+        return None  # perhaps only the pods of one namespace
     return any(pod.phase == "Running" and pod.name.startswith("coredns") for pod in system)
 
 

@@ -75,7 +75,7 @@ def _runs_autoscaler(look: Look) -> bool | None:
     marked = any(
         key == "k8s.io/cluster-autoscaler/enabled"
         for group in look.groups
-        if not group.managed  # EKS marks the groups that it manages by itself
+        if not group.managed  # EKS itself tags the groups that it manages
         for key, _ in group.autoscaling_tags or ()
     )
     marked = marked or heard(look.state.pods or (), "cluster-autoscaler")
