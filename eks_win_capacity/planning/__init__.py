@@ -1,4 +1,4 @@
-"""The cheapest nodes that run a workload, and how near to the cheapest they are."""
+"""Which nodes run the workloads at the least cost, and how close to the minimum they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How nodes are bought, what each costs, and what stands in where no price is known."""
+"""How nodes are bought, what each costs, and what replaces a price that is unknown."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ _PLAIN: Final = Buying()
 
 def read_buying(buy: Any, catalog: Catalog) -> Buying:
     """
-    Read how nodes are bought from a `Buying`, a mapping of its fields, or None.
+    How nodes are bought, from a `Buying`, a mapping of its fields, or None.
 
     Raises
     ------
     InputError
-        If a field is unknown, or its value makes no sense.
+        If a field is unknown or invalid.
     UnknownInstanceTypeError
-        If the catalog lacks a type that is paid.
+        If the catalog lacks a type in ``paid``.
     """
     if buy is None:
         return _PLAIN
@@ -104,10 +104,10 @@ def split_by_purchase(
     loads: tuple[Load, ...], share: float, *, surge: float | str, zones: int
 ) -> tuple[tuple[Load, ...], float | str]:
     """
-    Each workload as the pods that may run on Spot, and those that keep off it; and the surge left.
+    Workloads split into pods that may run on Spot and pods that may not, and the surge left.
 
-    Where there is Spot, surge is counted in. Pods that spread over zones keep off Spot in
-    multiples of the zones, as many in each, so that both parts together spread as one.
+    With Spot, surge is included. Pods spread over zones stay off Spot in multiples of the number of
+    zones, the same number in each, so that both parts together are spread as one.
     """
     if not share:
         return loads, surge
@@ -118,7 +118,7 @@ def split_by_purchase(
         if load.zone_spread and zones:
             firm = min(wanted, -(-firm // zones) * zones)
             skew = 1 if firm < wanted else skew
-        # A limit of pods on a node holds for both parts together only where they never meet.
+        # A maximum of pods per node holds for both parts together only if they never share a node.
         other = "spot" if load.most and 0 < firm < wanted else ""
         if firm < wanted:
             parts.append(replace(load, replicas=wanted - firm, purchase=other))
@@ -128,7 +128,7 @@ def split_by_purchase(
 
 
 PROXY_GIB: Final = 1 / 24
-"""What a GiB counts against a vCPU where no prices are given. [vCPU]
+"""Weight of a GiB relative to a vCPU if no prices are given. [vCPU]
 
 Source: Amazon EC2 on-demand pricing, us-east-1. Linux prices of c5.large, m5.large and r5.large
 are 0.085, 0.096 and 0.126 USD an hour; Windows adds 0.046 a vCPU, which gives 0.177, 0.188 and
@@ -136,7 +136,7 @@ are 0.085, 0.096 and 0.126 USD an hour; Windows adds 0.046 a vCPU, which gives 0
 """
 
 PROXY_FACTOR: Final = {"accelerator": 4.0, "local-disk": 1.1}
-"""What the proxy counts accelerators and local disks, as a multiple of the same without.
+"""Factors of the proxy for types with accelerators and local disks.
 
 Source: Amazon EC2 on-demand pricing, us-east-1, Windows. g4dn.xlarge is 0.710 USD an hour and
 p3.2xlarge 3.428 beside 0.376 and 0.752 for m5.xlarge and m5.2xlarge, 1.9 and 4.6 times as much;
@@ -144,7 +144,7 @@ m5d.large is 0.205 beside 0.188. A stand-in, so that no GPU wins a plan without 
 """
 
 NODE_COST_PRICE: Final = 0.0055
-"""What a node costs beside its instance: 50 GiB of gp3 root volume. [USD/h]
+"""Cost of a node in addition to its instance: 50 GiB of gp3 root volume. [USD/h]
 
 Source: Amazon EBS pricing, gp3 in us-east-1, 0.08 USD a GB and month.
 """
@@ -153,18 +153,18 @@ NODE_COST_PROXY: Final = 0.06
 """The same in vCPUs of the proxy: 0.0055 of about 0.08 USD an hour. [vCPU]"""
 
 _MOST: Final = 1e12
-"""The largest cost of a node that costs of whole fleets can be added to without overflow."""
+"""Largest cost of a node at which the cost of a fleet cannot overflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PriceList:
     """
-    What types cost: prices that were given, or the proxy where ``known`` is None.
+    Costs of types: the given prices, or the proxy if ``known`` is None.
 
-    ``node_cost`` is what each node costs on top, ``unit`` what a cost counts, ``as_of`` the day or
-    month of the prices and ``basis`` where they come from, in words. ``licence`` says whether
-    prices hold the Windows licence, or what to add for each vCPU. ``misnamed`` has for types
-    without a price the unknown name that was most likely meant for each.
+    ``node_cost`` is added for each node, ``unit`` is the unit of costs, ``as_of`` the day or month
+    of the prices, and ``basis`` their source in words. ``licence`` is whether prices include the
+    Windows licence, or what to add per vCPU. ``misnamed`` has, for types without a price, the
+    unknown name in the prices that was most likely meant.
     """
 
     known: dict[str, float] | None = None
@@ -178,24 +178,24 @@ class PriceList:
     misnamed: dict[str, str] = field(default_factory=dict)
 
     def cost(self, row: InstanceType) -> float | None:
-        """What a node costs by the hour; None where no price is known."""
+        """Cost of a node per hour; None if its price is unknown."""
         if self.known is None:
             plain = row.vcpus + row.memory_mib / 1024 * PROXY_GIB
             return plain * PROXY_FACTOR.get(speciality(row.name), 1.0) + self.node_cost
         return self._whole(self.known.get(row.name), row)
 
     def spot_cost(self, row: InstanceType) -> float | None:
-        """What a Spot node costs by the hour; None where no Spot price is known."""
+        """Cost of a Spot node per hour; None if its Spot price is unknown."""
         return self._whole(self.spot.get(row.name), row)
 
     def _whole(self, price: float | None, row: InstanceType) -> float | None:
         """
-        A price with what the licence changes of it, and the cost of the node.
+        A price with the licence added or deducted, and the cost of the node.
 
         Raises
         ------
         InputError
-            If a price is said to hold the licence and is not above it.
+            If a price should include the licence and is not above it.
         """
         if price is None:
             return None
@@ -215,17 +215,17 @@ class PriceList:
 
 def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _PLAIN) -> PriceList:
     """
-    Read prices by instance type, and by the hour.
+    Prices per hour by instance type.
 
-    A frame has the columns ``instance_type`` and ``price``, and may have ``currency``, ``as_of``
-    and ``estimated``. Of `Prices` the on-demand ones are taken, or those of its only market.
+    A frame has the columns ``instance_type`` and ``price`` and, optionally, ``currency``, ``as_of``
+    and ``estimated``. From `Prices`, the on-demand prices are used, or those of its only market.
 
     Raises
     ------
     InputError
-        If a price is not above zero, is told twice, or the node cost is negative.
+        If a price is not above zero or given twice, or the node cost is negative.
     UnsupportedInputError
-        If the prices are of another kind.
+        If the prices are of a kind that cannot be read.
     """
     if node_cost is not None and not (_number(node_cost) and 0 <= node_cost <= _MOST):
         raise InputError(f"node_cost must be a number from 0 to {_MOST:g}; got {node_cost!r}")
@@ -263,9 +263,9 @@ def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _P
 
 
 def check_names(prices: PriceList, catalog: Catalog) -> PriceList:
-    """The same prices, whose basis names those of types that no catalog has a row for."""
+    """The prices, with those of types that no catalog has named in the basis."""
     unknown = sorted((prices.known or {}).keys() - set(catalog))
-    # A catalog may be a part on purpose: prices of the other types are no mistake.
+    # A catalog may be a subset on purpose: prices of other types are not errors.
     unknown = unknown and sorted(set(unknown) - set(given_or_bundled(None)))
     if not unknown:
         return prices
@@ -283,11 +283,11 @@ def check_names(prices: PriceList, catalog: Catalog) -> PriceList:
 
 
 _LOOKED_UP: Final = 20
-"""Unknown names in prices of which the nearest known one is looked up."""
+"""Unknown names in prices for which the closest known name is searched, at most."""
 
 
 def _proxy(node_cost: float | None, buying: Buying) -> PriceList:
-    """What stands for prices where none were given."""
+    """The proxy that replaces prices if none were given."""
     if buying.spot_share or buying.licence != "included":
         what = "spot_share" if buying.spot_share else f"licence={buying.licence!r}"
         raise InputError(f"{what} needs prices: give prices too")
@@ -306,7 +306,7 @@ _LICENCES: Final = {
 
 
 def _spot(prices: Any, buying: Buying) -> dict[str, float]:
-    """Spot price by type, where pods may run on Spot."""
+    """Spot prices by type; empty if no pods may run on Spot."""
     if not buying.spot_share:
         return {}
     spot_prices = buying.spot_prices
@@ -333,7 +333,7 @@ def _market(prices: Prices) -> tuple[Any, str]:
 
 
 def _only(frame: Any, column: str) -> str:
-    """The newest value of a column that a table of prices may have; empty without it."""
+    """The newest value of an optional column in a table of prices; empty without it."""
     if column not in frame.columns:
         return ""
     values = sorted({str(one) for one in frame[column] if not is_missing(one)})

@@ -1,4 +1,4 @@
-"""A plan as text for eksctl, CloudFormation and Karpenter."""
+"""What eksctl, CloudFormation and Karpenter need to start the nodes of a plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPE: Final = "node.kubernetes.io/instance-type"
 _BUILD: Final = "node.kubernetes.io/windows-build"
 
 _TEMPLATE_TAG: Final = "k8s.io/cluster-autoscaler/node-template"
-"""Starts the tags by which the cluster autoscaler knows a node that does not run yet."""
+"""Prefix of the tags that describe a node to the cluster autoscaler before it exists."""
 
 _LABELS: Final = {"windows-fleet": "planned"}
 _TAINT: Final = {"key": "os", "value": "windows", "effect": "NoSchedule"}
@@ -29,10 +29,10 @@ _IMAGE: Final = (
 """Parameter of the newest image. Source: Amazon EKS user guide, "Retrieve Windows AMI IDs"."""
 
 _DISK: Final = {"VolumeSize": 50, "VolumeType": "gp3", "Encrypted": True}
-"""Root volume that the cost of a node holds. [GiB]"""
+"""Root volume included in the cost of a node. [GiB]"""
 
 _OWN: Final = ("KubernetesVersion", "ApiServerEndpoint", "CertificateAuthority", "ServiceCidr")
-"""What the user data must name where an image is given, as EKS adds nothing to it then."""
+"""Parameters that user data needs if an image is given, as EKS then adds nothing to it."""
 
 _ACCESS: Final = {
     "Type": "AWS::EKS::AccessEntry",
@@ -42,29 +42,29 @@ _ACCESS: Final = {
         "Type": "EC2_WINDOWS",
     },
 }
-"""Access of the nodes; for an image of one's own EKS would add an entry of Linux nodes."""
+"""Access entry of the nodes; for a custom image, EKS would add one for Linux nodes."""
 
 _SCRIPT: Final = (
     '[string]$EKSBootstrapScriptFile = "$env:ProgramFiles\\Amazon\\EKS\\Start-EKSBootstrap.ps1"'
 )
-"""Where the image keeps its bootstrap script. Source: Amazon EKS user guide, "Windows AMIs"."""
+"""Path of the bootstrap script in the image. Source: Amazon EKS user guide, "Windows AMIs"."""
 
 _STREAMS: Final = "3>&1 4>&1 5>&1 6>&1"
-"""Sends all that the script says to its log."""
+"""Redirection of all output of the script to its log."""
 
 _BOOTSTRAP: Final = (
     '& $EKSBootstrapScriptFile -EKSClusterName "$EKSClusterName" '
     '-APIServerEndpoint "$APIServerEndpoint" -Base64ClusterCA "$Base64ClusterCA" '
     '-ServiceCIDR "$ServiceCIDR" -KubeletExtraArgs "$KubeletExtraArgs'
 )
-"""Start of the bootstrap, as eksctl calls it, up to further arguments of the kubelet."""
+"""Start of the bootstrap command, as in eksctl, before further kubelet arguments."""
 
 
 def node_groups(
     plan: PlanValues, *, cluster: str, region: str, ami_family: str, ami: str | None, taint: bool
 ) -> str:
     """
-    Write node groups, one for each type, zone and subnet, as the plan's launcher has them.
+    Manifest of node groups, one for each type, zone and subnet, for the plan's launcher.
 
     References
     ----------
@@ -73,7 +73,7 @@ def node_groups(
     managed Windows groups refuse an image and leave both out, and ``kubeletExtraConfig`` is
     refused for Windows.
     """
-    # The image's own settings are 110 pods, and nothing reserved.
+    # The defaults of the image are 110 pods, and nothing reserved.
     plain = _max_pods(plan) == KUBELET_MAX_PODS and not _reservations(plan) and ami is None
     places = [(row, _of_place(plan, row)) for row in plan.places()]
     tags = [_tags(plan, groups, ami_family=ami_family, taint=taint) for _, groups in places]
@@ -119,20 +119,20 @@ def _of_place(plan: PlanValues, row: dict[str, Any]) -> list[PlannedGroup]:
 
 
 def _build(ami_family: str) -> str:
-    """The Windows build of an AMI family; that of 2022 where it names none."""
+    """The Windows build of an AMI family; that of 2022 if its name has no year."""
     named = (build for build, year in WINDOWS_BUILDS.items() if year in ami_family)
     return f"10.0.{next(named, 20348)}"
 
 
 def _chosen(ami_family: str) -> str:
-    """How pods choose the nodes where others of another release run too."""
+    """Note on the node selector of pods if nodes of other Windows releases run too."""
     return f"nodeSelector of pods beside other releases: {_BUILD}: {_build(ami_family)}"
 
 
 def _tags(
     plan: PlanValues, groups: list[PlannedGroup], *, ami_family: str, taint: bool
 ) -> dict[str, str]:
-    """Tags by which the cluster autoscaler knows a node of the group before there is one."""
+    """Tags that describe a node of the group to the cluster autoscaler before one exists."""
     most = max(group.address_slots + plan.daemon_addresses for group in groups)
     tags = {
         f"resources/{ADDRESS_RESOURCE}": str(most),
@@ -152,7 +152,7 @@ def _entry(
     ami: str | None,
     managed: bool,
 ) -> dict[str, Any]:
-    """One group of eksctl."""
+    """One node group for eksctl."""
     name, spot = row["instance_type"], row["purchase"] == "spot"
     where = (row["subnet"] or row["zone"]).replace(".", "-").replace("/", "-")
     parts = ("windows", name.replace(".", "-"), where, row["purchase"] * (not managed or spot))
@@ -168,7 +168,7 @@ def _entry(
     entry["labels"] = dict(_LABELS)
     most = _max_pods(plan, groups)
     if ami is None:
-        # Beside an image eksctl refuses it: the command below carries it then.
+        # With an image eksctl refuses this field: the command below sets the limit then.
         entry["maxPodsPerNode"] = most
     arguments = _arguments(plan, None if ami is None else most)
     if arguments and not managed:
@@ -183,7 +183,7 @@ def _where(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all_spot(name: str) -> dict[str, Any]:
-    """How a group that is not managed takes Spot nodes alone."""
+    """Fields by which a self-managed group uses only Spot nodes."""
     return {
         "instanceType": "mixed",
         "instancesDistribution": {
@@ -205,11 +205,11 @@ def _stack(
     plain: bool,
 ) -> dict[str, Any]:
     """
-    Template of managed node groups.
+    CloudFormation template of managed node groups.
 
-    EKS gives a managed Windows node ``--max-pods`` and reservations only by user data of a
-    launch template that names an image too; where the image's own settings were planned with,
-    no launch template is needed.
+    A managed Windows node gets ``--max-pods`` and reservations only through user data of a launch
+    template, which must name an image too. If the plan uses the defaults of the image, no launch
+    template is needed.
 
     References
     ----------
@@ -289,7 +289,7 @@ def _launch_template(plan: PlanValues, image: str) -> dict[str, Any]:
 
 
 def _max_pods(plan: PlanValues, groups: Any = None) -> int:
-    """Kubelet's limit: the one planned with, else all addresses of the largest, for surge."""
+    """The kubelet's limit of the plan, or all addresses of the largest node, for surge."""
     if plan.kubelet_max_pods is not None:
         return plan.kubelet_max_pods
     groups = plan.groups if groups is None else groups
@@ -298,7 +298,7 @@ def _max_pods(plan: PlanValues, groups: Any = None) -> int:
 
 
 def _reservations(plan: PlanValues) -> dict[str, dict[str, str]]:
-    """Reservations that were planned with, as the kubelet and Karpenter read them."""
+    """Reservations of the plan, in the fields of the kubelet and Karpenter."""
     memory = {
         name: f"{plan.reserved[name]}Mi"
         for name in ("kube_memory_mib", "system_memory_mib", "eviction_mib")
@@ -316,7 +316,7 @@ def _reservations(plan: PlanValues) -> dict[str, dict[str, str]]:
 
 
 def _arguments(plan: PlanValues, most: int | None) -> str:
-    """Arguments of the kubelet for the limit, where one is given, and the reservations."""
+    """Kubelet arguments for the limit, if one is given, and the reservations."""
     parts = [] if most is None else [f"--max-pods={most}"]
     words = {"kubeReserved": "kube-reserved", "systemReserved": "system-reserved"}
     kept = _reservations(plan)
@@ -330,7 +330,7 @@ def _arguments(plan: PlanValues, most: int | None) -> str:
 
 
 def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> str:
-    """Write a NodePool of the plan's types and zones, limited to the plan's size."""
+    """NodePool of the plan's types and zones, limited to the plan's size."""
     wanted: dict[str, list[str]] = {
         "kubernetes.io/os": ["windows"],
         "kubernetes.io/arch": ["amd64"],
@@ -363,7 +363,7 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
 
 
 def _pool_notes(plan: PlanValues) -> list[str]:
-    """What a NodePool does not say of itself."""
+    """Notes for readers of the NodePool."""
     types = ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items())
     notes = [
         f"Karpenter NodePool for: {types}",
@@ -382,7 +382,7 @@ def _pool_notes(plan: PlanValues) -> list[str]:
 
 
 def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) -> str:
-    """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
+    """EC2NodeClass with image, subnets, and the kubelet's limit."""
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
     most = _max_pods(plan)
     document = {
@@ -406,7 +406,7 @@ def _discovery(cluster: str) -> dict[str, Any]:
 
 
 def _limits(plan: PlanValues) -> dict[str, str]:
-    """Size of the fleet and one node more of its largest type, so that nodes can be replaced."""
+    """Size of the fleet plus one of its largest nodes, so that nodes can be replaced."""
     catalog = Catalog.bundled()
     if any(name not in catalog for name in plan.types):
         return {}

@@ -1,4 +1,4 @@
-"""What a plan says, as data."""
+"""What a plan says: its values, and the forms in which it is read and written."""
 
 from __future__ import annotations
 
@@ -338,7 +338,7 @@ class FleetPlan(PlanValues):
 
 _DERIVED = ("gap", "cost", "cost_per_month", "nodes", "pods", "addresses", "prefixes", "types")
 _PRINTED = ("command", "rows", "notes", "assumptions")
-"""What the command line puts beside the plan: not part of it."""
+"""Additions of the command line to a saved plan, which are not part of it."""
 
 _RECORDS: Mapping[str, type] = {
     "groups": PlannedGroup, "rejected": Rejection, "infeasible": Infeasible,

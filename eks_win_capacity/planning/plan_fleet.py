@@ -1,4 +1,4 @@
-"""The cheapest fleet: the question read, searched and answered."""
+"""Which fleet is the cheapest: the input read, the search run, and the plan written."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ if TYPE_CHECKING:
     Launcher = Literal["eksctl", "managed", "autoscaler", "karpenter"]
 
 _OWN_TIME: Final = 0.7
-"""Part of a time limit for the plan itself, where others are to stand beside it."""
+"""Part of the time limit for the plan itself, if it is compared with others."""
 
 _SEARCH_TIME: Final = 0.9
-"""Part of it where none are: to say why types are left out takes time too."""
+"""Part of the time limit for the plan if it is not: the reasons for rejections take time too."""
 
 _EVEN: Final = "even shares of the zones"
-"""Plans that the bound is of, where a zone may be lost and the patterns are too many to list."""
+"""Plans that the bound covers if a zone may be lost and there are too many patterns to list."""
 
 _FEWEST: Final = 0.6
-"""Part of the time for the fewest nodes or addresses, or the plan without what is asked for at
-least; the rest finds the cheapest such plan."""
+"""Part of the time for the fewest nodes or addresses, or for the plan without minimums; the rest is
+for the cheapest such plan."""
 
 _MOST_VALUES: Final = 50
-"""Types that a NodePool may ask for at least, by its schema (karpenter.sh/v1)."""
+"""Largest ``minValues`` of a NodePool, by its schema (karpenter.sh/v1)."""
 
 
 @checked_call
@@ -262,7 +262,7 @@ def plan_fleet(
 
 
 def _with_others(ask: Question, *, end: Deadline) -> FleetPlan:
-    """Plan, and the best plan with one type and in the other address mode beside it."""
+    """Plan, with the best plan of one type and that of the other address mode for comparison."""
     run = Solving(ask)
     plan = plan_of(ask, run)
     if not plan.feasible or not plan.groups or plan.status == "interrupted":
@@ -278,7 +278,7 @@ def _with_others(ask: Question, *, end: Deadline) -> FleetPlan:
 def _check(
     objective: str, launcher: str, counts: dict[str, tuple[int | None, int]], *, present: bool
 ) -> None:
-    """Refuse what makes no sense by itself, before anything is read."""
+    """Raise an error for arguments that are invalid by themselves, before anything is read."""
     try:
         import scipy.optimize  # noqa: F401
     except ImportError as error:
@@ -297,7 +297,7 @@ def _check(
 
 
 def _types(catalog: Catalog | None, candidates: Any) -> tuple[Catalog, Any]:
-    """The catalog, which the candidates may be, and the candidates, to be gone through again."""
+    """The catalog, which may be the candidates, and the candidates as a reusable iterable."""
     if hasattr(candidates, "__next__"):
         candidates = list(candidates)
     as_catalog = catalog is None and isinstance(candidates, Catalog)
@@ -307,7 +307,7 @@ def _types(catalog: Catalog | None, candidates: Any) -> tuple[Catalog, Any]:
 def _pods(
     workloads: Any, daemonsets: Any, catalog: Catalog
 ) -> tuple[tuple[Load, ...], tuple[Load, ...]]:
-    """What runs on some nodes, and what on each; a cluster tells of both."""
+    """Workloads and DaemonSets; a cluster state provides both."""
     daemons = read_daemons(daemonsets)
     if isinstance(workloads, ClusterState):
         daemons = read_daemons([*daemons, *daemons_of(workloads)])
@@ -354,7 +354,7 @@ def _mode(prefix_delegation: Any, pool: Any) -> bool:
 
 
 def plan_of(ask: Question, run: Solving | None = None) -> FleetPlan:
-    """Plan, or the reason why there is none."""
+    """Plan, or the reasons why none was found."""
     run = Solving(ask) if run is None else run
     ask.check()
     if ask.zone_lost and len(ask.zones) < 2:
@@ -367,7 +367,7 @@ def plan_of(ask: Question, run: Solving | None = None) -> FleetPlan:
         return _refused(run, [trouble])
     lean = run.without_dominated((*nodes, *ask.present))
     if ask.max_types is not None:
-        # Most of the time goes to the plan with few types; without, only its bound is wanted.
+        # Most of the time is for the plan with few types; of this plan, only its bound is needed.
         run.deadline = ask.deadline.part(ANY_TYPES)
     elif ask.objective != "cost" or ask.min_types > 1 or ask.at_least:
         run.deadline = ask.deadline.part(_FEWEST)
@@ -438,7 +438,7 @@ def _written(run: Solving, best: Answer, lean: tuple[NodeKind, ...]) -> FleetPla
 
 
 def _scope(ask: Question) -> str:
-    """The plans that are searched, in words: what a bound is of."""
+    """The plans that are searched and that a bound covers, in words."""
     types = "the default types" if ask.candidates is None else "the candidates"
     parts = [f"of {types}", f"in {'prefix' if ask.prefix else 'secondary'} mode"]
     if ask.limited:
@@ -454,7 +454,7 @@ def _scope(ask: Question) -> str:
 
 
 def _too_much(run: Solving) -> FleetPlan:
-    """Why no plan holds with the types and nodes that are asked for at least."""
+    """Plan without nodes, with the reason why the minimum types and nodes are impossible."""
     ask = run.ask
     if not run.impossible:
         why = "no plan with what is asked for at least was found; that there is none is not proved"
@@ -467,7 +467,7 @@ def _too_much(run: Solving) -> FleetPlan:
 
 
 def _bound_of(run: Solving, value: float, bound: float) -> str:
-    """The plans that the bound is of, where it is not of those asked for alone."""
+    """The plans that the bound covers, if these are more or fewer than those asked for."""
     ask = run.ask
     if run.even_only:
         return _EVEN
@@ -480,7 +480,7 @@ def _bound_of(run: Solving, value: float, bound: float) -> str:
 
 
 def _types_per_pod(run: Solving, used: set[str]) -> int:
-    """How many planned types, up to those asked for, can run every pod: at least one."""
+    """Number of planned types that can run every pod, from one to the minimum asked for."""
     ask, named = run.ask, {node.name: node for node in run.every}
     able = [
         sum(name in named and usable(load, named[name]) for name in used)
@@ -491,7 +491,7 @@ def _types_per_pod(run: Solving, used: set[str]) -> int:
 
 
 def _basis(ask: Question) -> dict[str, Any]:
-    """What every plan says of the question, feasible or not."""
+    """Values of every plan that depend on the question only, feasible or not."""
     return {
         "objective": ask.objective,
         "price_basis": ask.prices.basis,

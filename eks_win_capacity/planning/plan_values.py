@@ -1,4 +1,4 @@
-"""The parts of a plan as plain values: nodes, reasons, comparisons, and their sums."""
+"""What a plan consists of, as plain values: nodes, reasons, comparisons, and their sums."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 HOURS_PER_MONTH: Final = 730
-"""Hours that a month is billed as. [h]
+"""Hours in a month for costs. [h]
 
 Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
 """
@@ -37,31 +37,31 @@ COLUMNS: Final = (
 @dataclass(frozen=True, kw_only=True, repr=False)
 class PlannedGroup(Shown):
     """
-    Nodes that are all alike and run the same pods.
+    Nodes of one type that all run the same pods.
 
     Attributes
     ----------
     instance_type, zone, subnet : str
-        What and where; zone and subnet are empty where they do not matter.
+        Type and location; zone and subnet are empty if they do not matter.
     nodes : int
-        How many.
+        Number of nodes.
     pods : dict
         Pods of each workload on one node.
     cpu_m, memory, pod_slots, address_slots : int
-        What one node gives to workloads. [thousandths of a core, bytes, pods, pods]
+        Room for workloads on one node. [thousandths of a core, bytes, pods, pods]
     cpu_m_used, memory_used, pods_used, pod_addresses : int
-        What its pods take of it.
+        Use of that room by its pods.
     addresses, prefixes : int
-        Subnet addresses of one node, its own included, and the /28 among them.
+        Subnet addresses of one node, its own included, and the /28 prefixes among them.
     binds : str
         The constraint with the least room left: cpu, memory, addresses, kubelet, or an
         extended resource.
     cost : float
         Cost of one node.
     purchase : {"on-demand", "spot", "paid"}
-        How it is bought; ``paid`` has been already, as reserved or by a savings plan.
+        How it is bought; ``paid`` is covered by a reservation or savings plan already.
     extended, extended_used : dict
-        Extended resources that one node gives, and what its pods take of them.
+        Extended resources of one node, and their use by its pods.
     """
 
     _LISTED = ("instance_type", "zone", "nodes", "pods", "binds", "addresses", "prefixes", "cost")
@@ -89,7 +89,7 @@ class PlannedGroup(Shown):
 
 
 NodeGroup = PlannedGroup
-"""The older name of `PlannedGroup`: a node group of a cluster is another thing."""
+"""The older name of `PlannedGroup`, which is not the node group of a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +103,11 @@ class Infeasible(Shown):
         ``too-large``, ``no-candidate``, ``addresses-short``, ``blocks-short``, ``zones-short``,
         ``types-short``, ``limits`` or ``not-found``.
     why, remedy : str
-        In words.
+        The reason and the remedy in words.
     subject : str
-        The workload or subnets it is about.
+        The workload or subnets concerned.
     short : int
-        How many addresses, blocks, zones or nodes are missing; 0 where that is not the trouble.
+        Number of missing addresses, blocks, zones or nodes; 0 if the reason is another.
     """
 
     code: str
@@ -133,7 +133,7 @@ class Rejection(Shown):
     why : str
         The reason in words.
     subject : str
-        The workload it is too small for, or the type that dominates it.
+        The workload for which it is too small, or the type that dominates it.
     percent : float or None
         How much more than the plan a fleet of this type alone costs. [%]
     """
@@ -147,7 +147,7 @@ class Rejection(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative(Shown):
-    """Another way to run the workloads, for comparison; ``nodes`` is 0 where there is none."""
+    """Another way to run the workloads, for comparison; ``nodes`` is 0 if there is none."""
 
     name: str
     nodes: int
@@ -161,7 +161,7 @@ class Alternative(Shown):
 @checked_call
 @dataclass(frozen=True, kw_only=True)
 class PlanValues:
-    """The values of a plan; `FleetPlan` says what each is, and reads and writes them."""
+    """The values of a plan; `FleetPlan` describes them, and reads and writes them."""
 
     feasible: bool
     groups: tuple[PlannedGroup, ...] = ()
@@ -202,31 +202,31 @@ class PlanValues:
 
     @property
     def gap(self) -> float:
-        """Part of the objective that the least possible may lie below it."""
+        """Part of the objective by which the optimum may be lower."""
         return max(0.0, 1 - self.lower_bound / self.value) if self.value else 0.0
 
     @property
     def cost(self) -> float:
-        """What all nodes cost, whatever the objective. [``cost_unit``]."""
+        """Cost of all nodes, whatever the objective. [``cost_unit``]."""
         return math.fsum(group.nodes * group.cost for group in self.groups)
 
     @property
     def cost_per_month(self) -> float | None:
-        """The same for a month of 730 hours; None where costs are not by the hour."""
+        """The same for a month of 730 hours; None if costs are not per hour."""
         return self.monthly(self.cost)
 
     def monthly(self, cost: float) -> float | None:
-        """A cost for a month of 730 hours; None where costs are not by the hour."""
+        """A cost for a month of 730 hours; None if costs are not per hour."""
         return cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     @property
     def nodes(self) -> int:
-        """Count the nodes."""
+        """Number of nodes."""
         return sum(group.nodes for group in self.groups)
 
     @property
     def pods(self) -> dict[str, int]:
-        """Count the pods placed of each workload, surge and head-room included."""
+        """Number of pods of each workload that are placed, surge and head-room included."""
         counted = Counter[str]()
         for group in self.groups:
             for name, each in group.pods.items():
@@ -235,17 +235,17 @@ class PlanValues:
 
     @property
     def addresses(self) -> int:
-        """Count the subnet addresses the nodes take."""
+        """Number of subnet addresses that the nodes take."""
         return sum(group.nodes * group.addresses for group in self.groups)
 
     @property
     def prefixes(self) -> int:
-        """Count the /28 prefixes the nodes take."""
+        """Number of /28 prefixes that the nodes take."""
         return sum(group.nodes * group.prefixes for group in self.groups)
 
     @property
     def types(self) -> dict[str, int]:
-        """Count the nodes of each type."""
+        """Number of nodes of each type."""
         counted = Counter[str]()
         for group in self.groups:
             counted[group.instance_type] += group.nodes

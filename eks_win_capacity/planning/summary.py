@@ -1,4 +1,4 @@
-"""A plan in words, as a chart, as a notebook shows it, and as changes from the present nodes."""
+"""How a plan reads: in words, as a chart, in a notebook, and as changes from the present nodes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["FleetDiff", "as_html", "diff_of", "draw_plan", "explained", "summary_lines"]
 
 _HATCHES: Final = {"cpu": "", "memory": "//", "addresses": "..", "kubelet": "xx"}
-"""Hatch of each constraint; it speaks where colour does not."""
+"""Hatch of each constraint, for readers who cannot tell the colours apart."""
 
 _OTHER: Final = (charts.SKY, "oo")
 """Colour and hatch of extended resources."""
 
 _NOW: Final = "#888888"
-"""Colour of the nodes that run now."""
+"""Colour of the present nodes."""
 
 
 def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
     """
-    Bars of the nodes of each type, in parts by what binds first, labelled with their cost.
+    Bars of the nodes of each type, divided by the constraint that binds, with their cost.
 
-    Where the plan starts from present nodes, these are thin bars below.
+    Present nodes, if any, are thin bars below.
     """
     if not plan.groups:
         raise InputError("the plan has no nodes: there is nothing to draw")
@@ -61,7 +61,7 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
 
 
 def _bars(ax: Any, plan: PlanValues, names: list[str]) -> None:
-    """One bar a type, in parts by what binds, with the cost of all its nodes."""
+    """Draw a bar for each type, divided by the constraint that binds, with its cost."""
     start = dict.fromkeys(names, 0)
     cost = dict.fromkeys(names, 0.0)
     named: set[str] = set()
@@ -113,7 +113,7 @@ def _headline(plan: PlanValues) -> str:
     claim = f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} {does}"
     if plan.gap <= PROVED:
         return f"{claim} {what}".rstrip() + "."
-    # What is not proved is never told as a distance of nothing.
+    # A gap that is not proved to be zero is never shown as zero.
     above = (
         f"{max(100 * plan.gap / (1 - plan.gap), 0.001):.3f} %" if plan.gap < 1 else "any distance"
     )
@@ -122,7 +122,7 @@ def _headline(plan: PlanValues) -> str:
 
 
 def explained(plan: PlanValues) -> str:
-    """What the plan is, or why there is none."""
+    """The plan in words, or the reasons why none exists."""
     if not plan.feasible:
         return "\n".join(
             f"No plan ({reason.code}): {reason.why}. {reason.remedy}." for reason in plan.infeasible
@@ -132,7 +132,7 @@ def explained(plan: PlanValues) -> str:
 
 
 def summary_lines(plan: PlanValues) -> list[str]:
-    """All of a plan but its kinds of nodes: cost and bound first."""
+    """The lines of a plan except its groups of nodes: cost and bound first."""
     lines = [_headline(plan)]
     if plan.status == "interrupted":
         lines.append("The search was interrupted: this is the best plan so far.")
@@ -162,7 +162,7 @@ def summary_lines(plan: PlanValues) -> list[str]:
 
 
 def _cost(value: float, plan: PlanValues) -> str:
-    """A cost by the hour, and for a month where it is by the hour."""
+    """A cost in words, with that for a month if it is per hour."""
     month, unit = plan.monthly(value), plan.cost_unit.removesuffix("/h")
     more = "" if month is None else f" ({month:,.0f} {unit} a month)"
     return f"{value:,.6g} {plan.cost_unit}{more}"
@@ -193,7 +193,7 @@ def _binding(group: PlannedGroup) -> str:
 
 
 def _comparison(other: Alternative, plan: PlanValues) -> str:
-    """What another way to run the workloads takes, beside the plan."""
+    """Nodes, cost and addresses of an alternative, compared with the plan."""
     if not other.nodes:
         return f"With {other.name}: no plan: {other.why}."
     more = 100 * (other.cost / plan.cost - 1) if plan.cost else 0.0
@@ -211,11 +211,11 @@ def _rejected(plan: PlanValues) -> str:
 
 
 _WORDS = {"dearer": "more expensive"}
-"""Words for codes that are no good English."""
+"""Words for codes that are not plain English."""
 
 
 def as_html(plan: PlanValues, frame: pd.DataFrame) -> str:
-    """Show a plan in a notebook: the headline, the nodes, and what stands beside it."""
+    """A plan for a notebook as HTML: headline, table of nodes, and notes."""
     if not plan.feasible or not plan.groups:
         return "".join(f"<p>{escape(line)}</p>" for line in explained(plan).splitlines())
     empty = [
@@ -239,21 +239,21 @@ _CHANGES = ("instance_type", "now", "after", "keep", "add", "drain", "cost_now",
 @dataclass(frozen=True, kw_only=True)
 class FleetDiff:
     """
-    The way from the present nodes to a plan.
+    Changes from the present nodes to a plan.
 
     Attributes
     ----------
     rows : tuple of dict
-        By type: nodes now and after, kept, added and drained, and their cost.
+        Nodes by type now and after, kept, added and drained, and their cost.
     cost_now, cost_after : float
-        Of all nodes, in ``unit``.
+        Cost of all nodes, in ``unit``.
     unit : str
-        What a cost counts.
+        Unit of costs.
     addresses_freed : int
-        Subnet addresses that drained nodes free even when empty, less those that empty added
-        nodes take; below zero where more are taken. [addresses]
+        Subnet addresses that drained nodes free even if empty, less those that empty added nodes
+        take; negative if more are taken. [addresses]
     notes : tuple of str
-        What keeps present nodes from being drained, and what is not known of that.
+        Notes on what keeps present nodes from being drained, and on what is unknown.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -265,37 +265,37 @@ class FleetDiff:
 
     @property
     def keep(self) -> int:
-        """Nodes that stay. [nodes]."""
+        """Nodes that are kept. [nodes]."""
         return sum(row["keep"] for row in self.rows)
 
     @property
     def add(self) -> int:
-        """Nodes that come. [nodes]."""
+        """Nodes that are added. [nodes]."""
         return sum(row["add"] for row in self.rows)
 
     @property
     def drain(self) -> int:
-        """Nodes that go. [nodes]."""
+        """Nodes that are drained. [nodes]."""
         return sum(row["drain"] for row in self.rows)
 
     @property
     def replace(self) -> int:
-        """Nodes that go and have another come in their stead. [nodes]."""
+        """Nodes that are drained and replaced by another. [nodes]."""
         return min(self.add, self.drain)
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether the nodes stay as they are."""
+        """Whether no nodes are added or drained."""
         return not self.add and not self.drain
 
     @property
     def saving_per_month(self) -> float:
-        """Cost now less cost after, for 730 hours where costs are by the hour."""
+        """Cost now less cost after; for 730 hours if costs are per hour."""
         saved = self.cost_now - self.cost_after
         return saved * HOURS_PER_MONTH if self.unit.endswith("/h") else saved
 
     def to_pandas(self) -> pd.DataFrame:
-        """Table of one row for each type."""
+        """Table with one row for each type."""
         import pandas as pd
 
         return pd.DataFrame(list(self.rows), columns=list(_CHANGES))
@@ -305,7 +305,7 @@ class FleetDiff:
         return html_frame(self.to_pandas(), title="Nodes now and after", notes=notes)
 
     def __repr__(self) -> str:
-        """Nodes that stay, come and go, and the cost."""
+        """Nodes kept, added and drained, and the cost."""
         nodes = f"keep {self.keep:,}, add {self.add:,}, drain {self.drain:,} nodes"
         return f"<FleetDiff: {nodes}; {self.cost_now:,.6g} to {self.cost_after:,.6g} {self.unit}>"
 

@@ -1,4 +1,4 @@
-"""Workloads, read from any kind of table or from what runs in a cluster."""
+"""Which workloads run, read from any kind of table or from a cluster."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ class Workload(Shown):
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """
-    A workload as the models count it: thousandths of a core, and bytes.
+    A workload in the units of the models: thousandths of a core, and bytes.
 
     Attributes
     ----------
     most : int
-        Its pods on one node at most; 0 for any number.
+        Most of its pods on one node; 0 if unlimited.
     purchase : {"", "on-demand", "spot"}
-        Nodes it runs on: of any kind, such that stay, or Spot nodes alone.
+        Nodes on which it runs: any, all but Spot nodes, or Spot nodes only.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Load:
     purchase: str = ""
 
     def need(self, extended: tuple[str, ...]) -> tuple[int, ...]:
-        """What one pod takes: CPU, memory, an address, a place, and extended resources."""
+        """Needs of one pod: CPU, memory, an address, a place, and extended resources."""
         more = dict(self.extended)
         plain = (self.cpu, self.memory, int(not self.host_process), 1)
         return (*plain, *(more.get(name, 0) for name in extended))
@@ -141,19 +141,19 @@ _ALSO: Final = {
     "types": "allowed_types", "antiaffinity": "anti_affinity", "one_per_node": "anti_affinity",
     "extended_resources": "extended", "skew": "max_skew", "pods_per_node": "max_per_node",
 }  # fmt: skip
-"""Other words for the fields, in any spelling of case, spaces and dashes."""
+"""Synonyms of the fields; case, spaces and dashes do not matter."""
 
 
 def records(table: Any, name: str) -> list[Any]:
     """
-    The rows of a table: pandas, polars or Arrow, or any iterable of rows.
+    Rows of a table of pandas, polars or Arrow, or of any iterable of rows.
 
     Raises
     ------
     InputError
-        If two columns have one name.
+        If two columns have the same name.
     UnsupportedInputError
-        If it is neither.
+        If the table is neither.
     """
     if hasattr(table, "to_dicts") and hasattr(table, "columns"):
         return list(table.to_dicts())
@@ -176,7 +176,7 @@ def records(table: Any, name: str) -> list[Any]:
 
 def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load, ...]:
     """
-    Read workloads from a DataFrame, a list of mappings or of `Workload`.
+    Workloads from a DataFrame, a list of mappings, or a list of `Workload`.
 
     Patterns of allowed types are looked up in the catalog.
 
@@ -197,7 +197,7 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
 
 
 def read_daemons(daemonsets: Any) -> tuple[Load, ...]:
-    """Read the pods that every node runs; their replicas are not looked at."""
+    """DaemonSet pods that every node runs; their replicas are ignored."""
     rows = records([] if daemonsets is None else daemonsets, "daemonsets")
     return read_workloads([_once(row) for row in rows]) if rows else ()
 
@@ -244,7 +244,7 @@ def _load(row: Any, where: str) -> Load:
 
 
 def _extended(value: Any, name: str) -> tuple[tuple[str, int], ...]:
-    """Extended resources of one pod, as a mapping or as ``NAME=NUMBER`` with commas."""
+    """Extended resources of one pod, from a mapping or from ``NAME=NUMBER`` with commas."""
     if not value:
         return ()
     if isinstance(value, str):
@@ -258,7 +258,7 @@ def _extended(value: Any, name: str) -> tuple[tuple[str, int], ...]:
 
 
 def _fields(row: Mapping[Any, Any], where: str) -> dict[str, Any]:
-    """The fields of a row by their own names; an empty cell is a field not given."""
+    """Values of a row by field name; empty cells are left out."""
     given: dict[str, Any] = {}
     for key, value in row.items():
         field = _field(str(key))
@@ -299,7 +299,7 @@ def _types(value: Any, name: str) -> tuple[str, ...]:
 
 
 def _expanded(load: Load, catalog: Catalog) -> Load:
-    """Put the types that match in place of patterns; names stay as they are."""
+    """The workload with patterns of allowed types replaced by the types that match."""
     types: set[str] = set()
     for one in load.allowed_types:
         if set(one) & set("*?["):
@@ -317,7 +317,7 @@ def _expanded(load: Load, catalog: Catalog) -> Load:
 
 
 def whole(value: Any, name: str, *, low: int = 0) -> int:
-    """Read a whole number, a million at most."""
+    """The input as a whole number, at most a million."""
     if isinstance(value, str):
         text = value.strip()
         if not re.fullmatch(r"[+-]?[0-9]+", text):
@@ -342,18 +342,18 @@ def _flag(row: Mapping[str, Any], key: str) -> bool:
 def slots_of(
     workloads: tuple[Load, ...], surge: float | str, zones: int, *, zone_lost: bool
 ) -> Ints:
-    """Count the places each workload needs, with surge and the loss of a zone."""
+    """Places that each workload needs, with surge and the loss of a zone."""
     part, extra = _surge(surge)
     slots = []
     for load in workloads:
         wanted = load.replicas + (extra + math.ceil(part * load.replicas) if load.replicas else 0)
-        # Of even shares of n zones, n - 1 must hold all that is wanted.
+        # With even shares of n zones, n - 1 zones must have room for all pods.
         slots.append(-(-wanted * zones // (zones - 1)) if zone_lost and zones > 1 else wanted)
     return np.array(slots, dtype=np.int64)
 
 
 def _surge(surge: Any) -> tuple[Fraction, int]:
-    """Read extra pods: a part of the replicas, or a number of them."""
+    """Extra pods, as a part of the replicas and as a number."""
     text = surge.strip() if isinstance(surge, str) else ""
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?%", text):
         return Fraction(text[:-1]) / 100, 0
@@ -396,7 +396,7 @@ def daemons_of(state: ClusterState) -> tuple[Load, ...]:
     pods = [pod for pod in _pods(state) if pod.owner.startswith(_EVERY_NODE)]
     largest = {}
     for pod in sorted(pods, key=lambda pod: (pod.cpu_m, pod.memory_bytes)):
-        # While a new version rolls out, the larger request is the one to keep room for.
+        # During a rollout, the larger request is the one that needs room.
         largest[pod.namespace, pod.owner] = pod
     return _grouped(list(largest.values()))
 
@@ -422,7 +422,7 @@ def _grouped(pods: list[Pod]) -> tuple[Load, ...]:
     names = [key[0] for key in groups]
     return tuple(
         Load(
-            # Pods of one owner that ask for different things are told apart by what they ask.
+            # Pods of one owner with different requests are distinguished by these.
             name=name if names.count(name) == 1 else f"{name} ({_asks(cpu, memory, host)})",
             replicas=count,
             cpu=cpu,
