@@ -69,9 +69,9 @@ def load_cluster(
     Returns
     -------
     ClusterState
-        The parts that AWS knows; nodes, pods and ConfigMaps come from `kubectl.load`. A part is unknown,
-        with the reason, if its calls are not allowed or not available, or if its resource is
-        gone, such as a deleted role.
+        The parts that AWS knows; nodes, pods and ConfigMaps come from `kubectl.load`. A part is
+        unknown, with the reason, if its calls are not allowed or not available, or if its
+        resource is gone, such as a deleted role.
 
     Raises
     ------
