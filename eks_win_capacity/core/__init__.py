@@ -1,1 +1,1 @@
-"""What every room stands on: facts, errors, arithmetic, arrays and documents."""
+"""What do all rooms use: facts, errors, arguments, arrays, displays and documents."""

@@ -1,4 +1,4 @@
-"""Is an argument of the kind that its name promises, and if not, how is that said."""
+"""Does an argument have the type that its parameter needs, or which error is raised."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["mapping", "names", "number", "of_kind", "real", "text"]
 
 def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
     """
-    Nothing, if a value is of a class.
+    Check that a value is an instance of a class.
 
     Raises UnsupportedInputError if it is not; `cure` ends the message.
     """
@@ -25,9 +25,9 @@ def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
 
 def text(value: object, *, name: str) -> str:
     """
-    One string.
+    Argument as one string.
 
-    Raises UnsupportedInputError if it is not one.
+    Raises UnsupportedInputError for other types.
     """
     if not isinstance(value, str):
         raise UnsupportedInputError(f"{name} must be a string; got {value!r:.60}")
@@ -36,7 +36,7 @@ def text(value: object, *, name: str) -> str:
 
 def names(value: object, *, name: str) -> list[str]:
     """
-    Strings of a sequence; one string is a sequence of one.
+    List of the strings of an iterable; one string is a list of one.
 
     Raises UnsupportedInputError if it is not an iterable of strings.
 
@@ -55,9 +55,9 @@ def names(value: object, *, name: str) -> list[str]:
 
 def number(value: object, *, name: str, low: float = 0.0) -> float:
     """
-    One finite number from a limit up.
+    Argument as a finite number, at least `low`.
 
-    Raises InputError if it is not one.
+    Raises InputError for other values.
     """
     as_float = real(value)
     if as_float is None or not low <= as_float < math.inf:
@@ -70,9 +70,9 @@ _NO_NUMBERS = {"bool", "bool_", "MaskedConstant"}
 
 def real(value: Any) -> float | None:
     """
-    One real number of any library as a float; None for what is not one.
+    A real number of any library as a float; None for other values.
 
-    Flags and strings are not numbers, and a column of one number is still a column.
+    Flags and strings are not numbers, nor is a column with one number.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def real(value: Any) -> float | None:
     >>> real(np.float32(1.5)), real(True), real("1"), real(np.array([1.0])), real(10**400)
     (1.5, None, None, None, None)
     """
-    # NumPy's flags and its masked value would become numbers, and so would a column of one.
+    # float() also accepts NumPy's flags and its masked value, and columns with one number.
     if isinstance(value, (str, bytes)) or type(value).__name__ in _NO_NUMBERS:
         return None
     if not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
@@ -93,9 +93,9 @@ def real(value: Any) -> float | None:
 
 def mapping(value: Any, *, name: str, of: str = "names to numbers") -> Mapping[Any, Any]:
     """
-    A mapping or a Series, as a mapping.
+    Argument as a mapping, from a mapping or a Series.
 
-    Raises UnsupportedInputError if it is neither.
+    Raises UnsupportedInputError for other types.
     """
     if isinstance(value, Mapping):
         return value

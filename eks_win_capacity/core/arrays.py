@@ -1,4 +1,4 @@
-"""Which numbers, flags and columns came in, and how to give the answer back in kind."""
+"""Which numbers, flags and columns are in an argument, and the result in the same kind."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 
 SHOWN = 5
-"""How many offenders an error names."""
+"""Maximum number of positions in an error."""
 
 
 def is_series(value: object) -> bool:
-    """Whether a value is a pandas Series, without loading pandas for it."""
+    """Whether a value is a pandas Series; does not load pandas."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, pandas.Series)
 
 
 def is_scalar(value: object) -> bool:
-    """Whether a value is a single one; an array without dimensions is an array."""
+    """Whether a value is a scalar; an array without dimensions is not."""
     return not isinstance(value, (np.ndarray, list, tuple)) and np.ndim(value) == 0  # type: ignore[arg-type]
 
 
 def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
-    """The first few positions where a mask is true, in flattened order."""
+    """First few positions at which a mask is true, in flattened order."""
     flat = mask.ravel()
     positions: list[int] = []
     start = 0
@@ -58,7 +58,7 @@ def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
 
 
 def plain(value: object, name: str) -> NDArray[Any]:
-    """A value as an array of its own kind; missing values are refused."""
+    """Value as an array of its own dtype; MissingValueError if one is missing."""
     refuse_frame(value, name)
     if isinstance(value, np.ma.MaskedArray):
         value = unmasked(value, name)
@@ -72,7 +72,7 @@ def plain(value: object, name: str) -> NDArray[Any]:
     except ValueError as error:
         raise ShapeMismatchError(f"{name} is ragged: {error}") from error
     if array.dtype.kind == "f" and array.dtype.itemsize < np.dtype(np.float64).itemsize:
-        # The limits themselves would be infinite as float16.
+        # Limits compared with float16 would become infinite.
         array = array.astype(np.float64)
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise missing_error(np.isnan(array), name)
@@ -85,7 +85,7 @@ def plain(value: object, name: str) -> NDArray[Any]:
 
 def unmasked(value: Any, name: str) -> Any:
     """
-    Values of an array without a mask; anything else as it is.
+    Values of an array without a mask; other values unchanged.
 
     Raises MissingValueError if a value is masked.
     """
@@ -98,7 +98,7 @@ def unmasked(value: Any, name: str) -> Any:
 
 
 def missing_error(missing: NDArray[np.bool_], name: str) -> MissingValueError:
-    """Where and how many values of a column are missing."""
+    """Error with the number and the first positions of missing values in a column."""
     count, positions = int(missing.sum()), first_positions(missing)
     return MissingValueError(
         f"{name} has {count_of(count, 'missing value')}, first at {positions_of(positions)}",
@@ -111,9 +111,9 @@ def counts(
     value: object, *, name: str, low: int = 0, high: int = MAX_COUNT, copy: bool = True
 ) -> NDArray[np.int64]:
     """
-    Read whole numbers of any dtype as int64, so that no narrow dtype can wrap.
+    Whole numbers of any dtype as int64, so that arithmetic on narrow dtypes cannot wrap.
 
-    Floats that are whole are taken, booleans are not; both limits are included. Without `copy` the
+    Whole floats are accepted, booleans are not; both limits are included. Without `copy` the
     result may share memory with an int64 input.
 
     Raises InvalidCountError if a value is not a whole number or lies outside the limits;
@@ -127,7 +127,7 @@ def counts(
         return np.zeros(array.shape, dtype=np.int64)
     elif kind not in "iuf":
         raise _count_error(name, low, high, array.flat[0] if array.size else value)
-    # Compared before the cast: uint64 and float hold values that int64 does not.
+    # Compared before the cast, because uint64 and float can exceed int64.
     if array.size and (kind == "f" or array.min() < low or array.max() > high):
         bad = (array < low) | (array > high)
         if kind == "f":
@@ -140,7 +140,7 @@ def counts(
 
 def count(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> int:
     """
-    One whole number, read as :func:`counts` reads columns.
+    One whole number, with the rules of :func:`counts`.
 
     Raises InvalidCountError if it is not one whole number inside the limits; MissingValueError if
     it is missing.
@@ -156,9 +156,9 @@ def count(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> i
 
 def choice(value: object, choices: Collection[str], *, name: str) -> str:
     """
-    One word of some, as a plain string.
+    Argument that must be one of several strings.
 
-    Raises InputError if it is none of them.
+    Raises InputError for other values.
     """
     if not isinstance(value, str) or value not in choices:
         raise InputError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
@@ -166,7 +166,7 @@ def choice(value: object, choices: Collection[str], *, name: str) -> str:
 
 
 def _indexed(array: NDArray[Any], name: str, low: int, high: int) -> NDArray[Any]:
-    """Read Python objects as integers, one by one."""
+    """Array of Python integers from an array of objects."""
     out = np.empty(array.shape, dtype=object)
     for position, item in enumerate(array.flat):
         if isinstance(item, (bool, np.bool_)):
@@ -193,9 +193,9 @@ def _count_error(
 
 def flag(value: object, *, name: str) -> bool:
     """
-    One truth value; numbers and strings are refused, for ``"false"`` is true.
+    Argument as a bool; numbers and strings are refused, because ``"false"`` is true.
 
-    Raises InputError if it is not one.
+    Raises InputError for other types.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def flag(value: object, *, name: str) -> bool:
 
 
 def flags(value: object, *, name: str) -> NDArray[np.bool_]:
-    """Read booleans; numbers and strings are refused, for `"false"` is true."""
+    """Array of booleans; InputError for numbers and strings, because ``"false"`` is true."""
     array = plain(value, name)
     if array.dtype.kind != "b":
         for position, item in enumerate(array.flat):
@@ -223,7 +223,7 @@ def flags(value: object, *, name: str) -> NDArray[np.bool_]:
 
 def common_shape(**columns: Any) -> tuple[int, ...]:
     """
-    The shape that columns broadcast to.
+    Shape to which columns broadcast.
 
     Raises ShapeMismatchError if they do not; the error names each column with its shape;
     IndexMismatchError if two Series have different indexes.
@@ -243,7 +243,7 @@ def common_shape(**columns: Any) -> tuple[int, ...]:
 
 
 def common_index(**columns: object) -> Any:
-    """The index that the Series among some columns share, or None without one."""
+    """Index of the Series among some columns, which must be equal; None without a Series."""
     first_name, first = "", None
     for name, value in columns.items():
         if not is_series(value):
@@ -261,10 +261,10 @@ def common_index(**columns: object) -> Any:
 
 def in_kind(result: NDArray[Any], *, answer: str, **columns: object) -> Any:
     """
-    A result of the shape that some columns broadcast to, as the kind that these had.
+    Result in the kind of the columns, whose common shape it has.
 
-    A Series named for the answer if any column was one, else an array if any was one or a sequence,
-    else a Python scalar.
+    A Series named `answer` if any column is a Series; else an array if any is an array or a
+    sequence; else a Python scalar.
     """
     index = common_index(**columns)
     if index is not None:
@@ -281,7 +281,7 @@ def in_kind(result: NDArray[Any], *, answer: str, **columns: object) -> Any:
 
 
 def refuse_frame(value: object, name: str) -> None:
-    """Refuse a DataFrame, whose columns have no common meaning here."""
+    """Refuse a DataFrame, because only one of its columns can be meant."""
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(value, pandas.DataFrame):
         raise UnsupportedInputError(f"{name} is a DataFrame; give one of its columns")
@@ -292,11 +292,11 @@ T = TypeVar("T")
 
 class KeptFor(Generic[T]):
     """
-    A few values, each for one object, which is known by its identity.
+    Small cache of values by the identity of an object.
 
-    A column has no hash, and to compare two costs more than to ask again. The object is referred to
-    weakly: neither is it kept alive, nor can another one that gets its address be taken for it. One
-    value more than `most`, and all are forgotten.
+    A column has no hash, and comparing two costs more than computing the value again. The object is
+    referenced weakly, so it is not kept alive, and a new object at the same address is not
+    mistaken for it. When `most` values are in the cache, the next one clears it.
     """
 
     def __init__(self, most: int) -> None:
@@ -307,12 +307,12 @@ class KeptFor(Generic[T]):
         return len(self._kept)
 
     def get(self, owner: object) -> T | None:
-        """The value of an object, None without one."""
+        """Value of an object; None if it has none."""
         kept = self._kept.get(id(owner))
         return kept[1] if kept is not None and kept[0]() is owner else None
 
     def keep(self, owner: object, value: T) -> T:
-        """The value, kept until its object dies."""
+        """The value, after adding it to the cache until its object is deleted."""
         key, kept = id(owner), self._kept
         if len(kept) >= self._most:
             kept.clear()

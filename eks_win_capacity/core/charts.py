@@ -1,4 +1,4 @@
-"""What every chart begins with: axes that show where somebody looks, ink, and colours for all."""
+"""What do all charts share: figures that notebooks display, axes and colours."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = (
 """Colours of Okabe and Ito, "Color Universal Design" (2008)."""
 
 CONSTRAINTS: Final = {"addresses": BLUE, "cpu": ORANGE, "memory": GREEN, "kubelet": PURPLE}
-"""Colour of what may bind a node, the same in every chart."""
+"""Colour of each constraint of a node, the same in all charts."""
 
 
 def ink() -> str:
-    """Colour of text in the style that is drawn in."""
+    """Colour of text in the current style of matplotlib."""
     from matplotlib import rcParams
 
     return str(rcParams["text.color"])
 
 
 def axes(ax: Any, width: float = 9, height: float = 4.5) -> Any:
-    """The axes to draw on; where none are given, those of a new figure of this size in inches."""
+    """The given axes, or those of a new figure of this size in inches."""
     return figure(width, height).add_subplot() if ax is None else ax
 
 
 def figure(width: float, height: float) -> Any:
     """
-    A figure of this size in inches.
+    New figure of this size in inches.
 
     Raises MissingExtraError without matplotlib (extra ``plot``).
     """
     with needs_matplotlib():
         from matplotlib.figure import Figure
     if in_notebook() or "matplotlib.pyplot" in sys.modules:
-        # Someone looks: a notebook shows pyplot's figures, and so does plt.show.
+        # Only figures of pyplot are displayed by notebooks and plt.show.
         import matplotlib.pyplot as plt
 
         return plt.figure(figsize=(width, height), layout="constrained")
-    # Not pyplot: a figure made here needs no display and is nobody's current one.
+    # Without pyplot a figure needs no display, and does not become the current one.
     return Figure(figsize=(width, height), layout="constrained")
 
 
 @contextmanager
 def needs_matplotlib() -> Iterator[None]:
-    """Name the extra where what is imported inside is not installed."""
+    """Raise MissingExtraError with the extra if an import inside the block fails."""
     try:
         yield
     except ImportError as error:
@@ -59,6 +59,6 @@ def needs_matplotlib() -> Iterator[None]:
 
 
 def in_notebook() -> bool:
-    """Whether a notebook or another shell of IPython runs this."""
+    """Whether this runs in a notebook or another shell of IPython."""
     shell = sys.modules.get("IPython")
     return shell is not None and shell.get_ipython() is not None

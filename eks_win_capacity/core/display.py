@@ -1,4 +1,4 @@
-"""How values are shown: in words, as tables for notebooks, as answers that display and filter."""
+"""How are results shown: in words, as notebook tables, as lists that can be filtered."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_COLUMNS: Final = 8
-"""Columns of a list that a notebook has room for; `Listed.to_pandas` has all."""
+"""Maximum number of columns of a list in a notebook; `Listed.to_pandas` has all."""
 
 MOST_ROWS: Final = 50
-"""Rows that a notebook shows; the rest is counted below the table."""
+"""Maximum number of rows in a notebook; a note below the table counts the rest."""
 
 _REPR_ITEMS: Final = 10
-"""Items of a list in its plain repr; the rest is counted."""
+"""Maximum number of items in the repr of a list, which counts the rest."""
 
 LONGEST: Final = 160
-"""Characters of a value in a table of many, before it is cut with a mark."""
+"""Maximum length of a value in a table of many; longer ones are truncated. [characters]"""
 
 LONGEST_FIELD: Final = 1_000
-"""Characters of a value that is shown alone: a remedy is there to be copied."""
+"""Maximum length of a value shown alone, such as a remedy to copy. [characters]"""
 
 _LONG_WORD: Final = 26
-"""Characters of a value that stays whole in a table, such as the id of a subnet."""
+"""Length up to which a value is not broken in a table, such as a subnet id. [characters]"""
 
 _SHORT_WORD: Final = 14
-"""Characters of a value that is not broken at its hyphens, such as a zone or a date."""
+"""Length up to which a value is not broken at hyphens, such as a zone or a date. [characters]"""
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _UNBROKEN: Final = r'<span style="white-space:nowrap">\g<0></span>'
 
 _LINE_LENGTH: Final = 79
-"""Characters of a list in its plain repr; a longer one has a line for each item."""
+"""Maximum length of a repr of a list on one line; else each item has a line. [characters]"""
 
-# Colours come from the page, so that light and dark themes both read well.
+# Colours are inherited from the page, so that light and dark themes are both readable.
 _CELL: Final = "padding:.2em .7em;text-align:{side};vertical-align:top"
 _MAY_BREAK: Final = ";overflow-wrap:anywhere;min-width:9em"
 _WHOLE: Final = ";white-space:nowrap"
@@ -75,7 +75,7 @@ def heading_of(name: str) -> str:
 
 def words_of(value: Any) -> str:
     """
-    Value as people read it: thousands separated, nothing for what is missing.
+    Value as a string for people: thousands separated, empty if missing.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def words_of(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        # Four digits; a large number keeps all of them, and no power of ten.
+        # Four digits; large numbers keep all digits instead of an exponent.
         return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1_000 else f"{value:,.4g}"
     if isinstance(value, dict):
         return ", ".join(f"{words_of(key)}: {words_of(each)}" for key, each in value.items())
@@ -103,7 +103,7 @@ def words_of(value: Any) -> str:
         said = {heading_of(name): words_of(each) for name, each in value._fields_shown().items()}  # noqa: SLF001
         shown_fields = ", ".join(f"{name} {words}" for name, words in said.items() if words)
         return f"{_spaced(type(value).__name__)} ({shown_fields})"
-    # A value of ours that has no fields to show says in its repr what it is.
+    # A value of this library without fields to show is described by its repr.
     return str(value).strip("<>") if hasattr(value, "_repr_html_") else str(value)
 
 
@@ -117,7 +117,7 @@ def html_table(
     """
     Table for a notebook: escaped, without scripts, readable in light and dark themes.
 
-    The title stands above it, the notes below; underscores in names of columns become blanks.
+    The title is above the table, the notes are below; headings are those of `heading_of`.
     """
     kept = [list(row) for row in rows]
     shown = kept[:MOST_ROWS]
@@ -145,7 +145,7 @@ def html_table(
 
 
 def _framed(rows: str, title: str, notes: Sequence[str]) -> str:
-    """Rows as a table below its caption, and lines below it."""
+    """HTML of a table with rows, a caption above it, and notes below."""
     looks = "text-align:left;font-weight:bold;color:inherit"
     caption = f'<caption style="{looks}">{escape(title)}</caption>' if title else ""
     below = "".join(f"<p>{escape(note)}</p>" for note in notes)
@@ -154,7 +154,7 @@ def _framed(rows: str, title: str, notes: Sequence[str]) -> str:
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """
-    Rows of a frame as mappings, with None for what is missing.
+    Rows of a frame as mappings, with None for missing values.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def html_frame(frame: pd.DataFrame, *, title: str = "", notes: Sequence[str] = ()) -> str:
-    """Data frame as `html_table` shows it; columns without any value are left out."""
+    """Table of a frame as in `html_table`, without empty columns."""
     rows = list(frame.itertuples(index=False, name=None))
     kept = [at for at in range(frame.shape[1]) if any(words_of(row[at]) for row in rows)]
     cells = [[row[at] for at in kept] for row in rows]
@@ -175,7 +175,7 @@ def html_frame(frame: pd.DataFrame, *, title: str = "", notes: Sequence[str] = (
 
 
 def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] = ()) -> str:
-    """Fields of one value as a table of names and values for a notebook; empty ones are left out."""
+    """Table of the names and values of fields for a notebook, without empty fields."""
     rows = "".join(
         f'<tr><th scope="row" style="{_cell("left")}{_WHOLE}">'
         f"{escape(heading_of(str(name)))}</th>"
@@ -187,25 +187,25 @@ def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] =
 
 
 def _cell(side: str, value: Any = "") -> str:
-    """Style of a cell; a long text may break anywhere, a word only where it must."""
+    """Style of a cell; only long strings may break anywhere, and short values never break."""
     length = len(words_of(value))
     long = isinstance(value, (str, tuple)) and length > _LONG_WORD
     return _CELL.format(side=side) + _MAY_BREAK * long + _WHOLE * (0 < length <= _SHORT_WORD)
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value stands right in a table; a yes or no does not."""
+    """Whether a value is a number, which tables align right; booleans are not."""
     return hasattr(value, "__round__") and words_of(value) not in {"yes", "no"}
 
 
 def _with_unit(name: str, value: Any) -> Any:
-    """Bytes of memory in GiB; anything else as it is."""
+    """Bytes of memory as a string in GiB; other values unchanged."""
     whole = isinstance(value, int) and re.search(r"(?:^|_)memory(?:_bytes|_used)?$", str(name))
     return f"{value / 2**30:,.4g} GiB" if whole else value
 
 
 def _cut(value: Any, longest: int = LONGEST) -> str:
-    """Value as escaped HTML; a long one with a mark where it is cut, and whole on hovering."""
+    """Value as escaped HTML; a long one is truncated, with the whole value as a tooltip."""
     text = words_of(value)
     if len(text) <= longest:
         return _DATE.sub(_UNBROKEN, escape(text))
@@ -239,7 +239,7 @@ class Shown:
 
 
 def plain_fields(value: Any) -> dict[str, Any]:
-    """Public fields of a data class by name; what is a value of ours as its own words."""
+    """Public fields of a dataclass by name; empty for other values."""
     if not is_dataclass(value):
         return {}
     return {
@@ -298,7 +298,7 @@ class Listed(tuple[T, ...], Generic[T]):
             return "<p>none</p>"
         outcomes = [getattr(one, "outcome", "") for one in self]
         severities = [getattr(one, "severity", "") for one in self]
-        # What asks for something comes first; what passed may be cut off at the end.
+        # Failures come first, as rows at the end may be left out.
         order = sorted(
             range(len(self)), key=lambda at: (_weight(outcomes[at]), _weight(severities[at]))
         )
@@ -335,7 +335,7 @@ class Listed(tuple[T, ...], Generic[T]):
 
 
 _BY_WEIGHT: Final = ("fail", "unknown", "pass", "error", "warning", "info")
-"""Order of outcomes, and of severities among them, where a notebook lists them."""
+"""Order of outcomes, and of severities, in the lists of a notebook."""
 
 
 def _weight(word: str) -> int:
@@ -343,5 +343,5 @@ def _weight(word: str) -> int:
 
 
 def _row(one: Any) -> dict[str, Any]:
-    """Plain fields of one answer."""
+    """Fields of one result as a mapping."""
     return dict(one.to_dict()) if hasattr(one, "to_dict") else plain_fields(one)

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree of exceptions with their facts, and the words of their messages."""
+"""What can go wrong: one tree of exceptions with their facts, and the wording of messages."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class CapacityError(Exception):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Message and facts apart: Python would pass the message alone to ``__init__``."""
+        """Message and facts separately, because Python would pass only the message."""
         return _restored, (type(self), self.args, self.__dict__)
 
 
 def _restored(kind: type[CapacityError], args: tuple[Any, ...], facts: dict[str, Any]) -> Any:
-    """Error of a kind from its message and its facts."""
+    """Error of a class from its message and its facts."""
     error = kind.__new__(kind, *args)
-    # The builtin beside the base keeps the message too, ImportError in a place of its own.
+    # The builtin base also stores the message, ImportError in a separate field.
     super(CapacityError, error).__init__(*args)
     error.__dict__.update(facts)
     return error
@@ -352,7 +352,7 @@ class AwsError(CapacityError, RuntimeError):
 
 
 def allowing(action: str) -> str:
-    """The cure where AWS refused an action."""
+    """Remedy if AWS refused an action."""
     return f"allow the action {action} for the caller"
 
 
@@ -384,7 +384,7 @@ class UnlikelyQuantityWarning(UserWarning):
 
 def count_of(number: int, one: str, many: str = "") -> str:
     """
-    Number with the word for one or for many.
+    Number with its noun in singular or plural.
 
     Examples
     --------
@@ -407,14 +407,14 @@ def positions_of(positions: Sequence[int]) -> str:
 
 
 TOKENS = ("NextToken", "nextToken", "NextMarker", "Marker")
-"""What an answer of AWS holds when more pages follow."""
+"""Members of an answer of AWS if more pages follow."""
 
 
 def only_a_part(answer: Any) -> tuple[str, str]:
     """
-    Member by which an answer of AWS or Kubernetes says that more follows, and words for it.
+    Member that shows that an answer of AWS or Kubernetes is incomplete, and a message; else empty.
 
-    What is missing would look free: an answer of which both are not empty is refused.
+    Callers refuse incomplete answers, because what is missing would look free.
 
     Examples
     --------
@@ -431,21 +431,21 @@ def only_a_part(answer: Any) -> tuple[str, str]:
 
 
 _ACCOUNT = (
-    # An encoded colon or slash ends in a letter, which is not a part of a word.
+    # A percent-encoded colon or slash ends in a letter that is not part of a word.
     r"(?:(?<![0-9A-Za-z])|(?<=%3[Aa])|(?<=%253[Aa])|(?<=%2[Ff])|(?<=%252[Ff]))"
     r"[0-9]{12}(?![0-9A-Za-z])"
 )
 
 MASK = "ACCOUNT_ID"
-"""What stands where an account id stood."""
+"""Replacement of an account id."""
 
 
 def without_accounts(text: str) -> str:
     """
-    Put a word in place of every AWS account id.
+    String with `MASK` in place of every AWS account id.
 
-    ARNs, image names and messages about permissions carry them. They are nobody's
-    business in a report that is passed on, and no answer here needs one.
+    ARNs, image names and messages about permissions contain account ids, which no result needs
+    and which must not be in a report that is passed on.
 
     Examples
     --------

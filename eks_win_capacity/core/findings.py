@@ -1,4 +1,4 @@
-"""One thing that was looked at: what was seen, why it matters, what to do."""
+"""What did a check see, why does it matter, and what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eks_win_capacity.core.display import Shown
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: Final = ("error", "warning", "info")
-"""The gravest first, as lists of what failed are printed."""
+"""From the most to the least severe, the order of printed lists."""
 
 Outcome = Literal["fail", "pass", "unknown"]
 
@@ -68,7 +68,7 @@ class Finding(Shown):
 def told(
     code: str, seen: str, why: str, *, severity: Severity = "info", remedy: str = ""
 ) -> Finding:
-    """Finding of what was done with what was given, or what is odd about it."""
+    """Finding about how an input was read, or what is unusual in it."""
     return Finding(
         code=code,
         severity=severity,

@@ -1,7 +1,7 @@
 """
-The doors of a package: names that load on first use (PEP 562), old paths, and calls that must fit.
+How are names found and called: loading on first use (PEP 562), old paths, checked signatures.
 
-Loaded before the first answer, so it loads nothing itself.
+This module is loaded first, so it imports nothing itself.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ def lazy_names(
     package: str, homes: Mapping[str, str], modules: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """
-    The `__getattr__` and `__dir__` of a package whose names load on first use.
+    `__getattr__` and `__dir__` of a package whose names load on first use.
 
-    `homes` has the module of each name, below the package; `modules` that of each attribute which
-    is a module itself.
+    `homes` maps each name to its module, relative to the package; `modules` does so for attributes
+    that are modules.
     """
     modules = modules or {}
 
     def get(name: str) -> object:
-        """Load the module of a name on first use."""
+        """Value of a name, whose module loads on first use."""
         module = homes.get(name) or modules.get(name)
         if module is None:
-            # With both, Python itself asks whether a name that looks alike was meant.
+            # With `name` and `obj`, Python suggests a similar name.
             raise AttributeError(
                 f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package]
             )
@@ -43,7 +43,7 @@ def lazy_names(
         return value
 
     def names() -> list[str]:
-        """List the names before they are loaded."""
+        """All names, including those not loaded yet."""
         return sorted({*homes, *modules})
 
     return get, names
@@ -111,11 +111,11 @@ MOVED = {
     "warm_pool": "addresses.warm_pool",
     "warm_targets": "addresses.targets",
 }
-"""Old path of each public module, below the package, and where it is now."""
+"""New path by old path of each moved public module, relative to the package."""
 
 
 class _Alias:
-    """Loader that puts the moved module in the place of the one that was asked for."""
+    """Loader that returns the moved module for its old path."""
 
     def __init__(self, target: str) -> None:
         self.target = target
@@ -125,12 +125,12 @@ class _Alias:
 
     def exec_module(self, module: ModuleType) -> None:
         target = __import__(self.target, fromlist=("_",))
-        # The import system takes what stands in sys.modules after this call.
+        # The import system uses the module in sys.modules after this call.
         sys.modules[module.__name__] = target
 
 
 class OldPaths:
-    """Finder of the modules under their old paths."""
+    """Finder of moved modules by their old paths."""
 
     @staticmethod
     def find_spec(
@@ -138,7 +138,7 @@ class OldPaths:
         path: Sequence[str] | None = None,  # noqa: ARG004
         target: ModuleType | None = None,  # noqa: ARG004
     ) -> ModuleSpec | None:
-        """Spec of a moved module; None for every other."""
+        """Spec of a moved module; None for other modules."""
         package, _, old = fullname.partition(".")
         if package != PACKAGE or old not in MOVED:
             return None
@@ -156,9 +156,9 @@ _KEPT = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__",
 
 def checked_call(target: Called) -> Called:
     """
-    A function, or a class and its methods, whose call with other arguments is an error of ours.
+    Function, or class, whose calls raise UnsupportedInputError if they do not fit the signature.
 
-    Nothing is looked at where a call fits the signature.
+    Calls that fit are not checked.
 
     Examples
     --------
@@ -189,7 +189,7 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
-            # Further frames: the call fitted, and the error is one of what it ran.
+            # Further frames mean that the call fitted, and the error comes from inside.
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise
             message = _misfit(function, args, kwargs) or str(error).replace(".__init__()", "()")
@@ -197,7 +197,7 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
         raise UnsupportedInputError(message)
 
-    # As functools.wraps does, which would have to be loaded before the first answer.
+    # As functools.wraps does, without importing functools.
     for name in _KEPT:
         if hasattr(function, name):
             setattr(called, name, getattr(function, name))
@@ -206,7 +206,7 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _misfit(function: Callable[..., Any], args: Sequence[object], given: Iterable[str]) -> str:
-    """What does not fit a function: an unknown name, a lacking pool, too many by position."""
+    """Message if a call does not fit: unknown name, missing pool, too many by position."""
     from difflib import get_close_matches
     from inspect import signature
 

@@ -1,4 +1,4 @@
-"""Kubernetes quantities such as ``250m`` and ``1.5Gi``, read exactly."""
+"""What is the exact value of a Kubernetes quantity such as ``250m`` or ``1.5Gi``."""
 
 from __future__ import annotations
 
@@ -26,26 +26,24 @@ _LARGEST_BINARY: Final = 2**63 - 1
 _FINEST: Final = -9
 _WIDEST_EXPONENT: Final = 999
 _MANY_CPUS_M: Final = 100_000
-"""A pod that asks for so much CPU was most likely meant in thousandths. [thousandths of a core]"""
+"""CPU request from which thousandths were probably intended. [thousandths of a core]"""
 _LITTLE_MEMORY: Final = 1_000_000
-"""No Windows container starts with less; such a number was most likely meant in MiB. [bytes]"""
+"""Memory request below which no Windows container starts; MiB were probably intended. [bytes]"""
 
 
 def parse_quantity(value: str | float | Decimal) -> Decimal:
     """
-    Read a quantity as Kubernetes reads it.
+    Value of a quantity, with the rules of Kubernetes.
 
-    Values finer than a billionth are rounded up to one, away from zero, and
-    binary ones above 2^63 - 1 are cut there, as the API server does. Strings
-    without a digit, which its parser lets pass as zero against its own
-    grammar, are refused.
+    As in the API server, values are rounded away from zero to a billionth, and
+    binary ones are at most 2^63 - 1. Strings without a digit are refused, although
+    its parser accepts them as zero against its own grammar.
 
     Parameters
     ----------
     value : str, int, float or Decimal
         Digits with an optional sign, point and one suffix: n, u, m, k, M, G, T,
-        P, E, Ki, Mi, Gi, Ti, Pi, Ei, or an exponent such as e3. Numbers stand
-        for themselves.
+        P, E, Ki, Mi, Gi, Ti, Pi, Ei, or an exponent such as e3. Or a number.
 
     Returns
     -------
@@ -88,7 +86,7 @@ def parse_quantity(value: str | float | Decimal) -> Decimal:
 
 def millicores(value: str | float | Decimal) -> int:
     """
-    Read a CPU quantity in thousandths of a core, rounded up as the scheduler does.
+    CPU quantity in thousandths of a core, rounded up as in the scheduler.
 
     Raises InvalidQuantityError if it is not a quantity, or negative.
 
@@ -102,7 +100,7 @@ def millicores(value: str | float | Decimal) -> int:
 
 def whole_bytes(value: str | float | Decimal) -> int:
     """
-    Read a memory quantity in bytes, rounded up as the scheduler does.
+    Memory quantity in bytes, rounded up as in the scheduler.
 
     Raises InvalidQuantityError if it is not a quantity, or negative.
 
@@ -116,10 +114,10 @@ def whole_bytes(value: str | float | Decimal) -> int:
 
 def request(value: Any, read: Callable[[Any], int], *, name: str) -> int:
     """
-    What an argument requests, read by `millicores` or `whole_bytes`.
+    Request in an argument, in the unit of `read`, which is `millicores` or `whole_bytes`.
 
-    What nobody means, as 2 bytes or 500 whole CPUs, is taken as Kubernetes takes it,
-    with an `UnlikelyQuantityWarning`.
+    Unlikely quantities, such as 2 bytes or 500 whole CPUs, are interpreted as in Kubernetes, with
+    an `UnlikelyQuantityWarning`.
 
     Raises InvalidQuantityError if it is not a quantity, or negative; the message names the
     argument.
@@ -131,7 +129,7 @@ def request(value: Any, read: Callable[[Any], int], *, name: str) -> int:
 
 def requests(values: Iterable[Any], read: Callable[[Any], int], *, name: str) -> dict[Any, int]:
     """
-    What each of several values of an argument requests, as `request` reads one.
+    Requests of several values of an argument, by value; each as in `request`.
 
     Raises InvalidQuantityError if one is not a quantity, or negative; the message names the
     argument.
@@ -151,7 +149,7 @@ def _named(value: Any, read: Callable[[Any], int], name: str) -> int:
 def _question_unlikely(
     read_values: Iterable[tuple[Any, int]], read: Callable[[Any], int], name: str
 ) -> None:
-    """Warn once of all values of an argument that nobody means."""
+    """Warn once of all unlikely values of an argument."""
     cpu = read is millicores
     unlikely = [
         (value, amount)
@@ -173,7 +171,7 @@ def _question(value: Any, amount: int, *, cpu: bool) -> str:
 
 
 def question(text: str) -> None:
-    """Warn of a quantity that nobody means, at the line that called this library."""
+    """Warn of an unlikely quantity, at the line that called this library."""
     package = __name__.partition(".")[0]
     frame, level = sys._getframe(1), 2  # noqa: SLF001
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:

@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all."""
+"""How are files replaced, completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 def replace_file(path: str | os.PathLike[str], content: str | bytes) -> None:
     """
-    Replace one file, whole or not at all; a full disk or Ctrl-C leaves the old one.
+    Replace one file completely or not at all; a full disk or Ctrl-C leaves the old one.
 
-    The new content, text in UTF-8, is written beside it under a name that nobody can foresee,
-    and takes the old one's permissions. A link is replaced, not followed. A device or a pipe,
-    such as ``/dev/stdout``, cannot be replaced and is written to.
+    The new content, strings in UTF-8, is first written to a file with a random name in the same
+    folder, with the permissions of the old one. A link is replaced, not followed. Devices and
+    pipes, such as ``/dev/stdout``, cannot be replaced, so they are written to.
 
     Raises OSError if the folder cannot be written.
     """
@@ -30,10 +30,9 @@ def replace_files(contents: dict[Path, bytes]) -> None:
     """
     Replace several files in this order, all or none.
 
-    Everything is written and flushed beside its target before the first target
-    is touched. A failure between two replacements puts the old files back. Only
-    a power cut in that instant can leave a mixed set; whoever keeps several
-    files must be able to tell one.
+    All contents are written and flushed to the folders of their targets before the first target is
+    replaced. A failure between two replacements restores the old files. Only a power failure in
+    that moment can leave a mixed set, which readers of several files must be able to detect.
     """
     staged: list[tuple[Path, Path]] = []
     undo: list[tuple[Path, Path | None]] = []
@@ -57,19 +56,19 @@ def replace_files(contents: dict[Path, bytes]) -> None:
 
 
 def _written_beside(target: Path, content: bytes) -> Path:
-    """Write a whole new file into the target's folder, and give its path."""
+    """Path of a new file with this content in the folder of the target."""
     try:
         handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
     except OSError as error:
-        # The caller knows the target alone.
+        # The caller only knows the target, not the temporary file.
         raise type(error)(error.errno, error.strerror, str(target)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a data file is as readable as its neighbours.
-        # A link is replaced itself: what it points to is neither written nor asked.
+        # mkstemp creates private files, but a new file should have the usual permissions.
+        # A link itself is replaced, so the permissions of its target do not matter.
         old = target.is_file() and not target.is_symlink()
         mode = target.stat().st_mode & 0o777 if old else 0o666 & ~_umask()
         Path(path).chmod(mode)
@@ -77,7 +76,7 @@ def _written_beside(target: Path, content: bytes) -> Path:
         with contextlib.suppress(OSError):
             Path(path).unlink()
         if isinstance(error, OSError) and error.errno and error.filename is None:
-            # A full disk names no file; an error without a number says all in its message.
+            # The error of a full disk names no file; one without a number needs none.
             raise type(error)(error.errno, error.strerror, str(target)) from None
         raise
     return Path(path)

@@ -1,4 +1,4 @@
-"""What tables hold as text, CSV and Excel: nothing that acts on a terminal or runs as a formula."""
+"""What is in the cells of printed tables, CSV and Excel: no terminal controls, no formulas."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 CONTROLS: Final = {
     **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
-    # Marks that turn the direction of what follows.
+    # Marks that change the direction of writing.
     **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
 }
-"""How characters are spelled that would act on a terminal."""
+"""Visible spelling of characters that would act on a terminal."""
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula."""
+"""Characters that start a formula in a spreadsheet."""
 
 _SHEET_ROWS: Final = 2**20
-"""Rows of an Excel sheet, its head among them."""
+"""Maximum number of rows in an Excel sheet, including the header."""
 
 
 def visible(text: str) -> str:
     r"""
-    Text whose control characters are spelled out, so that none acts on a terminal.
+    String with visible spellings of control characters, so that none acts on a terminal.
 
     Examples
     --------
@@ -46,13 +46,13 @@ def visible(text: str) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a number, and not a truth value."""
+    """Whether a value is a number, and not a bool."""
     return not isinstance(value, bool) and hasattr(value, "__float__")
 
 
 def cell_text(value: object) -> str:
     """
-    Value as the text of a cell, without control characters; nothing for what is missing.
+    Value as the string of a cell, without control characters; empty for None.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def cell_text(value: object) -> str:
 
 
 def csv_cell(value: object) -> str:
-    """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
+    """Cell of a CSV; a string that a spreadsheet would run as a formula gets a leading quote."""
     text = cell_text(value)
     if not text.startswith(FORMULA) or is_number(value):
         return text
@@ -78,7 +78,7 @@ def csv_cell(value: object) -> str:
 
 def plain_value(value: Any) -> Any:
     """
-    Value as JSON has it; what is not known is None.
+    Value for JSON; NaN becomes None.
 
     Examples
     --------
@@ -98,10 +98,10 @@ def plain_value(value: Any) -> Any:
 
 def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """
-    An Excel file of one sheet, in which no text is a formula.
+    Excel file with one sheet, in which no string is a formula.
 
-    Raises MissingExtraError without openpyxl (extra ``excel``); InputError if there are more rows
-    than a sheet holds.
+    Raises MissingExtraError without openpyxl (extra ``excel``); InputError if there are too many
+    rows for a sheet.
     """
     try:
         from openpyxl import Workbook
@@ -128,7 +128,7 @@ def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _in_sheet(value: Any) -> Any:
-    """Value as Excel holds it: a number, a date without a zone, a string, or nothing."""
+    """Value for Excel: a number, a bool, a date without time zone, a string, or None."""
     if is_missing(value):
         return None
     plain = value.item() if hasattr(value, "item") else value

@@ -1,4 +1,4 @@
-"""What makes a result a value: it compares, copies and pickles, whatever it holds or misses."""
+"""How are results compared, copied and pickled, with arrays and missing values in them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _parts(mapping: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
     return read_only, (dict(mapping),)
 
 
-# Python itself cannot pickle a read-only view of a mapping.
+# Python cannot pickle a MappingProxyType.
 copyreg.pickle(MappingProxyType, _parts)
 
 
@@ -42,8 +42,8 @@ def same_values(first: object, second: object) -> bool:
     """
     Equality of two dataclasses of one class, for use as their ``__eq__``.
 
-    The generated one asks arrays and frames for one truth value, which they
-    refuse. Missing values are equal here where they stand in the same place.
+    The generated ``__eq__`` fails, because arrays and frames have no truth value. Missing values
+    in the same position are equal.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _same(first: Any, second: Any) -> bool:
 def _same_arrays(numpy: Any, first: Any, second: Any) -> bool:
     if type(first) is not type(second) or first.shape != second.shape:
         return False
-    # Only kinds that have a missing value can be asked for it.
+    # array_equal only accepts `equal_nan` for dtypes with missing values.
     missing = first.dtype.kind in "fcmM" and second.dtype.kind in "fcmM"
     return bool(numpy.array_equal(first, second, equal_nan=missing))
 
@@ -103,7 +103,7 @@ def is_missing(value: Any) -> bool:
     """
     if value is None or isinstance(value, str):
         return value is None
-    # NumPy's masked calls itself 0, and NumPy need not be loaded to know it.
+    # NumPy's masked equals itself; checked by name, to avoid loading NumPy.
     if type(value).__name__ == "MaskedConstant":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Read JSON and YAML written by others: safely, with limits, and long lists item by item."""
+"""What is in JSON and YAML from other tools, read safely: with limits, lists item by item."""
 
 from __future__ import annotations
 
@@ -27,32 +27,31 @@ def members(
     source: Source, *, name: str = "", limit: int | None = None
 ) -> Iterator[tuple[int, str, int | None, Any]]:
     """
-    Walk through the top-level members of every document of a source.
+    Top-level members of every document of a source, one after another.
 
-    A list that is a member's value is given item by item, so that a file with
-    100,000 pods is never held at once.
+    If the value of a member is a list, its items are yielded one by one, so that a file with
+    100,000 pods is never in memory as a whole.
 
     Parameters
     ----------
     source : path, str, bytes, file or mapping
         JSON (one document or several, or a list of them), or YAML. A string with a newline or a
-        leading bracket is the text itself; any other text is a path.
+        leading bracket is the content itself; any other string is a path.
     name : str, optional
-        What errors call the source.
+        Name of the source in errors.
     limit : int, optional
-        The longest JSON text that is read. [characters]
+        Maximum length of JSON. [characters]
 
     Yields
     ------
     (int, str, int or None, value)
-        Number of the document, key, position in the key's list (None where the
-        value is not a list, or an empty one), and the value.
+        Number of the document, key, position in the key's list (None if the value is not a list,
+        or an empty one), and the value.
 
     Raises
     ------
     DocumentError
-        If the source is empty, damaged, cut off, too large, too deep, or no
-        mapping.
+        If the source is empty, damaged, truncated, too large, too deep, or not a mapping.
     """
     name = name or source_name(source)
     if isinstance(source, Mapping):
@@ -82,7 +81,7 @@ def members(
             else:
                 number = 0
                 for document in yaml_documents(stream, head, name):
-                    # A list of mappings is one document after the other.
+                    # Each mapping of a list is a document.
                     for one in document if isinstance(document, list) else [document]:
                         yield from _walk(number, one, name)
                         number += 1
@@ -112,9 +111,9 @@ def _kind(value: object) -> str:
 
 def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
     """
-    Read every document of a source, each as a whole mapping.
+    Documents of a source, each as one mapping.
 
-    Raises DocumentError as `members`; a JSON text that is held as a whole must be shorter.
+    Raises DocumentError as `members`, with a smaller limit of JSON.
     """
     whole: dict[str, Any] = {}
     seen = 0
@@ -131,9 +130,9 @@ def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
 
 def beginning(source: Source, *, name: str = "") -> dict[str, Any]:
     """
-    The members of a source's first document, up to the first item of a list.
+    Members of a source's first document, up to the first item of a list.
 
-    Raises DocumentError as `members`, of what is read of it.
+    Raises DocumentError as `members`, for the part that is read.
     """
     head: dict[str, Any] = {}
     for number, key, index, value in members(source, name=name):
@@ -149,9 +148,9 @@ def beginning(source: Source, *, name: str = "") -> dict[str, Any]:
 
 def mapping(source: Source, *, name: str = "") -> dict[str, Any]:
     """
-    Read a source that holds one mapping, as a whole.
+    The only document of a source, as one mapping.
 
-    Raises DocumentError as `members`; also if there are several documents.
+    Raises DocumentError as `members`, and if there are several documents.
     """
     name = name or source_name(source)
     first, *more = wholes(source, name=name)
@@ -162,7 +161,7 @@ def mapping(source: Source, *, name: str = "") -> dict[str, Any]:
 
 def yaml_value(text: str, *, name: str) -> Any:
     """
-    Read a short YAML text, such as the mapRoles of aws-auth, as it is.
+    Value of a short YAML string, such as the mapRoles of aws-auth.
 
     Raises DocumentError if it is not YAML, too large, too deep, or grows when aliases are followed.
     """
@@ -176,7 +175,7 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
 class _JsonText:
-    """A JSON text that is decoded value by value, so that only one value is held."""
+    """JSON decoded value by value, so that only one value is in memory."""
 
     def __init__(self, stream: IO[str], head: str, name: str, limit: int) -> None:
         self._stream = stream
@@ -189,7 +188,7 @@ class _JsonText:
 
     def _more(self) -> bool:
         rest = self._buffer[self._at :]
-        # As much again as there is: a long value is decoded anew each time.
+        # The buffer doubles, because a long value is decoded again after each read.
         chunk = self._stream.read(max(_open.CHUNK, len(rest)))
         if not chunk:
             return False
@@ -203,7 +202,7 @@ class _JsonText:
         return True
 
     def peek(self) -> str:
-        """The next character that is not a space, or an empty string at the end."""
+        """Next character that is not white space; empty at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._at)
             self._at = match.end() if match else self._at
@@ -213,7 +212,7 @@ class _JsonText:
                 return ""
 
     def take(self, wanted: str, where: str) -> str:
-        """Step over one of the wanted characters."""
+        """Next character, skipped; an error if it is not one of `wanted`."""
         character = self.peek()
         if not character or character not in wanted:
             self.fail(f"expected {' or '.join(wanted)}", where)
@@ -221,7 +220,7 @@ class _JsonText:
         return character
 
     def value(self, where: str) -> Any:
-        """Decode one whole value."""
+        """Next value, decoded."""
         self.peek()
         while True:
             try:
@@ -239,14 +238,14 @@ class _JsonText:
                 if not self._more():
                     self.fail(getattr(error, "msg", str(error)), where)
                 continue
-            # A number at the very end of the buffer may go on in the next chunk.
+            # A number at the end of the buffer may continue in the next chunk.
             if end == len(self._buffer) and self._buffer[self._at] not in '"{[' and self._more():
                 continue
             self._at = end
             return value
 
     def fail(self, what: str, where: str) -> None:
-        """Raise, naming the place; a string that just ends was cut off."""
+        """Raise DocumentError with the place, or for a truncated string if nothing follows."""
         ended = not self._buffer[self._at :].strip()
         what = "the text ends too early, as if it was cut off" if ended else what
         offset = self._read - len(self._buffer) + self._at
@@ -261,7 +260,7 @@ class _JsonText:
 def _json_members(text: _JsonText) -> Iterator[tuple[int, str, int | None, Any]]:
     number = 0
     while text.peek():
-        # A list of objects, as jq -s writes it, is one document after the other.
+        # Each object of a list, as jq -s writes it, is a document.
         listed = text.peek() == "["
         if listed:
             text.take("[", "")

@@ -1,4 +1,4 @@
-"""A path, a string, a file, a pipe or a folder, opened as text; and how large and deep it may be."""
+"""How are paths, strings, files, pipes and folders opened and decoded, within which limits."""
 
 from __future__ import annotations
 
@@ -16,74 +16,74 @@ from typing import IO, Any, Final
 from eks_win_capacity.core.errors import DocumentError, UnsupportedInputError
 
 MAX_JSON_CHARS: Final = 4 * 1024**3
-"""The longest JSON text that is read. [characters]
+"""Maximum length of JSON that is read item by item. [characters]
 
 Source: this project. 100,000 pods as kubectl prints them take about a quarter.
 """
 
 MAX_WHOLE_CHARS: Final = 256 * 1024**2
-"""The longest JSON text that is held as a whole, not item by item. [characters]
+"""Maximum length of JSON that is read as a whole. [characters]
 
 Source: this project. 40,000 interfaces as the AWS CLI prints them.
 """
 
 MAX_WHOLE_BYTES: Final = 512 * 1024**2
-"""The largest file that is held as a whole, also once it is unpacked. [bytes]
+"""Maximum size of a file that is read as a whole, including after decompression. [bytes]
 
 Source: this project. A table of ten million nodes, or twenty captures of all instance types.
 """
 
 MAX_HELD: Final = 2 * 1024**3
-"""The most that is held of a pipe, which cannot be read twice. [bytes]
+"""Maximum size of a pipe, which is kept in memory, and of decompressed gzip. [bytes]
 
 Source: this project. Twice what kubectl prints of 100,000 pods of 10 kB.
 """
 
 MAX_ITEMS: Final = 3_000_000
-"""How many items all lists of one source may have.
+"""Maximum number of items in all lists of one source.
 
 Source: this project. Thirty times the pods of a large cluster.
 """
 
 MAX_ITEM_CHARS: Final = 32 * 1024**2
-"""The longest single value inside a JSON list. [characters]
+"""Maximum length of a single value in a JSON list. [characters]
 
 Source: this project. The API server stores no object above about 1.5 MiB.
 """
 
 MAX_YAML_CHARS: Final = 16 * 1024**2
-"""The longest YAML text that is read; JSON has no such need. [characters]
+"""Maximum length of YAML. [characters]
 
-Source: this project. YAML reads about a hundred times slower than JSON.
+Source: this project. Reading YAML is about a hundred times slower than JSON.
 """
 
 MAX_DEPTH: Final = 100
-"""How deep lists and mappings may nest.
+"""Maximum depth of nested lists and mappings.
 
 Source: this project. Kubernetes objects stay below 30.
 """
 
 MAX_EXPANDED: Final = 2_000_000
-"""How many values a YAML text may stand for once its aliases are followed."""
+"""Maximum number of values in YAML after its aliases are expanded."""
 
 
 CHUNK: Final = 1024**2
-"""How much of a stream is read at once. [characters]"""
+"""Size of one read of a stream. [characters]"""
 
 GZIP: Final = b"\x1f\x8b"
-"""How gzip files begin, which are unpacked within these limits."""
+"""First bytes of gzip files, which are decompressed within these limits."""
 
 Source = Any
-"""A path, a string, a binary or text file, or the parsed mapping itself."""
+"""A path, a string, a binary or text file, or a parsed mapping."""
 
 
 def source_name(source: Source) -> str:
-    """What an error should call a source."""
+    """Name of a source in errors."""
     if isinstance(source, Mapping):
         return "the mapping"
     if isinstance(source, (bytes, bytearray)) or (isinstance(source, str) and _is_text(source)):
         return "the text"
-    # A path has a name too, but only its last part.
+    # The `name` of a path is only its last part.
     name = source if isinstance(source, os.PathLike) else getattr(source, "name", source)
     return str(name) if isinstance(name, (str, os.PathLike)) else "the file"
 
@@ -94,7 +94,7 @@ def _is_text(text: str) -> bool:
 
 @contextmanager
 def opened(source: Source) -> Iterator[IO[str]]:
-    """Open any source as text; the byte-order marks that PowerShell writes are obeyed."""
+    """Text stream of any source, decoded by its byte order mark, which PowerShell writes."""
     if isinstance(source, (bytes, bytearray)):
         yield _decoded(io.BytesIO(source), source_name(source))
     elif isinstance(source, str) and _is_text(source):
@@ -121,11 +121,11 @@ PACKED: Final = {
     b"BZh": ("bzip2", "bunzip2"),
     b"\xfd7zX": ("xz", "unxz"),
 }
-"""How compressed files begin; gzip alone is unpacked here, once and within a limit."""
+"""First bytes of compressed files, with name and remedy; only gzip is decompressed here."""
 
 
 def refuse_packed(beginning: bytes, name: str) -> None:
-    """Refuse what is compressed; gzip is undone by now, once."""
+    """Refuse compressed content; one layer of gzip is already removed."""
     for packed, (how, cure) in PACKED.items():
         if beginning.startswith(packed):
             if name.lower().endswith((".xlsx", ".xlsm", ".ods")):
@@ -136,7 +136,7 @@ def refuse_packed(beginning: bytes, name: str) -> None:
 
 
 def bad_gzip(name: str, what: str) -> DocumentError:
-    """The error of a gzip file that is damaged or unpacks to too much."""
+    """Error of a gzip file that is damaged or too large after decompression."""
     return DocumentError(f"{name} is {what}", source=name, place="gzip")
 
 
@@ -150,14 +150,14 @@ def _decoded(file: Any, name: str) -> IO[str]:
 
 
 _MARKS: Final = (
-    # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    # UTF-32 first, because its little-endian mark begins with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-"""Byte order marks. PowerShell writes UTF-16 where its output is redirected."""
+"""Byte order marks and encodings. PowerShell redirects output as UTF-16."""
 
 _ZEROS: Final = (
     ((True, False, False, False), "utf-32-le"),
@@ -165,12 +165,12 @@ _ZEROS: Final = (
     ((True, False), "utf-16-le"),
     ((False, True), "utf-16-be"),
 )
-"""Which of the first bytes are zero where the first character is ASCII and no mark stands."""
+"""Zeros in the first bytes by encoding, if the first character is ASCII, without a mark."""
 
 
 def encoding_of(beginning: bytes) -> str:
     """
-    Encoding of text by its first four bytes.
+    Encoding by the first four bytes of a file.
 
     Examples
     --------
@@ -199,7 +199,7 @@ class _Raw(io.RawIOBase):
 
 
 class _Unpacked(_Raw):
-    """A gzip file as the raw stream of what it holds, piece by piece and up to a limit."""
+    """A gzip file as a raw stream of its decompressed content, up to a limit."""
 
     def __init__(self, file: Any, name: str) -> None:
         super().__init__(gzip.GzipFile(fileobj=file))
@@ -220,16 +220,16 @@ class _Unpacked(_Raw):
 
 
 SUFFIXES: Final = (".json", ".yaml", ".yml")
-"""The files of a folder that are read, gzipped (``.json.gz``) ones too."""
+"""Endings of the files that are read from a folder, also with ``.gz`` after them."""
 
 _ANSWERS: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:[{\[]|---\s|(?:apiVersion|items|kind): |(?:NAME|NAMESPACE) +[A-Z])"
 )
-"""How answers of kubectl and AWS begin, tables of kubectl too."""
+"""Beginning of answers of kubectl and AWS, including tables of kubectl."""
 
 
 class _Held(io.BytesIO):
-    """What a file or pipe held; it may be read twice, and a pipe gives its text once."""
+    """Content of a file or pipe in memory, which can be read twice."""
 
     def __init__(self, data: bytes, name: str) -> None:
         super().__init__(data)
@@ -238,9 +238,9 @@ class _Held(io.BytesIO):
 
 def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
     """
-    Every single source of lists and folders, each file once, and whether it was in a folder.
+    Single sources in lists and folders, each file once, and whether it is from a folder.
 
-    Of a folder the files that end in one of `SUFFIXES`, in order of name.
+    From a folder, the files that end in one of `SUFFIXES`, in order of name.
 
     Raises DocumentError if a folder has no such file.
     """
@@ -290,7 +290,7 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def _head(path: Path) -> bytes:
-    """The first bytes of a file; none of one that may not be read."""
+    """First bytes of a file; empty if it cannot be read."""
     try:
         with path.open("rb") as opened_:
             return opened_.read(64)
@@ -299,6 +299,6 @@ def _head(path: Path) -> bytes:
 
 
 def _is_path(source: str | os.PathLike[str]) -> bool:
-    """Whether a string is a path, and not the answer itself."""
+    """Whether a string is a path, and not the content itself."""
     text = os.fspath(source)
     return len(text) < 4096 and "\0" not in text and not _is_text(text)

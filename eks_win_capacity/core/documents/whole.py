@@ -1,4 +1,4 @@
-"""Files that are read as a whole: bounded bytes, their text, and the values written in it."""
+"""What is in a file that is read as a whole: its bytes up to a limit, its string, its values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def file_bytes(source: str | Path | IO[bytes]) -> bytes:
     """
     Content of a file, of a pipe, or of standard input (``"-"``), up to a limit.
 
-    A device or a pipe without an end is refused at the limit.
+    An endless device or pipe is refused at the limit.
 
     Raises DocumentError if it holds more than ``MAX_WHOLE_BYTES``; OSError if the file cannot be
     read.
@@ -43,7 +43,7 @@ def file_bytes(source: str | Path | IO[bytes]) -> bytes:
 def _bounded(file: Any, name: str) -> bytes:
     most = _open.MAX_WHOLE_BYTES
     content = bytearray()
-    # Piece by piece: one large read would reserve the limit for the smallest file.
+    # Read in chunks, because one large read would allocate the limit even for small files.
     while len(content) <= most and (part := file.read(_open.CHUNK)):
         content += part.encode() if isinstance(part, str) else part
     if len(content) > most:
@@ -52,15 +52,15 @@ def _bounded(file: Any, name: str) -> bytes:
 
 
 def is_packed(content: bytes) -> bool:
-    """Whether a file begins as gzip does."""
+    """Whether content is compressed with gzip."""
     return content.startswith(_open.GZIP)
 
 
 def unpacked(content: bytes, name: str) -> bytes:
     """
-    Content without gzip; other content as it is.
+    Content with gzip decompressed; other content unchanged.
 
-    Raises DocumentError if it is damaged, cut short, or grows beyond ``MAX_WHOLE_BYTES``.
+    Raises DocumentError if it is damaged, truncated, or larger than ``MAX_WHOLE_BYTES``.
     """
     most = _open.MAX_WHOLE_BYTES
     parts: list[bytes] = []
@@ -76,7 +76,7 @@ def unpacked(content: bytes, name: str) -> bytes:
             raise _open.bad_gzip(name, f"gzip that unpacks to more than {most:,} bytes; split it")
         if not stream.eof:
             raise _open.bad_gzip(name, "a damaged gzip file: it is truncated")
-        # A gzip file may hold several members, and zeros behind them.
+        # A gzip file may have several members, with zeros after them.
         content = stream.unused_data.lstrip(b"\0")
         if content and not is_packed(content):
             raise _open.bad_gzip(name, "a damaged gzip file: other bytes follow")
@@ -85,12 +85,12 @@ def unpacked(content: bytes, name: str) -> bytes:
 
 def text_of(content: bytes, name: str) -> str:
     """
-    Text of bytes: UTF-8, or UTF-16 and UTF-32 as their marks or first zeros tell.
+    Content decoded from UTF-8, or from UTF-16 or UTF-32 by its mark or first zeros.
 
-    Gzip is undone up to the limit.
+    Gzip is decompressed up to the limit.
 
-    Raises DocumentError if they are not such text, or packed in another way; ``place`` names the
-    byte.
+    Raises DocumentError if the content cannot be decoded, or is compressed in another way;
+    ``place`` names the byte.
     """
     content = unpacked(content, name)
     _open.refuse_packed(content, name)
@@ -110,10 +110,10 @@ def text_of(content: bytes, name: str) -> str:
 
 def answer_text(text: str, name: str) -> str:
     r"""
-    Text without the warnings that kubectl put before the answer, where both went into one file.
+    String without the warnings of kubectl before the answer, if both went into one file.
 
-    Raises DocumentError if it begins with an error of a tool, or is what ``kubectl describe``
-    prints.
+    Raises DocumentError if it begins with an error of a tool, or is the output of ``kubectl
+    describe``.
 
     Examples
     --------
@@ -145,7 +145,7 @@ _DESCRIBED: Final = re.compile(r"Name: {2,}\S.*\r?\n(?:Namespace|Roles|Labels|Pr
 
 def values_in(text: str, name: str) -> list[Any]:
     r"""
-    Every value in a text: JSON, one a line or one after the other, or YAML documents.
+    Values in a string: JSON, one per line or one after another, or YAML documents.
 
     Raises DocumentError if it is neither, too large, too deep, or empty.
 
@@ -167,7 +167,7 @@ def values_in(text: str, name: str) -> list[Any]:
         raise DocumentError(f"{name} is nested too deep", source=name) from error
     except ValueError as error:
         if str(error) != NOT_NUMBERS:
-            # A flow mapping of YAML begins with a brace as well.
+            # A flow mapping of YAML also begins with a brace.
             try:
                 return list(yaml_documents(io.StringIO(), text, name))
             except DocumentError:
@@ -182,9 +182,9 @@ def values_in(text: str, name: str) -> list[Any]:
 
 def json_values(text: str, decoder: json.JSONDecoder) -> list[Any]:
     r"""
-    Values of JSON that stand one after the other.
+    JSON values that follow one another.
 
-    Raises json.JSONDecodeError if something else stands among them.
+    Raises json.JSONDecodeError if anything else is between them.
 
     Examples
     --------
@@ -211,7 +211,7 @@ DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 def item_of(kind: str, item: Any) -> Any:
     """
-    Item of a list with the kind that it need not give itself; any other as it is.
+    Item of a list of Kubernetes with its kind, which such lists omit; other items unchanged.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def item_of(kind: str, item: Any) -> Any:
 
 def refuse_page(answer: Any, name: str = "", where: str = "") -> None:
     """
-    Refuse a list of Kubernetes of which more objects follow: what is missing would look free.
+    Refuse an incomplete list of Kubernetes, because what is missing would look free.
 
     Raises DocumentError if the list is only a part.
     """
@@ -240,7 +240,7 @@ def refuse_page(answer: Any, name: str = "", where: str = "") -> None:
 
 def objects_in(values: list[Any]) -> list[Any]:
     """
-    Single objects of values: the items of Lists of Kubernetes and of arrays, one by one.
+    Single objects in values, including the items of Lists of Kubernetes and of arrays.
 
     Raises DocumentError if a list is only a part.
 
@@ -266,7 +266,7 @@ def objects_in(values: list[Any]) -> list[Any]:
 
 def type_counts(values: list[Any]) -> dict[str, int]:
     """
-    Nodes of each type, where values are mappings of instance types to counts; else empty.
+    Nodes of each type, if values are mappings of instance types to counts; else empty.
 
     Examples
     --------
@@ -308,14 +308,14 @@ _KNOWN: Final = (
 
 
 _SPACED: Final = re.compile(r"\S(?: {2,}|\t+)\S")
-"""Columns that kubectl and the AWS CLI print for people stand two blanks apart."""
+"""Gap between columns of tables of kubectl and the AWS CLI: two spaces or more, or a tab."""
 
 
 def refuse_title(lines: Sequence[str], separator: str, name: str) -> None:
     """
-    Refuse a table whose first line fills the first of several columns only.
+    Refuse a table that begins with a title.
 
-    Raises InputError if the row below it fills more.
+    Raises InputError if the first line fills only the first column, and the next one more.
     """
     lines = [line for line in lines if line.strip()][:2]
     rows = [line.replace('"', "").split(separator) for line in lines]
@@ -329,7 +329,7 @@ def refuse_title(lines: Sequence[str], separator: str, name: str) -> None:
 
 def separator_of(head: str) -> str:
     r"""
-    Sign that parts the columns of a table, by its first line, which may hold none of them.
+    Separator of the columns of a table: the most frequent one in its first line.
 
     Examples
     --------
@@ -341,7 +341,7 @@ def separator_of(head: str) -> str:
 
 def table_text(text: str) -> str:
     r"""
-    Table without what is not a row of it: the first line of Excel or PowerShell, and a frame.
+    Table without the first line of Excel or PowerShell, and without frames.
 
     ``aws --output table``, Markdown and database shells draw such frames.
 
@@ -360,7 +360,7 @@ def table_text(text: str) -> str:
         return text
     lines = [line.strip().strip("|") for line in text.splitlines()]
     lines = [line for line in lines if line.strip() and not _FRAME.fullmatch(f"{line}----")]
-    # Under a rule that parts no columns the AWS CLI puts the name of the call.
+    # If the first rule has no column separators, the AWS CLI puts the name of the call below it.
     lines = lines if {"+", "|"} & set(first) else lines[1:]
     return "".join("|".join(map(str.strip, line.split("|"))) + "\n" for line in lines)
 
@@ -371,7 +371,7 @@ _FRAME: Final = re.compile(r"[\s+|:=-]{4,}")
 
 def table_columns(text: str) -> list[str]:
     r"""
-    The first line's columns where the text is a table; empty where it is none.
+    Columns in the first line of a table; empty if the string is not a table.
 
     Examples
     --------
@@ -386,7 +386,7 @@ def table_columns(text: str) -> list[str]:
     if not lines or looks_like_yaml(text) or lines[0].lstrip()[0] in "{[":
         return []
     separator = separator_of(lines[0])
-    # A row has the head's columns: of one line alone nothing tells.
+    # The second line must have the separator too, as one line alone shows nothing.
     if separator in lines[0] and len(lines) > 1 and separator in lines[1]:
         return [name.strip(' "\r') for name in lines[0].split(separator)]
     if len(lines) > 1 and all(_SPACED.search(line) for line in lines[:2]):
@@ -395,21 +395,21 @@ def table_columns(text: str) -> list[str]:
 
 
 def looks_like_yaml(text: str) -> bool:
-    """Whether text begins as YAML does, below comments: with a marker, an item or a key."""
+    """Whether a string begins, after comments, as YAML: with a marker, an item or a key."""
     lines = (line for line in io.StringIO(text.lstrip("\ufeff")) if line.strip())
     first = next((line for line in lines if not line.lstrip().startswith("#")), "")
     return bool(_YAML.match(first.lstrip()))
 
 
 _HEAD: Final = 65_536
-"""Characters in which the first rows of a framed table stand."""
+"""Length that contains the first rows of a framed table. [characters]"""
 
 _YAML: Final = re.compile(r"---(?!-)|%YAML|- |[A-Za-z_][\w.\-]*:(?:\s|$)")
 
 
 def what_it_is(value: Any) -> str:
     """
-    Words for what a foreign value is.
+    Description of an unexpected value for a message.
 
     Examples
     --------
@@ -440,7 +440,7 @@ def what_it_is(value: Any) -> str:
 
 
 def yaml_documents(stream: IO[str], head: str, name: str) -> Iterator[Any]:
-    """Documents of text whose first characters, one or more, are `head`."""
+    """YAML documents of a stream whose beginning, not empty, is already read as `head`."""
     import yaml
 
     text = head + stream.read(_open.MAX_YAML_CHARS)
@@ -470,7 +470,7 @@ def yaml_documents(stream: IO[str], head: str, name: str) -> Iterator[Any]:
 
 
 def _weigh(events: Iterator[Any], name: str) -> None:
-    """Refuse YAML that nests too deep or whose aliases would stand for too much."""
+    """Refuse YAML that nests too deep or whose expanded aliases have too many values."""
     import yaml
 
     weights: dict[str, float] = {}
@@ -478,7 +478,7 @@ def _weigh(events: Iterator[Any], name: str) -> None:
     for event in events:
         weight: float = 0
         if isinstance(event, yaml.AliasEvent):
-            # Unknown here means the anchor is still open: the value would hold itself.
+            # An unknown anchor is still open, so the value would contain itself.
             weight = weights.get(str(event.anchor), math.inf)
         elif isinstance(event, yaml.ScalarEvent):
             weight = 1
