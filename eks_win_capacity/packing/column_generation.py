@@ -46,8 +46,8 @@ _STEPS = 1_000
 """Branch-and-bound steps of the integer program for the best mix on one kind."""
 
 _COLUMNS, _EVERY = 500, 3_000
-"""Patterns from which the integer program may choose, as more make each step slower; and if they
-are all there are, so that it proves a bound."""
+"""Most patterns from which the integer program may choose, as more slow down each of its steps; and
+most if the list is complete, so that the program proves a bound."""
 
 _LISTED = 540_000
 """Patterns that are listed at most, of all kinds and including those with room for more pods."""

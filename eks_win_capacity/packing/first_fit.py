@@ -27,7 +27,7 @@ _NEAR = 1e-4
 """Gap at which this program may stop."""
 
 _SPARE = (0.0, 0.002, 0.006, 0.015, 0.03)
-"""Room in excess of the need, as a part of it, from try to try."""
+"""Spare room as a part of the need, from try to try."""
 
 _NOISE = 2e-3
 """Part by which costs vary at random from the second try on, so that other numbers are found."""
@@ -131,7 +131,7 @@ def least_of_each(problem: Problem) -> Floats:
 
 
 def _empty(problem: Problem, kinds: Ints, number: int) -> _Groups:
-    """One group of empty nodes; without a group if their number is 0."""
+    """One group of empty nodes, or no group if their number is 0."""
     rows = min(number, 1)
     return _Groups(
         np.full(rows, number, dtype=np.int64),

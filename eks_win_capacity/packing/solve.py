@@ -64,7 +64,7 @@ _DRAWS, _VARIED = 500, 4
 """Mixes drawn in addition to some for each shape, and rounds that vary them."""
 
 _PARTS = (6, 3, 12, 1, 24)
-"""Nodes of a dive cost at most the rest divided by this number, from dive to dive."""
+"""Divisors of the remaining cost that limit the cost of a node, from dive to dive."""
 
 _EARLY_DIVES = 2
 """Number of dives before the slower steps."""
@@ -85,13 +85,13 @@ _PODS = 400
 """Pods that are packed at once, at most."""
 
 _ENDS = 8.0
-"""Rest, in average nodes, from which a dive tries to end early."""
+"""Value of the rest, in average nodes, below which a dive tries to end early."""
 
 _DEPTH, _BRIEF = 40, 4
-"""Steps of a dive at most, and if the first good packing suffices: first-fit completes it too."""
+"""Steps of a dive at most; fewer if the first good packing suffices, as first-fit completes it."""
 
 _TAILS = (1.0, 0.05)
-"""Largest cost of a node on which first-fit places the rest of a dive, as parts of that rest."""
+"""Cost of a node up to which first-fit uses it for the rest of a dive, as parts of that rest."""
 
 _EACH_SIZE = 4
 """Kinds of similar size that the rest of a dive may use."""
@@ -103,7 +103,7 @@ _NEARLY = 0.2
 """Part of the target gap that the LP bound may leave open."""
 
 _DELTA = 0.05
-"""Part by which the dual of a pod rises for one more unit of log-odds in the next draw."""
+"""Relative rise of a pod's dual that adds one to its log-odds in the next draw."""
 
 _TIE = 1e-5
 """Reduced costs that differ by less, as a part of the cost, count as equal."""

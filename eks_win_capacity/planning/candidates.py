@@ -411,7 +411,7 @@ def left_over(
     """
     Rejections of the types without a node, with the cost of a fleet of each alone.
 
-    Users can check it by a plan with only this candidate. The fleet is packed first-fit decreasing,
+    A plan with only this candidate can confirm it. The fleet is packed first-fit decreasing,
     without subnets, zones and limits, so the cost of such a plan is between the two figures in the
     message.
     """

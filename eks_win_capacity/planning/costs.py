@@ -130,23 +130,23 @@ def split_by_purchase(
 PROXY_GIB: Final = 1 / 24
 """Weight of a GiB relative to a vCPU if no prices are given. [vCPU]
 
-Source: Amazon EC2 on-demand pricing, us-east-1. Linux prices of c5.large, m5.large and r5.large
-are 0.085, 0.096 and 0.126 USD an hour; Windows adds 0.046 a vCPU, which gives 0.177, 0.188 and
-0.218 for 4, 8 and 16 GiB beside two vCPUs: 0.0034 USD a GiB and 0.0804 a vCPU, 1 to 23.5.
+Source: Amazon EC2 on-demand pricing, us-east-1. Linux prices of c5.large, m5.large and r5.large are
+0.085, 0.096 and 0.126 USD per hour; Windows adds 0.046 per vCPU. The sums, 0.177, 0.188 and 0.218
+for 4, 8 and 16 GiB with two vCPUs, are 0.0034 USD per GiB and 0.0804 per vCPU: 1 to 23.5.
 """
 
 PROXY_FACTOR: Final = {"accelerator": 4.0, "local-disk": 1.1}
 """Factors of the proxy for types with accelerators and local disks.
 
-Source: Amazon EC2 on-demand pricing, us-east-1, Windows. g4dn.xlarge is 0.710 USD an hour and
-p3.2xlarge 3.428 beside 0.376 and 0.752 for m5.xlarge and m5.2xlarge, 1.9 and 4.6 times as much;
-m5d.large is 0.205 beside 0.188. A stand-in, so that no GPU wins a plan without prices.
+Source: Amazon EC2 on-demand pricing, us-east-1, Windows. g4dn.xlarge and p3.2xlarge are 0.710 and
+3.428 USD per hour, 1.9 and 4.6 times as much as m5.xlarge (0.376) and m5.2xlarge (0.752); m5d.large
+is 0.205, m5.large 0.188. Approximate, so that no GPU wins a plan without prices.
 """
 
 NODE_COST_PRICE: Final = 0.0055
 """Cost of a node in addition to its instance: 50 GiB of gp3 root volume. [USD/h]
 
-Source: Amazon EBS pricing, gp3 in us-east-1, 0.08 USD a GB and month.
+Source: Amazon EBS pricing, gp3 in us-east-1, 0.08 USD per GB and month.
 """
 
 NODE_COST_PROXY: Final = 0.06
@@ -263,7 +263,7 @@ def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _P
 
 
 def check_names(prices: PriceList, catalog: Catalog) -> PriceList:
-    """The prices, with those of types that no catalog has named in the basis."""
+    """The prices, with a note in their basis on names that no catalog has."""
     unknown = sorted((prices.known or {}).keys() - set(catalog))
     # A catalog may be a subset on purpose: prices of other types are not errors.
     unknown = unknown and sorted(set(unknown) - set(given_or_bundled(None)))
@@ -283,7 +283,7 @@ def check_names(prices: PriceList, catalog: Catalog) -> PriceList:
 
 
 _LOOKED_UP: Final = 20
-"""Unknown names in prices for which the closest known name is searched, at most."""
+"""Unknown names in prices, at most, for which the closest known name is searched."""
 
 
 def _proxy(node_cost: float | None, buying: Buying) -> PriceList:

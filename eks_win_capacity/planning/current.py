@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["from_now"]
 
 _SUNK: Final = 1e-3
-"""Part of its cost that a present node counts: enough to empty expensive ones, which may go."""
+"""Part of its cost that a present node counts, so that expensive ones become empty first."""
 
 _REPLAN: Final = 0.5
 """Part of the time for the plan from scratch."""

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 HOURS_PER_MONTH: Final = 730
-"""Hours in a month for costs. [h]
+"""Hours in a month, for costs. [h]
 
 Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
 """
@@ -107,7 +107,7 @@ class Infeasible(Shown):
     subject : str
         The workload or subnets concerned.
     short : int
-        Number of missing addresses, blocks, zones or nodes; 0 if the reason is another.
+        Number of missing addresses, blocks, zones or nodes; 0 for other reasons.
     """
 
     code: str

@@ -39,7 +39,7 @@ ALL_ADDRESSES = "addresses"
 """Name of the limit on the subnet addresses of all nodes together."""
 
 UNLIMITED: Final = 2**40
-"""Number of nodes, or of free addresses for them, if unlimited."""
+"""Number of nodes, or of free addresses, that stands for no limit."""
 
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
@@ -66,10 +66,10 @@ class NodeKind:
     An empty node of a type: room for workloads, cost, and attached addresses.
 
     ``room`` is in the order of ``names()``, which ends with the ``extended`` resources.
-    ``attached`` are the addresses beside its own, and ``prefixes`` the /28 blocks among them, by
-    number of pods with an address; ``held`` are addresses and blocks already taken from its subnet.
-    ``purchase`` is ``on-demand``, ``spot``, ``paid`` or ``present``: already running. An empty
-    ``zone`` stands for any; ``stock`` is the largest number of nodes, None if unlimited.
+    ``attached`` are addresses in addition to its own, and ``prefixes`` the /28 blocks among them,
+    by number of pods with an address; ``held`` are addresses and blocks already taken from its
+    subnet. ``purchase`` is ``on-demand``, ``spot``, ``paid`` or ``present`` (already running). An
+    empty ``zone`` stands for any; ``stock`` is the largest number of nodes, None if unlimited.
     """
 
     name: str

@@ -201,7 +201,7 @@ def _diversified(
     """
     Fleet with the minimum of types: nodes become the cheapest other type that fits their pods.
 
-    None if there are too few nodes or types for that.
+    None if there are too few nodes or types.
     """
     while 1 < ask.min_types > len(types := {group.instance_type for group in groups}):
         number = Counter[str]()

@@ -123,7 +123,7 @@ def _settled(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Infeasible]:
 def _told(
     missing: _Missing, sites: tuple[Site, ...], short: list[int], *, tied: bool
 ) -> Infeasible:
-    """Shortage of the subnets; if nodes may be anywhere, one of several ways to resolve it."""
+    """Reason by the shortage of subnets; if nodes may be anywhere, one of several solutions."""
     lacking = [(site, count) for site, count in zip(sites, short, strict=True) if count]
     parts = []
     for site, count in lacking:

@@ -95,11 +95,10 @@ class Solving:
     State of the search for an answer to one question.
 
     ``known`` is the best answer so far. No answer costs less than ``bound``; ``lp_bound`` is proved
-    by the LP relaxation alone. ``impossible`` means that it is proved that no answer exists;
-    ``even_only``, ``few_types`` and ``least_nodes`` that the bound covers only plans with even
-    shares of the zones, at most the maximum of types, or at least the minimum of nodes. ``every``
-    are the usable types, ``lean`` those that no other dominates; ``rejected`` are the candidates
-    left out so far.
+    by the LP relaxation alone. ``impossible`` means that no answer exists, by proof; ``even_only``,
+    ``few_types`` and ``least_nodes`` that the bound covers only plans with even shares of the
+    zones, at most the maximum of types, or at least the minimum of nodes. ``every`` are the usable
+    types, ``lean`` those that no other dominates; ``rejected`` are the candidates left out so far.
     """
 
     ask: Question
@@ -255,7 +254,7 @@ class Solving:
         **asked: Any,
     ) -> Answer | None:
         """
-        Answer of one search, with optional other objective, limits, pods or effort.
+        Answer of one search; objective, limits, pods and effort may differ from the question's.
 
         The other parameters, including ``asked``, are those of `build`.
         """

@@ -183,7 +183,7 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
     Raises
     ------
     InputError
-        If a field is unknown, missing or has a value that makes no sense.
+        If a field is unknown, missing or invalid.
     """
     rows = records(workloads, "workloads")
     loads = [_load(row, f"row {number}") for number, row in enumerate(rows)]
@@ -376,13 +376,13 @@ def workloads_of(state: ClusterState) -> tuple[Load, ...]:
     """
     Windows pods of a cluster, running and pending, by owner and requests.
 
-    A pod without an owner stands for itself. Zone spread, anti-affinity and node affinity of
+    A pod without an owner is a workload by itself. Zone spread, anti-affinity and node affinity of
     the pods are not in the state, so they are not in the workloads either.
 
     Raises
     ------
     InputError
-        If the state knows no pods, or none of them is for Windows.
+        If the state has no pods, or none of them is for Windows.
     """
     loads = _grouped([pod for pod in _pods(state) if not pod.owner.startswith(_EVERY_NODE)])
     if not loads:

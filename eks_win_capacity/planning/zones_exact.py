@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Settled", "list_patterns", "settle", "share_out"]
 
 _MIXES, _FULL, _ROWS = 1_500, 20_000, 100_000
-"""Mixes of pods on a node that are listed at most, in total and if only full nodes are needed; and
-rows at most before those that fit nowhere are removed."""
+"""Mixes of pods on a node that are listed at most, as a rule and if only full nodes are needed; and
+rows at most before mixes that fit nowhere are removed."""
 
 _COLUMNS: Final = 6_000
 """Patterns times subnets up to which one integer program has a column for each."""
@@ -54,8 +54,8 @@ _DEPTH, _LAST = 60, 8
 """LP solutions of a dive at most, and nodes left at which it ends with an integer program."""
 
 _LIKELY, _PARTS = 1_500, 20
-"""Patterns of least reduced cost that dive and neighbourhood search may add; a node of a dive costs
-at most the rest divided by the second number."""
+"""Patterns of least reduced cost that diving and neighbourhood search may add; and the number by
+which the cost of the rest is divided for the most expensive node of a dive."""
 
 _SEED: Final = 20
 """Seed of the random numbers, so that results repeat."""
@@ -211,7 +211,7 @@ def settle(
     program.keep_rules(missing, allow)
     if summed:
         program.sum_up(deadline)
-    # The shortage is minimised alone: a cost beside it would blur what to ask for.
+    # The shortage is minimised alone: costs in the objective would blur what to ask for.
     program.aim("" if missing else ask.objective, known, below)
     # For a maximum of types the bound matters most, which only the whole program raises.
     hard = not missing and not summed and ask.max_types is None
