@@ -1,1 +1,1 @@
-"""Pods on a node: by its addresses, and by all that binds."""
+"""How many pods fit on a node: by its addresses, and by all limits."""

@@ -1,4 +1,4 @@
-"""Pods that addresses per interface allow, for columns of numbers."""
+"""How many pod addresses do nodes have, for columns of addresses per interface."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:
-    """Answer :func:`eks_win_capacity.ip_capacity` for anything but two plain values."""
+    """Result of :func:`eks_win_capacity.ip_capacity` for columns, and for scalars of NumPy."""
     columns = {"ipv4_per_interface": ipv4_per_interface, "prefix_delegation": prefix_delegation}
     if isinstance(prefix_delegation, (bool, np.bool_)):
         integers = plain_integers(ipv4_per_interface)
@@ -39,9 +39,9 @@ def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object)
 
 def _of_integers(addresses: NDArray[Any], *, prefix_delegation: bool) -> NDArray[np.int64] | None:
     """
-    Check and compute block by block, so that a column passes through memory once.
+    Pod addresses for an array of integers; None if a value is outside the limits.
 
-    None if a value lies outside the limits.
+    Values are checked and computed block by block, so that each is read from memory once.
     """
     size, pods = addresses.size, np.empty(addresses.shape, dtype=np.int64)
     flat, flat_pods = addresses.reshape(size), pods.reshape(size)
@@ -50,10 +50,10 @@ def _of_integers(addresses: NDArray[Any], *, prefix_delegation: bool) -> NDArray
         for start in range(begin, end, NUMBERS):
             stop = min(start + NUMBERS, end)
             answers = flat_pods[start:stop]
-            # The kernels' arithmetic written in place: a temporary would cost a third more time.
+            # The formula of `limits`, in place: a temporary array would take a third more time.
             np.subtract(flat[start:stop], NODE_ADDRESSES, out=answers, dtype=np.int64)
-            # Seen as unsigned, what is below the lowest is above the highest: one pass checks
-            # both. No value is above all bits of all values, which cost half of the maximum.
+            # As unsigned integers, negative values exceed the maximum, so one pass checks both
+            # limits. The OR of all values is an upper bound, in half the time of the maximum.
             seen = answers.view(np.uint64)
             highest = MAX_COUNT - NODE_ADDRESSES
             if np.bitwise_or.reduce(seen) > highest and np.maximum.reduce(seen) > highest:

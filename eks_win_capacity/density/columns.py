@@ -1,4 +1,4 @@
-"""What a column of names is made of, whichever library holds it, and how to answer in kind."""
+"""Which names are in a column of any library, and the result as the same kind of column."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _UNSIGNED: Final = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 _ENUMS: Final[KeptFor[list[str]]] = KeptFor(16)
-"""Categories of Polars' enum columns: reading them costs more than looking up a thousand rows."""
+"""Cached categories of Polars' enum columns: reading them takes longer than a thousand rows."""
 
 Kind = Literal["scalar", "array", "series", "index", "arrow", "chunked", "polars"]
 
@@ -32,10 +32,10 @@ Kind = Literal["scalar", "array", "series", "index", "arrow", "chunked", "polars
 @dataclass(frozen=True, slots=True)
 class Coded:
     """
-    Codes into categories; a code past the last category is a missing value.
+    Codes of categories; a code beyond the last category is a missing value.
 
-    The owner, where there is one, is an object that stands for the same categories as
-    long as it lives: what is known of them is kept for it.
+    The owner, if any, is an object that has the same categories throughout its lifetime, so
+    results for the categories are cached for it.
     """
 
     codes: NDArray[Any]
@@ -44,7 +44,7 @@ class Coded:
 
     @property
     def categories(self) -> Sequence[object]:
-        """The value of each code."""
+        """Value of each code."""
         return self.listed()
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class ArrowText:
-    """An Arrow array of text."""
+    """An Arrow array of strings."""
 
     array: Any
 
@@ -72,7 +72,7 @@ class ArrowText:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """A list, or a NumPy array whose items turn into Python text."""
+    """A list, or a NumPy array of objects or strings."""
 
     values: list[Any] | NDArray[Any]
 
@@ -80,12 +80,12 @@ class Objects:
         return len(self.values)
 
     def value(self, position: int) -> object:
-        """One value as it stands."""
+        """One value; a NumPy scalar as a Python object."""
         value = self.values[position]
         return value.item() if isinstance(value, np.generic) else value
 
     def blocks(self, size: int) -> Iterator[list[Any]]:
-        """The values as lists, block by block, for memory's sake."""
+        """Values as lists, in blocks to limit memory."""
         for start in range(0, len(self.values), size):
             block = self.values[start : start + size]
             yield block if isinstance(block, list) else block.tolist()
@@ -96,7 +96,7 @@ Part = Coded | ArrowText | Objects
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A column of names, its shape and its kind."""
+    """A column of names in parts, with its shape and kind."""
 
     column: Any
     kind: Kind
@@ -107,7 +107,7 @@ class Names:
         return sum(map(len, self.parts))
 
     def values(self, positions: NDArray[np.intp]) -> list[object]:
-        """Values at some positions of the flattened column, found in one pass over its parts."""
+        """Values at some positions of the flattened column."""
         starts = np.cumsum([0, *map(len, self.parts)])
         part_numbers = np.searchsorted(starts, positions, side="right") - 1
         return [
@@ -120,9 +120,9 @@ class Names:
 
 def read_names(column: object, name: str) -> Names:
     """
-    Find out what a column of names is made of, without copying it.
+    Parts, shape and kind of a column of names, without copying it.
 
-    Raises UnsupportedInputError if it is not a column of names; the error says what it is;
+    Raises UnsupportedInputError, with the type, if it is not a column of names;
     ShapeMismatchError if nested sequences are ragged.
     """
     if isinstance(column, list):
@@ -196,7 +196,7 @@ def _read_pandas(column: Any, pandas: Any, name: str) -> Names | None:
     shape = (len(column),)
     dtype = array.dtype
     if isinstance(dtype, pandas.CategoricalDtype):
-        # Unsigned, a missing value's -1 becomes the largest code, past every category.
+        # As an unsigned integer, the -1 of a missing value is beyond every category.
         codes = np.asarray(array.codes)
         index = array.categories
         coded = Coded(codes.view(_UNSIGNED[codes.itemsize]), index.tolist, index)
@@ -294,7 +294,7 @@ _READERS: dict[str, Callable[[Any, Any, str], Names | None]] = {
     "pyarrow": _read_pyarrow,
     "polars": _read_polars,
 }
-"""A value can belong to a library only where that library is loaded."""
+"""Readers by library; a value can belong to a library only if that library is loaded."""
 
 
 def _unsupported(name: str, what: str) -> UnsupportedInputError:
@@ -313,10 +313,10 @@ def answer_in_kind(
     **others: object,
 ) -> Any:
     """
-    A result back as the kind of column that the names came in.
+    Result as the kind of column in which the names were given.
 
-    The result has the shape that the names and the other inputs broadcast to, which are given by
-    name. Where rows may be `missing`, without an answer, the kind given back is a nullable one.
+    The names and the `others` broadcast to the shape of the result. If `missing` is given, the
+    column is nullable, and its marked rows have no value.
     """
     index = arrays.common_index(
         **({"instance_type": names.column} if names.kind == "series" else {}), **others
@@ -373,12 +373,12 @@ def _nullable(result: NDArray[Any], missing: NDArray[np.bool_]) -> Any:
 
 
 def _native(result: NDArray[Any]) -> NDArray[Any]:
-    """Integers in the byte order of the machine, the only one that Arrow columns have."""
+    """Integers in the native byte order, which Arrow needs."""
     return result.astype(result.dtype.newbyteorder("="), copy=False)
 
 
 def without_values(names: Names) -> Names:
-    """Keep what an answer in kind needs of a column, and let go of its values."""
+    """Names without their values, with what `answer_in_kind` needs of the column."""
     column = names.column
     if names.kind == "series":
         import pandas as pd
@@ -398,7 +398,7 @@ def is_integer_array(value: object) -> bool:
 
 
 def plain_integers(value: object) -> NDArray[Any] | None:
-    """The integers of a NumPy array or Series of a NumPy dtype, without a copy."""
+    """Integers of a NumPy array, or of a Series with a NumPy dtype, without a copy; else None."""
     if type(value) is np.ndarray:
         return value if value.dtype.kind in "iu" else None
     if arrays.is_series(value):

@@ -1,4 +1,4 @@
-"""Questions about many nodes at once, answered from one table for each question."""
+"""How many pods fit on many nodes: a fleet encoded once, answered from a table by type."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ OnUnknown = Literal["raise", "null"]
 
 
 def checked_flags(value: object) -> bool | NDArray[np.bool_]:
-    """Read `prefix_delegation` as one flag or a column of flags."""
+    """Argument `prefix_delegation` as one flag or an array of flags."""
     if isinstance(value, bool):
         return value
     flags = arrays.flags(value, name="prefix_delegation")
@@ -55,7 +55,7 @@ def checked_flags(value: object) -> bool | NDArray[np.bool_]:
 
 
 def checked_kubelet(value: object) -> int | NDArray[np.int64] | None:
-    """Read `kubelet_max_pods` as nothing, one number or a column of numbers."""
+    """Argument `kubelet_max_pods` as None, one number or an array of numbers."""
     if value is None:
         return None
     limits = arrays.counts(value, name="kubelet_max_pods", copy=False)
@@ -65,7 +65,7 @@ def checked_kubelet(value: object) -> int | NDArray[np.int64] | None:
 def _prepared_out(
     shape: tuple[int, ...], dtype: DTypeLike | None, out: NDArray[Any] | None
 ) -> NDArray[Any]:
-    """The array that takes the answer, checked if the caller brought it."""
+    """Array for the result: `out` after checks, or a new one."""
     try:
         wanted = np.dtype(np.int64 if dtype is None else dtype)
     except (TypeError, ValueError, SyntaxError) as error:
@@ -95,7 +95,7 @@ def max_pods_of_column(
     dtype: DTypeLike | None,
     out: NDArray[Any] | None,
 ) -> Any:
-    """Answer :func:`eks_win_capacity.max_pods` for anything but one plain name."""
+    """Result of :func:`eks_win_capacity.max_pods` for columns, and for arguments to be checked."""
     checked_policy(on_unknown)
     names = read_names(instance_type, "instance_type")
     table = table_of(catalog)
@@ -127,7 +127,7 @@ def max_pods_of_column(
 
 
 def checked_policy(on_unknown: object) -> None:
-    """Refuse a policy that is neither "raise" nor "null"."""
+    """Refuse an `on_unknown` that is neither "raise" nor "null"."""
     if not isinstance(on_unknown, str) or on_unknown not in {"raise", "null"}:
         raise InputError(f'on_unknown must be "raise" or "null"; got {on_unknown!r}')
 
@@ -394,7 +394,7 @@ class Fleet:
     def _nodes_by_type(
         self, pods: NDArray[np.int64], prefix_delegation: object, kubelet_max_pods: object
     ) -> Any:
-        """Answer :meth:`nodes_needed` from a table, for one question to all nodes."""
+        """Result of :meth:`nodes_needed` from a table by type, if all arguments are scalars."""
         capacity = self._pods_by_type(prefix_delegation, kubelet_max_pods)
         if (capacity[:-1][self.histogram[:-1] > 0] == 0).any():
             raise _no_room()
@@ -515,7 +515,7 @@ def _no_room() -> InvalidCountError:
 def _common_shape(
     names: Names, flags: Any, limits: Any, others: dict[str, object]
 ) -> tuple[int, ...]:
-    """The shape of the answer; Series of different indexes are refused before `out` is written."""
+    """Shape of the result; Series with different indexes are refused before `out` is written."""
     if isinstance(flags, bool) and not isinstance(limits, np.ndarray):
         return names.shape
     _check_index(names, **others)
@@ -527,14 +527,14 @@ def _common_shape(
 
 
 def _check_index(names: Names, **others: object) -> None:
-    """Refuse Series of different indexes before anything is written into an `out`."""
+    """Refuse Series with different indexes."""
     arrays.common_index(
         **({"instance_type": names.column} if names.kind == "series" else {}), **others
     )
 
 
 _CELLS: Final = 1 << 20  # no mutant: speed and memory alone
-"""So many cells of groups by types are counted as a whole for each block of rows."""
+"""Maximum number of cells, groups x types, for which each block of rows is counted in full."""
 
 
 class FleetGroups:
@@ -568,7 +568,7 @@ class FleetGroups:
         width = len(fleet.instance_types) + 1
         numbers, low, names = _numbered(column, most=_CELLS // width)
         cells = np.zeros(len(names) * width, dtype=np.int64)
-        # Each block adds up all cells, so blocks of fewer rows than cells cost more than they save.
+        # Each block adds all cells, so blocks with fewer rows than cells would be slower.
         step = min(max(NUMBERS, len(cells)), _CELLS)  # no mutant: speed alone
         for start in range(0, len(numbers), step):
             both = np.subtract(numbers[start : start + step], low, dtype=np.int64)
@@ -593,7 +593,7 @@ class FleetGroups:
         self, *, prefix_delegation: bool = False, kubelet_max_pods: int | None = None
     ) -> pd.Series[int]:
         """
-        Pods that each group runs; nodes of unknown type count nothing.
+        Pods that each group can run; nodes of unknown type count as 0.
 
         Parameters
         ----------
@@ -618,10 +618,10 @@ class FleetGroups:
 
 def _numbered(column: pd.Series[Any], *, most: int) -> tuple[NDArray[Any], int, Any]:
     """
-    A number for each row's group, the lowest of them, and the names from it on in their order.
+    Number of each row's group, the lowest number, and the names of groups in order from it.
 
-    Whole numbers that lie close together are their own; then some may stand for no row.
-    Others are told apart by pandas.
+    Integers in a narrow range are their own numbers, of which some may have no row. Other
+    groups are numbered by pandas.
     """
     import pandas as pd
 

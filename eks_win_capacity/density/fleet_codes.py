@@ -1,4 +1,4 @@
-"""A fleet as codes into the table of limits, so that many questions cost little more than one."""
+"""Which row of the limit table has each node, and what are the pods of many nodes by its codes."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog.limit_table import LimitTable
 
 BLOCK = 1 << 15
-"""Rows looked up at once: their indices and answers stay in the processor's cache."""
+"""Rows in a block of a lookup: indices and results stay in the processor's cache."""
 
 NUMBERS: Final = 1 << 17  # no mutant: speed alone
-"""Numbers computed at once: they stay in the cache, and few calls are made."""
+"""Numbers in a block of arithmetic: they stay in the cache, with few calls."""
 
 _TEXT_BLOCK = 1 << 18
-"""Rows of text looked up at once: large enough to hide a call's cost, small in memory."""
+"""Rows in a block of strings: large enough to amortize a call, small in memory."""
 
 _NARROW = 2
-"""Up to this size an integer can be too narrow: 4,096 addresses are 65,520 pods. [bytes]"""
+"""Size up to which an integer may be too narrow: 4,096 addresses are 65,520 pods. [bytes]"""
 
 
 def lookup(
@@ -52,10 +52,9 @@ def lookup(
     """
     Write ``answers[codes]`` into `out`, block by block.
 
-    NumPy turns any codes into pointer-sized ones first; doing that for one block at a time, through
-    one buffer, keeps them in the cache and the memory small. Codes past the end, which stand for
-    missing values, take the last slot. Where `second` holds, the second of two tables of one length
-    is asked, which stand one behind the other in `answers`.
+    NumPy converts codes to pointer size first; doing so block by block, in one buffer, keeps them
+    in the cache and saves memory. Codes beyond the end, which are missing values, get the last
+    item. With `second`, `answers` is two tables of the same length, and marked rows use the second.
     """
     if second is None and len(codes) <= BLOCK and codes.dtype != np.uint64:
         answers.take(codes, mode="clip", out=out)
@@ -78,7 +77,7 @@ def lookup(
 
 class CategoryRows:
     """
-    The code of every category, and the sentinel in one slot more.
+    Table code of every category, and the sentinel as the last item.
 
     Attributes
     ----------
@@ -99,7 +98,7 @@ class CategoryRows:
     def answers(
         self, *, prefix_delegation: bool, kubelet_max_pods: int | None, dtype: np.dtype[Any]
     ) -> NDArray[Any]:
-        """The pods of every category, as :meth:`LimitTable.answers`; the last ones are kept."""
+        """Pods of every category, as in :meth:`LimitTable.answers`; the last result is cached."""
         answers = self._table.answers(
             prefix_delegation=prefix_delegation, kubelet_max_pods=kubelet_max_pods, dtype=dtype
         )
@@ -121,17 +120,17 @@ def max_pods_of_codes(
     """
     Write the pods of every node into `out`, to whose shape codes, mode and limit broadcast.
 
-    The codes are into the table, or into `rows`, which has one of the table for each category.
+    The codes are those of the table, or of `rows`, which has a table code for each category.
 
     Raises InvalidCountError if the dtype of `out` is too narrow for a node.
     """
-    # What is written must not be read again: `out` may overlap any input.
+    # `out` may overlap an input, which must not change before it is read.
     if np.may_share_memory(out, codes):
         codes = codes.copy()
     if isinstance(kubelet_max_pods, np.ndarray) and np.may_share_memory(out, kubelet_max_pods):
         kubelet_max_pods = kubelet_max_pods.copy()
     if out.dtype.itemsize <= _NARROW and table.most_pods > np.iinfo(out.dtype).max:
-        # Whether so narrow a dtype will do depends on the nodes, so they are counted first.
+        # Whether the dtype is wide enough depends on the nodes, so it is checked on a wide array.
         wide = np.empty(out.shape, dtype=np.int64)
         max_pods_of_codes(
             codes,
@@ -166,7 +165,7 @@ def max_pods_of_codes(
 
 
 def _narrowed(wide: NDArray[np.int64], out: NDArray[Any]) -> None:
-    """Write counts into an array of a narrower dtype, where it holds them all."""
+    """Copy counts into an array of a narrower dtype; InvalidCountError if it is too narrow."""
     most = int(wide.max(initial=0))
     if most > np.iinfo(out.dtype).max:
         raise InvalidCountError(
@@ -177,7 +176,7 @@ def _narrowed(wide: NDArray[np.int64], out: NDArray[Any]) -> None:
 
 
 def _codes_of_part(part: Part, table: LimitTable, out: NDArray[Any]) -> bool:
-    """Write the codes of one part of a column; tell whether all its names are known."""
+    """Write the codes of one part of a column into `out`; True if all its names are known."""
     if isinstance(part, Coded):
         lookup(rows_of(part, table).rows, part.codes, out)
         return not _holds(out, table.sentinel)
@@ -187,7 +186,7 @@ def _codes_of_part(part: Part, table: LimitTable, out: NDArray[Any]) -> bool:
 
 
 def rows_of(part: Coded, table: LimitTable) -> CategoryRows:
-    """The codes of the categories of a column, kept for their owner."""
+    """Table codes of the categories of a column, cached for their owner."""
     if part.owner is None:
         return CategoryRows(part.categories, table)
     kept: CategoryRows | None = table.rows_of_owner.get(part.owner)
@@ -213,14 +212,14 @@ def _codes_of_arrow(array: Any, table: LimitTable, out: NDArray[Any]) -> bool:
 
 
 _SHARED: Final = 1 << 16  # no mutant: speed alone
-"""Rows whose objects are told apart at once."""
+"""Rows in a block of shared objects."""
 
 _SAMPLE: Final = 1 << 11  # no mutant: speed alone
-"""Rows that are asked whether many of them are the same object."""
+"""Sampled rows that show whether many rows are the same object."""
 
 
 def _shares_objects(values: object) -> bool:
-    """Whether a column of objects has few of them, as parsers and drivers make it."""
+    """Whether a column has few different objects, as parsers and drivers create it."""
     if not isinstance(values, np.ndarray) or values.dtype != object or len(values) < _SHARED:
         return False
     step = len(values) // _SAMPLE
@@ -229,10 +228,10 @@ def _shares_objects(values: object) -> bool:
 
 def _codes_of_shared(values: NDArray[Any], table: LimitTable, out: NDArray[Any]) -> bool:
     """
-    Look each object up once for a block of rows, and its rows by its address.
+    Write codes by looking up each different object of a block once; True if all are known.
 
-    The block is copied first: the copy holds its objects, so that no other thread can
-    exchange one, or free one whose address another object then gets, before they are read.
+    Objects are identified by address. The block is copied first, so that its objects stay alive:
+    otherwise another thread could free one, and a new object could get the same address.
     """
     import pandas as pd
 
@@ -270,7 +269,7 @@ def _codes_of_objects(part: Objects, table: LimitTable, out: NDArray[Any]) -> bo
 
 
 def _mapped(mapping: dict[object, int], keys: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    # Text keeps its hash: a dict beats every vectorised look-up of Python objects.
+    # Strings cache their hash, so a dict is faster than any vectorised lookup of objects.
     return np.fromiter(map(mapping.__getitem__, keys), dtype, len(keys))
 
 
@@ -288,7 +287,7 @@ def _holds(codes: NDArray[Any], sentinel: int) -> bool:
 
 
 def encoded(names: Names, table: LimitTable) -> tuple[NDArray[Any], bool]:
-    """A column as codes into a table, and whether all its names are known."""
+    """Table codes of a column, and whether all its names are known."""
     codes = np.empty(len(names), dtype=table.code_dtype)
     complete, start = True, 0
     for part in names.parts:
@@ -300,10 +299,9 @@ def encoded(names: Names, table: LimitTable) -> tuple[NDArray[Any], bool]:
 
 def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None:
     """
-    Raise for the names that have no row: missing values first, then unknown types.
+    Raise the error for names without a row: missing values first, then unknown types.
 
-    Raises MissingValueError if any value is missing; UnknownInstanceTypeError if any name has no
-    row.
+    Raises MissingValueError if any value is missing; else UnknownInstanceTypeError.
     """
     offenders = np.flatnonzero(codes >= table.sentinel)
     values = names.values(offenders)
@@ -338,7 +336,7 @@ def unknown_error(
     *,
     single: bool,
 ) -> UnknownInstanceTypeError:
-    """Which names have no row, where they stand, and what they look like."""
+    """Error with the names that have no row, their positions, and similar names."""
     first_seen: dict[str, int] = {}
     for value, position in zip(values, positions, strict=True):
         first_seen.setdefault(str(value), position)
@@ -371,7 +369,7 @@ def unknown_error(
 def cheapest_codes(
     names: Names, table: LimitTable
 ) -> tuple[NDArray[Any], CategoryRows | None, bool]:
-    """The codes a column already has, if it has some, else make them."""
+    """Codes of a column, the rows of its categories if it has any, and whether all are known."""
     if len(names.parts) == 1 and isinstance(names.parts[0], Coded):
         part = names.parts[0]
         rows = rows_of(part, table)

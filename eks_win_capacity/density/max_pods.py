@@ -1,4 +1,4 @@
-"""How many pod addresses a Windows node has, for one node or ten million."""
+"""How many pod addresses does a Windows node have, for one node or ten million."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> A
 
 
 _SHORT = 1 << 15
-"""Names of a list that are answered at once; longer ones go block by block, for memory's sake."""
+"""Maximum length of a list that is looked up at once; longer ones are processed in blocks."""
 
 
 def _short_list(
@@ -107,7 +107,7 @@ def _short_list(
     prefix_delegation: bool,  # noqa: FBT001
     kubelet_max_pods: int | None,
 ) -> NDArray[Any] | None:
-    """Answers from the table's own, or None if the list holds anything but known names."""
+    """Pods of each name in a list; None if it contains anything but known names."""
     import numpy as np
 
     from eks_win_capacity.catalog.limit_table import bundled_table
@@ -264,7 +264,7 @@ def max_pods(
     Traceback (most recent call last):
     eks_win_capacity.core.errors.UnknownInstanceTypeError: no row for 'm5.larg' in the catalog of ...
     """
-    # Exact types: a NumPy scalar or a subclass of str takes the way of columns, which reads it.
+    # Exact types: NumPy scalars and subclasses of str are handled as columns.
     plain = (
         type(prefix_delegation) is bool
         and (

@@ -1,4 +1,4 @@
-"""How many pods a node takes when everything that binds is counted, and what decides."""
+"""How many pods fit on a node by all limits, and which limit binds."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _EXTRA_ARGS: Final = "-KubeletExtraArgs '--max-pods={}'"
 _PLAIN: Final = {str, int, float}
-"""Kinds of one request that need no look at columns."""
+"""Types of a single request that cannot be a column."""
 
 _UNBOUND: Final = np.iinfo(np.int64).max
 CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
-"""What may bind, in the order in which ties are named."""
+"""Limits that may bind; of equal ones, the first binds."""
 
 
 @checked_call
@@ -221,7 +221,7 @@ def node_capacity(
         catalog = Catalog.bundled()
     else:
         table_of(catalog)  # refuses what is not a catalog
-    # Plain values of one node need no arrays, which cost more than all of its arithmetic.
+    # One node with plain values needs no arrays, which take longer than its arithmetic.
     if (
         type(instance_type) is str
         and type(prefix_delegation) is bool
@@ -253,12 +253,12 @@ def node_capacity(
 
 
 def _of_one(value: Any, read: Callable[[Any], int], name: str) -> int:
-    """One request; 0 for none."""
+    """One request; 0 for None."""
     return 0 if value is None else request(value, read, name=name)
 
 
 def _of_columns(instance_type: Any, asked: dict[str, Any], kept: Reserved, catalog: Catalog) -> Any:
-    """Answer where anything is a column, or of a kind that must be read first."""
+    """Result if an argument is a column, or must be converted first."""
     fleet = (
         instance_type
         if isinstance(instance_type, Fleet)
@@ -293,7 +293,7 @@ def _of_columns(instance_type: Any, asked: dict[str, Any], kept: Reserved, catal
             host_process_pods=int(columns["host_process_pods"]),
         )
     wide = {name: np.broadcast_to(value, shape) for name, value in columns.items()}
-    # Only the types that occur are looked at: a fleet has tens of them, the catalog many more.
+    # Only types that occur are computed: a fleet has tens of them, the catalog many more.
     used, wide["instance_type"] = np.unique(wide["instance_type"], return_inverse=True)
     types = [catalog[fleet.instance_types[code]] for code in used]
     kubelet = None if limit is None else wide["kubelet_max_pods"]
@@ -315,7 +315,7 @@ def _check_catalog(fleet: Fleet, catalog: Catalog) -> None:
 
 
 def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.int64]:
-    """Read requests of any kind of column; 0 for none."""
+    """Requests from one value or any kind of column; 0 for None."""
     if value is None:
         return np.array(0, dtype=np.int64)
     if arrays.is_scalar(value):
@@ -340,7 +340,7 @@ def _sized(
     wide: dict[str, NDArray[Any]],
     kubelet: NDArray[np.int64] | None,
 ) -> dict[str, NDArray[Any]]:
-    """What each constraint allows, and the smallest, for every row."""
+    """Pods by each constraint, their minimum and the binding one, for every row."""
     codes = wide["instance_type"]
     room = np.array([allocatable(instance, kept) for instance in types], dtype=np.int64)
     room = room.reshape(len(types), 2)
@@ -356,7 +356,7 @@ def _sized(
     for row, column, asked in ((2, 0, wide["pod_cpu"]), (3, 1, wide["pod_memory"])):
         fits = room[codes, column] // np.maximum(asked, 1)
         allowed[row] = np.where(asked > 0, fits, _UNBOUND)
-    # Where Windows keeps all the memory, a pod without a request finds none either.
+    # If all memory is reserved, even a pod without a request does not fit.
     allowed[3] = np.where(room[codes, 1] == 0, 0, allowed[3])
     others = np.delete(allowed, 1, axis=0).min(axis=0)
     return {
@@ -364,7 +364,7 @@ def _sized(
         "pods": allowed.min(axis=0),
         "binding": allowed.argmin(axis=0),
         "prefix_delegation": prefixes,
-        # What --max-pods must be for the next constraint to bind, as far as AWS advises.
+        # The --max-pods at which the next constraint binds, up to what AWS advises.
         "wanted_max_pods": np.minimum(others + hosts, caps[codes]),
         "kubelet": np.zeros_like(hosts) if kubelet is None else kubelet,
     }
@@ -390,16 +390,16 @@ def _one_node(
     host_process_pods: int,
 ) -> NodeCapacity:
     """
-    One node without arrays, which cost more than its whole arithmetic.
+    Capacity of one node, without arrays, which take longer than its arithmetic.
 
-    It must answer as a row of the frame does.
+    The result must equal a row of the frame.
     """
     cpu_m, memory = allocatable(instance, kept)
     prefixes = instance.nitro and prefix_delegation
     addresses = by_mode(instance.ipv4_per_interface, int(prefixes))
     kubelet = None if kubelet_max_pods is None else max(kubelet_max_pods - host_process_pods, 0)
     cpu_pods = cpu_m // pod_cpu if pod_cpu else None
-    # Where Windows keeps all the memory, a pod without a request finds none either.
+    # If all memory is reserved, even a pod without a request does not fit.
     memory_pods = memory // pod_memory if pod_memory else 0 if memory == 0 else None
     allowed = [
         _UNBOUND if limit is None else limit
@@ -407,7 +407,7 @@ def _one_node(
     ]
     pods = min(allowed)
     binding = CONSTRAINTS[allowed.index(pods)]
-    # What --max-pods must be for the next constraint to bind, as far as AWS advises.
+    # The --max-pods at which the next constraint binds, up to what AWS advises.
     wanted = min(min(allowed[0], *allowed[2:]) + host_process_pods, max_pods_cap(instance))
     helps = binding == "kubelet" and wanted > (kubelet_max_pods or 0)
     return NodeCapacity(

@@ -1,4 +1,4 @@
-"""Tables of nodes as people have them: which column is the type, which rows are Windows nodes."""
+"""Which column of a table of nodes is the instance type, and which rows are Windows nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPE_NAMES: Final = (
     "instancetype", "nodekubernetesioinstancetype", "ec2instancetype", "machinetype", "nodetype",
     "type",
 )  # fmt: skip
-"""What a column of types is called, letters and digits only; its values decide first."""
+"""Names of a column of types, letters and digits only; its values have precedence."""
 
 _COUNT_NAMES: Final = {
     "count", "counts", "nodes", "nodecount", "numberofnodes", "instances", "instancecount",
@@ -25,18 +25,18 @@ _COUNT_NAMES: Final = {
     "anzahl", "menge", "nombre", "quantite", "quantité", "cantidad", "quantita", "quantità",
     "quantidade", "aantal", "antal", "ilość", "台数", "数量",
 }  # fmt: skip
-"""What a column is called that says how many nodes a row stands for, in languages of AWS' users."""
+"""Names of a column with the number of nodes of each row, in several languages."""
 
 _ID_NAMES: Final = (
     "instanceid", "resourceid", "providerid", "node", "nodename", "name", "hostname",
 )  # fmt: skip
-"""What a column is called that names one node."""
+"""Names of a column that identifies a node."""
 
 _MEASURES: Final = {
     "cpu", "vcpu", "core", "memory", "mem", "ram", "mib", "gib", "gb", "price", "cost", "hour", "age",
     "id", "port", "account", "year", "month", "day", "total", "pod", "address", "disk", "storage",
 }  # fmt: skip
-"""Words of columns of numbers that count no nodes."""
+"""Words in the names of numeric columns that do not count nodes."""
 
 _OS_NAMES: Final = (
     "os", "operatingsystem", "kubernetesioos", "platform", "platformdetails", "osimage",
@@ -45,15 +45,15 @@ _STATE_NAMES: Final = ("status", "state", "statename", "instancestate", "lifecyc
 _GONE: Final = {
     "notready", "unknown", "terminated", "terminating", "shutting-down", "stopped", "stopping",
 }  # fmt: skip
-"""States of a node or instance that runs no pods: kubectl's STATUS and EC2's state names."""
+"""States of nodes and instances without pods: kubectl's STATUS and EC2's state names."""
 
 _STATES: Final = _GONE | {"ready", "running", "pending"}
 _SYSTEMS: Final = {"windows", "linux", "linux/unix"}
 _NOTHING: Final = {"", "-", "none", "null", "nan", "<none>"}
-"""How kubectl, the AWS CLI and spreadsheets write a value that is not there."""
+"""Missing values as written by kubectl, the AWS CLI and spreadsheets."""
 
 UNNAMED: Final = "column_"
-"""What columns of a table without a head are called, with their number from 1."""
+"""Prefix of the names of columns in a table without header, before their number from 1."""
 
 _SAMPLE: Final = 1_000
 _NAMED: Final = 5
@@ -63,18 +63,18 @@ _MOST_NODES: Final = 1_000_000_000
 @dataclass(frozen=True)
 class NodeTable:
     """
-    The rows of a table that are Windows nodes.
+    Rows of a table that are Windows nodes.
 
     Attributes
     ----------
     frame : DataFrame
         These rows with all their columns.
     types : Series
-        Instance type of each, without blanks around it and in small letters.
+        Instance type of each row, stripped and in lower case.
     counts : Series or None
-        Nodes that each row stands for; None where each is one. [nodes]
+        Nodes of each row; None if each row is one node. [nodes]
     notes : tuple of str
-        What was understood and left out, for people.
+        How the table was read, and which rows were left out.
     """
 
     frame: pd.DataFrame
@@ -93,7 +93,7 @@ def node_table(
     weights: pd.Series | None = None,
 ) -> NodeTable:
     """
-    Windows nodes of a table, with their types and how many each row stands for.
+    Windows nodes of a table, with their types and the number of nodes of each row.
 
     Parameters
     ----------
@@ -102,19 +102,19 @@ def node_table(
     known : container of str
         Names of instance types.
     column : str, optional
-        The column of types; by default the one whose values are types.
+        Column of types; by default the one whose values are types.
     count : str, optional
-        The column of counts, or ``none``; by default one that is called so.
+        Column of counts, or ``none``; by default one with such a name.
     all_rows : bool
-        Whether rows of Linux nodes and of nodes that are gone count too.
+        Whether to include Linux nodes and nodes that no longer run.
     weights : Series of int, optional
-        Rows that each row of the frame was grouped from, for what the notes count.
+        Number of rows that were grouped into each row of the frame, for the notes.
 
     Raises
     ------
     InputError
-        If a column is not there, none holds types, several may hold counts, a count is not
-        a whole number, or no row is left.
+        If a given column does not exist, no column has types, several may be counts, a count is
+        not a whole number, or no row is left.
     """
     name = _type_column(frame, known, column)
     notes: list[str] = []
@@ -129,7 +129,7 @@ def node_table(
         )
     types = kept[name]
     if types.dtype != "category":
-        # An empty field is a missing value, and so kubectl prints a label that is not there.
+        # An empty cell is a missing value; kubectl prints <none> for a missing label.
         tidy = types.map(lambda value: value.strip().lower() if isinstance(value, str) else value)
         types = tidy.where(~tidy.isin(["", "<none>"]), None)
     counts = _counts(kept, name, count)
@@ -144,7 +144,7 @@ def node_table(
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns of a table that tell types, counts, systems, states and names; None without one."""
+    """Columns of a table with types, counts, systems, states and names; None if there is none."""
 
     types: Any
     count: Any
@@ -157,7 +157,7 @@ def roles(
     frame: pd.DataFrame, known: Container[str], *, column: str | None, count: str | None
 ) -> Roles:
     """
-    Columns that matter, by names and values of the first rows.
+    Column of each role, by the names of columns and the values of the first rows.
 
     Raises InputError as :func:`node_table`.
     """
@@ -172,12 +172,12 @@ def roles(
 
 
 def without_head(rows: list[list[str]], known: Container[str]) -> bool:
-    """Whether the first row of a table is a row of its own, not the names of the columns."""
+    """Whether the first row of a table has data and not the names of columns."""
     return bool(rows) and any(cell.strip().lower() in known for cell in rows[0])
 
 
 def _repeated(frame: pd.DataFrame) -> list[str]:
-    """What is said of rows that repeat another one, where a column names the nodes."""
+    """Note about repeated rows, if a column identifies the nodes."""
     name = _column_called(frame, _ID_NAMES)
     if name is None or frame[name].is_unique:
         return []
@@ -189,7 +189,7 @@ def _repeated(frame: pd.DataFrame) -> list[str]:
 
 
 def _perhaps_counts(frame: pd.DataFrame, types: pd.Series) -> list[str]:
-    """What is said where each type stands once, and a column of numbers may count its nodes."""
+    """Note about a numeric column that may count nodes, if each type has only one row."""
     import pandas as pd
 
     if not len(types) or not types.is_unique:
@@ -208,7 +208,7 @@ def _plain(name: object) -> str:
 
 
 def _known_share(values: pd.Series, known: Container[str]) -> float:
-    """Share of the values that are instance types, among those that are there."""
+    """Share of the strings that are instance types, in the first rows."""
     head = [value for value in values.head(_SAMPLE).tolist() if isinstance(value, str)]
     filled = [value.strip().lower() for value in head if value.strip()]
     return sum(value in known for value in filled) / len(filled) if filled else 0.0
@@ -223,7 +223,7 @@ def _type_column(frame: pd.DataFrame, known: Container[str], wanted: str | None)
     shares = {name: _known_share(frame[name], known) for name in frame.columns}
     usual = {_plain(name): name for name in reversed(list(frame.columns))}
     named = [usual[name] for name in _TYPE_NAMES if name in usual]
-    # The values decide; the name settles which of several, and stands in where none is known.
+    # The values decide; the name chooses among several columns, or if no type is known.
     fitting = [name for name in named if shares[name] > 0.5]
     fitting += sorted((n for n in shares if shares[n] > 0.5), key=lambda n: -shares[n])
     _refuse_two(frame, [name for name in fitting if not named])
@@ -241,7 +241,7 @@ def _type_column(frame: pd.DataFrame, known: Container[str], wanted: str | None)
 
 
 def _refuse_two(frame: pd.DataFrame, columns: list[Any]) -> None:
-    """Refuse to choose among columns of types of which none is called so, and which differ."""
+    """Refuse several columns of types that differ and that no name distinguishes."""
     for other in columns[1:]:
         if not frame[columns[0]].astype(str).equals(frame[other].astype(str).rename(columns[0])):
             raise InputError(
@@ -251,7 +251,7 @@ def _refuse_two(frame: pd.DataFrame, columns: list[Any]) -> None:
 
 
 def _column_called(frame: pd.DataFrame, names: tuple[str, ...]) -> Any:
-    """Column called by one of the names, also as the last part of a dotted or slashed one."""
+    """Column with one of the names, also as the last part after a dot, slash or colon."""
     for wanted in names:
         for name in frame.columns:
             text = str(name)
@@ -262,7 +262,7 @@ def _column_called(frame: pd.DataFrame, names: tuple[str, ...]) -> Any:
 
 
 def _column_of(frame: pd.DataFrame, names: tuple[str, ...], words: set[str]) -> Any:
-    """Column called by one of the names, else the first that holds such words and no others."""
+    """Column with one of the names, else the first whose values are only such words."""
     called = _column_called(frame, names)
     if called is not None:
         return called
@@ -278,7 +278,7 @@ def _words(values: pd.Series) -> pd.Series:
 
 
 def _left(out: pd.Series, weights: pd.Series | None) -> int:
-    """Rows that are left out."""
+    """Number of rows left out."""
     return int(out.sum() if weights is None else weights[out.index][out].sum())
 
 
@@ -288,7 +288,7 @@ def _windows_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
         return frame
     words = _words(frame[name])
     windows = words.str.contains(r"\bwin(?:dows|\d|\b)").astype(bool)
-    # A column that names no system at all, such as one of EKS platform versions, says nothing.
+    # A column without any operating system, such as EKS platform versions, is ignored.
     if not windows.any() and not words.str.contains("linux", regex=False).any():
         return frame
     if left := _left(~windows, weights):
@@ -313,7 +313,7 @@ def _present_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
 
 
 def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
-    """The column that says how many nodes a row stands for, None without one."""
+    """Column with the number of nodes of each row; None if there is none."""
     columns = [str(name) for name in frame.columns]
     if wanted == "none" and "none" not in columns:
         return None
@@ -322,7 +322,7 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
             raise InputError(f"no column {wanted!r}; there are: {', '.join(columns)}")
         candidates = [frame.columns[columns.index(wanted)]]
     else:
-        # Digits in a number that cannot be read are refused below, not passed over.
+        # Columns with malformed numbers are candidates too, so that they are refused below.
         candidates = [
             name
             for name in frame.columns
@@ -345,7 +345,7 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
 
 
 def _unnamed_numbers(frame: pd.DataFrame) -> str:
-    """First column of small whole numbers in a table without a head; empty without one."""
+    """First column of small whole numbers in a table without header; empty if there is none."""
     for name in frame.columns:
         if str(name).startswith(UNNAMED) and len(frame):
             sample = frame[name].head(_SAMPLE).astype(str).str.strip()
@@ -356,9 +356,9 @@ def _unnamed_numbers(frame: pd.DataFrame) -> str:
 
 def refuse_so_many(nodes: float, column: object) -> None:
     """
-    Nothing, if the nodes of a column are no more than anyone has.
+    Refuse a number of nodes that cannot be intended.
 
-    Raises InputError if they are.
+    Raises InputError if it is too large.
     """
     if nodes > _MOST_NODES:
         raise InputError(f"{column} adds up to more than {_MOST_NODES:,} nodes")

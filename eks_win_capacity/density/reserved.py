@@ -1,4 +1,4 @@
-"""What does a Windows node keep for itself, what of it does Karpenter know, and what max-pods is advised."""
+"""What does a Windows node reserve for itself, and what does Karpenter assume it reserves."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _MIB: Final = 2**20
 
 _FEW_MIB: Final = 16
-"""So little memory kept was most likely meant in GiB. [MiB]"""
+"""Reserved memory below which GiB were probably intended. [MiB]"""
 
 
 _MOST_MIB: Final = 2**25
-"""So much memory kept was most likely meant in KiB or bytes: EC2 has no node with more. [MiB]"""
+"""Reserved memory above which KiB or bytes were probably intended: no node has more. [MiB]"""
 
 
 @checked_call
@@ -66,7 +66,7 @@ class Reserved(Shown):
     def __post_init__(self) -> None:
         for field in fields(self):
             number = arrays.count(getattr(self, field.name), name=field.name, high=2**31)
-            # A narrow NumPy scalar would wrap where the sums are made.
+            # Stored as a Python int, because sums of narrow NumPy scalars would wrap.
             object.__setattr__(self, field.name, number)
             if field.name != "cpu_m" and 0 < number < _FEW_MIB:
                 question(
@@ -77,19 +77,19 @@ class Reserved(Shown):
 
     @property
     def memory(self) -> int:
-        """All memory kept, in bytes."""
+        """Total reserved memory. [bytes]."""
         return (self.system_memory_mib + self.kube_memory_mib + self.eviction_mib) * _MIB
 
 
 WINDOWS_RESERVED: Final = Reserved()
-"""The reservations of the EKS best practices guide, and the kubelet's own threshold of eviction."""
+"""Reservations of the EKS best practices guide, and the kubelet's default eviction threshold."""
 
 
 def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
     """
-    Reservations of a Windows node, with those given in place of the defaults.
+    Reservations of a Windows node: the given ones, and defaults for the others.
 
-    Kubernetes quantities: all the CPU and all the memory that the node keeps. Raises
+    The arguments are Kubernetes quantities of all reserved CPU and all reserved memory. Raises
     InvalidQuantityError if one is not a quantity.
 
     Examples
@@ -102,7 +102,7 @@ def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
         kept = replace(kept, cpu_m=request(cpu, millicores, name="reserved cpu"))
     if memory is None:
         return kept
-    # Whole MiB, rounded up: a kept byte is a byte that no pod may request.
+    # Whole MiB, rounded up, so that pods never get a reserved byte.
     mib = -(-request(memory, whole_bytes, name="reserved memory") // _MIB)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnlikelyQuantityWarning)  # asked once, above
@@ -111,7 +111,7 @@ def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
 
 def reserved_of(reserved: Reserved | Mapping[str, Any]) -> Reserved:
     """
-    Reservations from what an argument ``reserved`` may be.
+    Reservations from an argument ``reserved`` of any kind.
 
     Raises InputError if it is neither a `Reserved` nor a mapping of cpu and memory;
     InvalidQuantityError if one of these is not a quantity.
@@ -134,7 +134,7 @@ def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -
     """
     CPU [thousandths of a core] and memory [bytes] that pods may request on a node.
 
-    0 where more is kept than there is.
+    0 if more is reserved than the node has.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -
 
 def karpenter_cpu_reserved_m(vcpus: int) -> int:
     """
-    The CPU Karpenter keeps for the kubelet. [millicores].
+    CPU that Karpenter reserves for the kubelet. [millicores].
 
     6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest.
 
@@ -169,10 +169,10 @@ def karpenter_cpu_reserved_m(vcpus: int) -> int:
 
 def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
     """
-    The memory Karpenter leaves to pods. [MiB].
+    Memory that Karpenter leaves to pods. [MiB].
 
-    7.5 % go to the hypervisor, 11 MiB for each pod of max-pods and 255 MiB to the
-    kubelet, 100 MiB to eviction.
+    It subtracts 7.5 % for the hypervisor, 255 MiB and 11 MiB for each pod of max-pods for the
+    kubelet, and 100 MiB for eviction.
 
     Examples
     --------
@@ -185,10 +185,10 @@ def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
 
 def karpenter_addresses(row: InstanceType) -> int | None:
     """
-    The pod addresses that Karpenter counts on a Windows node. [addresses].
+    Pod addresses that Karpenter counts on a Windows node. [addresses].
 
-    One less than the interface holds, prefixes or not; 0 for a type that its own table
-    lacks, and None for one of which nothing tells whether it does.
+    One less than the addresses of the interface, in both modes; 0 for a type that is not in
+    Karpenter's own table, and None if that is unknown.
 
     Examples
     --------
