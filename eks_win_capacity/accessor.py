@@ -99,8 +99,8 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         """
         answer = ewc.max_pods(
             self._column(instance_type),
-            prefix_delegation=self._given(prefix_delegation),
-            kubelet_max_pods=self._given(kubelet_max_pods),
+            prefix_delegation=self._column_or_value(prefix_delegation),
+            kubelet_max_pods=self._column_or_value(kubelet_max_pods),
             **options,
         )
         return self._series(answer)
@@ -149,11 +149,11 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         """
         answer = ewc.node_capacity(
             self._column(instance_type),
-            prefix_delegation=self._given(prefix_delegation),
-            kubelet_max_pods=self._given(kubelet_max_pods),
+            prefix_delegation=self._column_or_value(prefix_delegation),
+            kubelet_max_pods=self._column_or_value(kubelet_max_pods),
             pod_cpu=self._quantity(pod_cpu),
             pod_memory=self._quantity(pod_memory),
-            host_process_pods=self._given(host_process_pods),
+            host_process_pods=self._column_or_value(host_process_pods),
             **options,
         )
         return self._table(answer)
@@ -201,10 +201,10 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         """
         state = ewc.attached_addresses(
             self._number(self._column(pods)),
-            slots=self._number(self._given(slots)),
+            slots=self._number(self._column_or_value(slots)),
             pool=pool,
-            fragmented=self._number(self._given(fragmented)),
-            peak_prefixes=self._number(self._given(peak_prefixes)),
+            fragmented=self._number(self._column_or_value(fragmented)),
+            peak_prefixes=self._number(self._column_or_value(peak_prefixes)),
         )
         columns = ("addresses", "prefixes", "used", "warm")
         return self._table(pd.DataFrame({name: getattr(state, name) for name in columns}))
@@ -291,13 +291,13 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         names = ", ".join(map(repr, columns[:20])) + ", ..." * (len(columns) > 20)
         raise InputError(f"the frame has no column {name!r}; it has {names or 'none'}{hint}")
 
-    def _given(self, value: Any) -> Any:
+    def _column_or_value(self, value: Any) -> Any:
         return self._column(value) if isinstance(value, str) else value
 
     def _quantity(self, value: Any) -> Any:
         if isinstance(value, str) and value not in self._frame.columns and value[:1].isdigit():
             return value
-        return self._number(self._given(value))
+        return self._number(self._column_or_value(value))
 
     def _number(self, value: Any) -> Any:
         """A column in a type that the functions accept."""
@@ -318,8 +318,8 @@ class PandasAccessor(CapacityAccessor["pd.DataFrame", "pd.Series[Any]"]):
 class PolarsAccessor(CapacityAccessor["pl.DataFrame", "pl.Series"]):
     """Capacity functions on a Polars data frame: ``df.ewc``; results are Polars objects too."""
 
-    def _given(self, value: Any) -> Any:
-        return self._number(super()._given(value))
+    def _column_or_value(self, value: Any) -> Any:
+        return self._number(super()._column_or_value(value))
 
     def _number(self, value: Any) -> Any:
         import polars as pl

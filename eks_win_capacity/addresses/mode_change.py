@@ -243,7 +243,7 @@ def migration(
     of_node = f" of {name}" * bool(name)
     pods = arrays.count(pods_running, name=f"pods_running{of_node}", high=room)
     cool = arrays.count(cooling, name=f"cooling{of_node}", high=room - pods)
-    occupied = _held(pods + cool, slots, size_before, prefixes_in_use) if acts else (0, 0)
+    occupied = _occupied_slots(pods + cool, slots, size_before, prefixes_in_use) if acts else (0, 0)
     return _answer(name, way, slots=slots, pods=pods, cooling=cool, occupied=occupied, acts=acts)
 
 
@@ -337,7 +337,7 @@ def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT0
     return name, addresses - NODE_ADDRESSES, table_nitro if nitro is None else nitro
 
 
-def _held(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int]:
+def _occupied_slots(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int]:
     """Minimum and maximum of slots that addresses of the old mode occupy."""
     least, most = -(-busy // size), min(slots, busy)
     if known is None:

@@ -251,7 +251,7 @@ def _from_interfaces(pages: list[Any], subnet_id: str | None) -> Spans:
     # An interface can be on two pages, so interfaces are identified by id.
     by_interface: dict[object, set[tuple[int, int]]] = {}
     for position, (name, interface) in enumerate(chosen):
-        by_interface.setdefault(name, set()).update(_held(interface, position))
+        by_interface.setdefault(name, set()).update(_interface_spans(interface, position))
     return _columns_of([pair for pairs in by_interface.values() for pair in pairs])
 
 
@@ -280,7 +280,7 @@ def _held_in_bulk(interfaces: list[tuple[object, Mapping[str, Any]]]) -> Spans |
     """
     Spans of all interfaces at once; None if something is unusual.
 
-    The result is that of `_held` for each, which explains errors but takes several microseconds
+    The result is that of `_interface_spans` for each, which explains errors but takes several microseconds
     per address, and a /16 has 65,000.
     """
     owners: dict[object, int] = {}
@@ -320,7 +320,7 @@ def _owned(owner: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.in
     return (owner << 32) | number
 
 
-def _held(interface: Mapping[str, Any], position: int) -> set[tuple[int, int]]:
+def _interface_spans(interface: Mapping[str, Any], position: int) -> set[tuple[int, int]]:
     """Spans of one interface, each address once."""
     try:
         prefixes = {

@@ -249,9 +249,9 @@ class Subnet:
         PlacementUnknownError
             If only a count is known.
         """
-        return np.frombuffer(self._known("used_mask"), dtype=np.bool_)
+        return np.frombuffer(self._known_mask("used_mask"), dtype=np.bool_)
 
-    def _known(self, wanted: str) -> bytes:
+    def _known_mask(self, wanted: str) -> bytes:
         if self._mask is None:
             raise PlacementUnknownError(
                 f"of {self.cidr} only a count of {self.used:,} used addresses is known, and "
@@ -274,7 +274,7 @@ class Subnet:
         """
         if not self.reservations:
             return self.free
-        self._known("free_outside_reservations")
+        self._known_mask("free_outside_reservations")
         return self.free - sum(reservation.free for reservation in self.census.reservations)
 
     @property
@@ -300,7 +300,7 @@ class Subnet:
         Two words of eight bytes are added bytewise, and a multiplication sums the bytes in the
         highest one: ten times as fast as a sum over rows of booleans.
         """
-        words = np.frombuffer(self._known("the census"), dtype=np.uint64)
+        words = np.frombuffer(self._known_mask("the census"), dtype=np.uint64)
         lanes = words[::2] + words[1::2]
         used: NDArray[np.int64] = ((lanes * _EACH_BYTE) >> np.uint64(56)).astype(np.int64)
         return used
@@ -337,7 +337,7 @@ class Subnet:
         PlacementUnknownError
             If only a count is known.
         """
-        self._known("free_unreserved_blocks")
+        self._known_mask("free_unreserved_blocks")
         free: NDArray[np.bool_] = (
             self.block_serves & (self._block_used == 0) & (self.block_place == 0)
         )
@@ -372,7 +372,7 @@ class Subnet:
         PlacementUnknownError
             If only a count is known.
         """
-        self._known("census")
+        self._known_mask("census")
         states = self._states
         prefixes = states["whole_free"] & self.block_serves
         outside = int(np.count_nonzero(prefixes & (self.block_place == 0)))
@@ -420,7 +420,7 @@ class Subnet:
         PlacementUnknownError
             If only a count is known; use `prefix_estimate` instead.
         """
-        self._known("free_prefixes")
+        self._known_mask("free_prefixes")
         return self.census.free_prefixes
 
     @property
@@ -461,7 +461,7 @@ class Subnet:
         PlacementUnknownError
             If only a count is known.
         """
-        self._known("fragmentation")
+        self._known_mask("fragmentation")
         serving = self._block_used[self.block_serves]
         free = int(serving.size * ADDRESSES_PER_PREFIX - serving.sum())
         possible = free // ADDRESSES_PER_PREFIX

@@ -152,7 +152,7 @@ def _state(
         zone=item.get("AvailabilityZone") or "",
         zone_id=item.get("AvailabilityZoneId") or "",
         available=_available(item),
-        used=None if interfaces is None else tuple(a for i in interfaces for a in _held(i)),
+        used=None if interfaces is None else tuple(a for i in interfaces for a in _addresses_of(i)),
         reservations=None if reserved is None else tuple(reserved),
         users=None if interfaces is None else _users(interfaces, systems),
         interfaces=None
@@ -253,7 +253,7 @@ def _hidden(
     return used - sum(map(_size, interfaces))
 
 
-def _held(interface: Mapping[str, Any]) -> list[str]:
+def _addresses_of(interface: Mapping[str, Any]) -> list[str]:
     addresses = [a["PrivateIpAddress"] for a in interface.get("PrivateIpAddresses") or ()]
     prefixes = [p["Ipv4Prefix"] for p in interface.get("Ipv4Prefixes") or ()]
     return addresses + prefixes

@@ -111,7 +111,7 @@ def load_prices(
     import pandas as pd
 
     region = arguments.text(region, name="region")
-    chosen, wanted = _asked(markets, instance_types)
+    chosen, wanted = _markets_and_types(markets, instance_types)
     left_out: list[str] = []
     if files is not None:
         products, spots = _saved_rows(files)
@@ -140,7 +140,7 @@ def load_prices(
     )
 
 
-def _asked(
+def _markets_and_types(
     markets: Sequence[str] | str, instance_types: Sequence[str] | str | None
 ) -> tuple[tuple[str, ...], list[str] | None]:
     """Markets, and the distinct types; None for all types."""

@@ -328,18 +328,18 @@ class Asking:
 
     def pages(self, service: str, method: str, key: str, **request: Any) -> list[Any]:
         """Rows of all pages, which are also added to `answers`."""
-        asked = self._asked(service, method)
+        asked = self._client_for(service, method)
         rows = [row for page in all_pages(asked, method, key=key, **request) for row in page[key]]
         self.answers[key].append(rows)
         return rows
 
     def one(self, service: str, method: str, key: str, **request: Any) -> Any:
         """Answer of a single call, which is also added to `answers`."""
-        answer = one_answer(self._asked(service, method), method, key=key, **request)[key]
+        answer = one_answer(self._client_for(service, method), method, key=key, **request)[key]
         self.answers[key].append(answer)
         return answer
 
-    def _asked(self, service: str, method: str) -> Any:
+    def _client_for(self, service: str, method: str) -> Any:
         """Client for a call; reports the call to `on_call`."""
         service_client = self.client(service)
         self._tell(api_name(service_client, method))

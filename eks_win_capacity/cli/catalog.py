@@ -102,7 +102,10 @@ def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions
     rows = [row.to_dict() for row in matching.values()]
     columns = _LISTED if output == "table" else tuple(next(iter(table.values())).to_dict())
     emit(
-        rows, output, columns=columns, note=f"{len(rows):,} of {len(table):,} types, {_told(table)}"
+        rows,
+        output,
+        columns=columns,
+        note=f"{len(rows):,} of {len(table):,} types, {_origin(table)}",
     )
 
 
@@ -117,7 +120,7 @@ def show(names: tuple[str, ...], source: str, output: str) -> None:
     if output == "table":
         for row in rows:
             tell_fields(row)
-        say(_told(table))
+        say(_origin(table))
         return
     emit(rows, output)
 
@@ -137,7 +140,7 @@ def diff(before: str, after: str, output: str) -> None:
     delta = read_catalog(before).diff(read_catalog(after))
     columns = ("instance_type", "change", "field", "before", "after")
     rows = [
-        {**row, "before": _shown(row["before"]), "after": _shown(row["after"])}
+        {**row, "before": _printable(row["before"]), "after": _printable(row["after"])}
         for row in delta.rows()
     ]
     emit(rows, output, columns=columns, title=f"{delta.before} -> {delta.after}", note=str(delta))
@@ -242,10 +245,10 @@ def _sources(row: InstanceType) -> dict[str, Any]:
     return {"windows_why": reasons or None, "windows_source": row.windows.source}
 
 
-def _told(table: Catalog) -> str:
+def _origin(table: Catalog) -> str:
     return f"table of {table.as_of}, {table.source}"
 
 
-def _shown(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     """Value of a field in a type that every format can print."""
     return value if value is None or isinstance(value, (bool, int, str, tuple)) else str(value)

@@ -82,7 +82,7 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 _META = "eks_win_capacity.cli."
 
 
-def _kept(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+def _kept_option(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if name == "out" and value is not None:
             check_ending(value, OUT_KINDS)
@@ -91,7 +91,7 @@ def _kept(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     return keep
 
 
-def _asked(name: str) -> Any:
+def _option_value(name: str) -> Any:
     context = click.get_current_context(silent=True)
     return None if context is None else context.meta.get(_META + name)
 
@@ -111,7 +111,7 @@ output_option = together(
         "--wide",
         is_flag=True,
         expose_value=False,
-        callback=_kept("wide"),
+        callback=_kept_option("wide"),
         help="Print all columns, even on a narrow terminal.",
     ),
 )
@@ -122,7 +122,7 @@ output_options = together(
         "--out",
         type=click.Path(dir_okay=False, path_type=Path),
         expose_value=False,
-        callback=_kept("out"),
+        callback=_kept_option("out"),
         help="Also write the rows to this .csv, .json or .xlsx file.",
     ),
     output_option,
@@ -191,7 +191,7 @@ def put_together(column: str) -> Iterator[Callable[[str], None]]:
             assumed,
             lead=[column, *gathered[0][1].lead],
         ),
-        _asked("format"),
+        _option_value("format"),
     )
 
 
@@ -225,7 +225,7 @@ def emit(
         lead,
         shown,
     )
-    gathering = _asked("gathered")
+    gathering = _option_value("gathered")
     if gathering is None:
         _print(table, output)
         return
@@ -235,7 +235,7 @@ def emit(
 
 
 def _print(table: _Table, output: str) -> None:
-    if (out := _asked("out")) is not None:
+    if (out := _option_value("out")) is not None:
         replace_file(out, _bytes(table, out.suffix.lower()))
     if output == "json":
         click.echo(_json(table))
@@ -306,7 +306,7 @@ def _print_table(table: _Table, note: str) -> None:
     texts = [table.column(name) for name in table.names]
     right = [_is_numeric(table.rows, name) for name in table.names]
     # A pipe has no width, so nothing is shortened or wrapped.
-    if not sys.stdout.isatty() or _asked("wide"):
+    if not sys.stdout.isatty() or _option_value("wide"):
         _print_plainly(texts, right, title, note)
     else:
         _print_for_terminal(texts, right, table, title, note)
@@ -356,7 +356,7 @@ def _print_for_terminal(
     if title:
         console.print(Text(f"{_distance()}{title}", style="bold"))
     if _least(texts) <= room:
-        console.print(_drawn(texts, right, room, table.styles), soft_wrap=True)
+        console.print(_rich_table(texts, right, room, table.styles), soft_wrap=True)
     elif len(table.rows) == 1 or _holds_prose(
         [texts[names.index(name)] for name in table.lead if name in names] or texts
     ):
@@ -368,7 +368,7 @@ def _print_for_terminal(
         shown, left = _fitting(texts, right, order, room)
         places = sorted(shown)
         columns, sides = [shown[index] for index in places], [right[index] for index in places]
-        console.print(_drawn(columns, sides, room, table.styles), soft_wrap=True)
+        console.print(_rich_table(columns, sides, room, table.styles), soft_wrap=True)
         rest = ", ".join(texts[index][0] for index in left)
         if left:
             many = count_of(len(left), "more column")
@@ -378,7 +378,7 @@ def _print_for_terminal(
         console.print(Text(line), soft_wrap=bool(_COMMAND.search(line)))
 
 
-def _drawn(
+def _rich_table(
     columns: Sequence[Sequence[str]], right: Sequence[bool], room: int, styles: Sequence[str] | None
 ) -> Any:
     """Table for Rich, with column widths that fit."""

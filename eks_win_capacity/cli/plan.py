@@ -383,7 +383,7 @@ def plan(
         subnets=subnets,
         pool=_pool(pool, state, options["prefix_delegation"]),
         current=_current(current, state),
-        progress=_told,
+        progress=_show_progress,
         **options,
     )
     _print(fleet, output, "all" if snippets else snippet, explain=explain)
@@ -441,7 +441,7 @@ def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
         )
 
 
-def _told(cost: float, bound: float) -> None:
+def _show_progress(cost: float, bound: float) -> None:
     """Show progress on stderr if it is a terminal."""
     if sys.stderr.isatty():
         above = 100 * (cost / bound - 1) if bound > 0 else None

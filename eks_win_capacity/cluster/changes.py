@@ -455,7 +455,7 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
             if isinstance(count, str):
                 said.append(f"{subnet.subnet_id}: {count}")
                 continue
-            said.append(f"{_place(subnet)} takes {count:,} more {name}")
+            said.append(f"{_subnet_label(subnet)} takes {count:,} more {name}")
             gain = count * view.fresh(name, need)
             if gain > (best[0] if best else 0):
                 best = (gain, name, said[-1], subnet)
@@ -463,7 +463,7 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         gain, name, seen, subnet = best
         return Change(
             code="other-subnet",
-            remedy=starter.moves_to(subnet, _place(subnet)),
+            remedy=starter.moves_to(subnet, _subnet_label(subnet)),
             gain=gain,
             why=f"{seen}; {view.assumption(name)}",
             nodes=1,
@@ -480,7 +480,7 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     )
 
 
-def _place(subnet: SubnetState) -> str:
+def _subnet_label(subnet: SubnetState) -> str:
     name = word(subnet.subnet_id, "SUBNET_ID")
     return f"{name} ({word(subnet.zone, 'ZONE')})" if subnet.zone else name
 
@@ -524,7 +524,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         yield _squeezed(name, view, subnets)
         yield _elsewhere(name, need, view, subnets)
     takes = ", ".join(
-        f"{_place(subnet)} {number if isinstance(number, str) else f'takes {number:,}'}"
+        f"{_subnet_label(subnet)} {number if isinstance(number, str) else f'takes {number:,}'}"
         for subnet, number in by_subnet[:4]
     )
     placed = count if blind else min(count, total)
@@ -605,7 +605,7 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
             feasible=None,
             why="no known subnet takes one more full node (aws ec2 describe-subnets shows others): "
             + ", ".join(
-                f"{_place(h)} has {h.available if h.available is not None else 'an unknown number of'}"
+                f"{_subnet_label(h)} has {h.available if h.available is not None else 'an unknown number of'}"
                 " free addresses"
                 for h in full[:4]
             ),
@@ -613,10 +613,10 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
     number, subnet = max(counts, key=lambda pair: pair[0])
     return Change(
         code="other-subnet",
-        remedy=launchers(view, [name])[0].moves_to(subnet, _place(subnet)),
+        remedy=launchers(view, [name])[0].moves_to(subnet, _subnet_label(subnet)),
         gain=number * view.fresh(name, need),
         nodes=1,
-        why=f"{_place(subnet)} takes {number:,} more {name}; the node groups' own subnets none",
+        why=f"{_subnet_label(subnet)} takes {number:,} more {name}; the node groups' own subnets none",
     )
 
 

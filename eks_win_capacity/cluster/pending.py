@@ -209,7 +209,7 @@ def explain_pending(
     named = [(pod, causes(pod.message)) for pod in state.pods or () if _waits(pod, state)]
     derived = [_cause(pod, reasons, view) for pod, reasons in named]
     keys = [
-        (cause, PodNeed.of(pod), _place(pod))
+        (cause, PodNeed.of(pod), _placement(pod))
         for (pod, _), (cause, _) in zip(named, derived, strict=True)
     ]
     like = Counter(keys)
@@ -271,7 +271,7 @@ _SHARED: Final = frozenset(
 )
 
 
-def _place(pod: Pod) -> tuple[str, str, str, str]:
+def _placement(pod: Pod) -> tuple[str, str, str, str]:
     return (pod.node, pod.selects_os, pod.selects_arch, pod.selects_compute)
 
 

@@ -277,7 +277,7 @@ def _words(values: pd.Series) -> pd.Series:
     return values.map(lambda value: value.strip().lower() if isinstance(value, str) else "")
 
 
-def _left(out: pd.Series, weights: pd.Series | None) -> int:
+def _rows_left_out(out: pd.Series, weights: pd.Series | None) -> int:
     """Number of rows left out."""
     return int(out.sum() if weights is None else weights[out.index][out].sum())
 
@@ -291,7 +291,7 @@ def _windows_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
     # A column without any operating system, such as EKS platform versions, is ignored.
     if not windows.any() and not words.str.contains("linux", regex=False).any():
         return frame
-    if left := _left(~windows, weights):
+    if left := _rows_left_out(~windows, weights):
         systems = [word or "empty" for word in sorted(set(words[~windows]))]
         more = ", ..." * (len(systems) > _NAMED)
         notes.append(
@@ -306,7 +306,7 @@ def _present_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
     if name is None:
         return frame
     gone = _words(frame[name]).map(lambda word: word.partition(",")[0]).isin(_GONE)
-    if left := _left(gone, weights):
+    if left := _rows_left_out(gone, weights):
         states = sorted(set(frame.loc[gone, name].astype(str)))
         notes.append(f"{count_of(left, 'row')} left out: {', '.join(states[:_NAMED])}")
     return frame[~gone]

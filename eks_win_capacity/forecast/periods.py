@@ -314,7 +314,7 @@ def panel(rows: Rows, *, step: object) -> Panel:
         *_reading_findings(rows, grid, seen, gaps=np.isnan(flat), unfinished=int(part.sum())),
         *_limit_findings(rows, seen, np.repeat(np.arange(count), width)[full]),
     ]
-    parts: tuple[NDArray[Any], ...] = (flat, _held(capacity, where, ends), bound)
+    parts: tuple[NDArray[Any], ...] = (flat, _last_capacities(capacity, where, ends), bound)
     cuts = list(itertools.pairwise(ends))
     peaks, limits, censored = ([each[low:high] for low, high in cuts] for each in parts)
     return Panel(grid, last, peaks, limits, censored, tuple(findings))
@@ -362,7 +362,7 @@ def _stale(
         )
 
 
-def _held(capacity: Floats, where: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
+def _last_capacities(capacity: Floats, where: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
     """Last capacity of each period; periods without a value keep the one before."""
     out = np.full(int(ends[-1]), np.nan)
     # Rows are sorted, so the last assignment is the newest of its period.

@@ -509,7 +509,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
             "available=NAME or percent=NAME, or say used=True or available=True; it has "
             f"{listed(c for c in frame.columns if c != INDEX)}{_not_of_numbers(frame, odd)}"
         )
-    kind, subnets, assumed = _said(columns, everything)
+    kind, subnets, assumed = _kind_and_columns(columns, everything)
     count = len(frame)
     # Column after column, in the order of the values.
     rows = np.tile(np.arange(count), len(columns))
@@ -546,7 +546,7 @@ def _not_of_numbers(frame: pd.DataFrame, odd: list[Any]) -> str:
     return f"; {odd[0]!r} is not of numbers: {first[0]!r}" if first else ""
 
 
-def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str], str]:
+def _kind_and_columns(columns: list[Any], everything: str | None) -> tuple[str, list[str], str]:
     """
     Kind of values of a wide table, the subnet of each column, and the column assumed.
 

@@ -363,14 +363,14 @@ class ExhaustionForecast:
     @property
     def level_shifts(self) -> pd.DataFrame:
         """Level shifts of the past: subnet, time, change. No path is derived from them."""
-        return self._found(self.answers.shifts)
+        return self._changes_table(self.answers.shifts)
 
     @property
     def outliers(self) -> pd.DataFrame:
         """Outliers: subnet, time, change (deviation)."""
-        return self._found(self.answers.outliers)
+        return self._changes_table(self.answers.outliers)
 
-    def _found(self, changes: Found) -> pd.DataFrame:
+    def _changes_table(self, changes: Found) -> pd.DataFrame:
         rows = [row for row in range(len(self.subnets)) if len(changes[row][0])]
         names = np.repeat(rows, [len(changes[row][0]) for row in rows]).astype(np.intp)
         times = [self._past(row)[changes[row][0]] for row in rows]
@@ -440,12 +440,12 @@ class ExhaustionForecast:
             Without matplotlib (extra ``plot``).
         """
         table = self.to_pandas()
-        at, row = self._place(table, subnet)
+        at, row = self._row_of(table, subnet)
         if not self.usable[at]:
             raise InputError(f"{self.subnets[at]} has no forecast: too little history")
         return show.draw(self._picture(at, row), ax=ax)
 
-    def _place(self, table: pd.DataFrame, subnet: Any) -> tuple[int, pd.Series[Any]]:
+    def _row_of(self, table: pd.DataFrame, subnet: Any) -> tuple[int, pd.Series[Any]]:
         """Index of a subnet, by default the most urgent one, and its row of the table."""
         subnet = table["subnet"].iloc[0] if subnet is None else subnet
         if subnet not in set(self.subnets):
@@ -484,7 +484,7 @@ class ExhaustionForecast:
         known = table[table["status"] != "no forecast"]
         if not len(known):
             raise InputError("no subnet has a forecast: there is nothing to draw")
-        places = [self._place(table, subnet) for subnet in known["subnet"].head(most)]
+        places = [self._row_of(table, subnet) for subnet in known["subnet"].head(most)]
         return show.draw_most_urgent([self._picture(*where) for where in places], len(known))
 
     def explain(self, subnet: Any = None) -> str:
@@ -516,7 +516,7 @@ class ExhaustionForecast:
           now: 159 of 200 addresses are used at the peak, 41 are left
           growth: about 1 a day; at this rate the rest would last 41 days, ...
         """
-        index, row = self._place(self.to_pandas(), subnet)
+        index, row = self._row_of(self.to_pandas(), subnet)
         return show.explanation(
             row.to_dict(),
             self.model.iloc[index].to_dict(),

@@ -150,13 +150,13 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
         # All days of a week have the same shape unless the data show otherwise.
         daily, daily_variance = _robust_mean(detrended.reshape(len(detrended), -1, part))
         daily += neutral - daily.mean(axis=1, keepdims=True)
-        daily_weight = _worth(daily - neutral, daily_variance, cycles * (length // part))
+        daily_weight = _shrinkage(daily - neutral, daily_variance, cycles * (length // part))
         daily = neutral + (daily - neutral) * daily_weight[:, None]
         base = np.tile(daily, (1, length // part))
     index += neutral - index.mean(axis=1, keepdims=True)
     # Each day of the week has its own shrinkage: weekends differ, Tuesdays hardly.
     days = length // part if part else 1
-    weight = _worth((index - base).reshape(-1, length // days), variance.repeat(days), cycles)
+    weight = _shrinkage((index - base).reshape(-1, length // days), variance.repeat(days), cycles)
     weight = weight.reshape(-1, days).repeat(length // days, axis=1)
     reach = max(length // 24, 1) if length >= LONG_SEASON and length % 24 else 0
     if reach:
@@ -186,7 +186,7 @@ def _robust_mean(table: Floats) -> tuple[Floats, Floats]:
     return index, within
 
 
-def _worth(effects: Floats, variance: Floats, cycles: int) -> Floats:
+def _shrinkage(effects: Floats, variance: Floats, cycles: int) -> Floats:
     """Shrinkage of an index by its F ratio: 0 if noise alone could cause it, at most 1."""
     between = (effects**2).sum(axis=1) / max(effects.shape[1] - 1, 1) * cycles
     ratio = between / np.where(variance > 0, variance, 1.0)

@@ -59,7 +59,7 @@ def workload_rows(
     """
     rows: list[dict[str, Any]] = []
     notes: dict[str, list[str]] = {}
-    lent = _lent(manifests)
+    lent = _borrowed_replicas(manifests)
     borrowers = [f"Rollout {_name(one)}" for one in manifests if not _complete(one)]
     manifests = [one for one in manifests if _complete(one)]
     named = [_name(one) for one in manifests]
@@ -68,7 +68,7 @@ def workload_rows(
     short = [name.partition("/")[2] for name in named]
     for manifest, name, alone in zip(manifests, named, short, strict=True):
         kind = str(manifest["kind"])
-        system, asked, rules = _asked(manifest, name, runtimes or {})
+        system, asked, rules = _system_and_fields(manifest, name, runtimes or {})
         if system != "windows":
             runtime = objects.runtime_class(manifest)
             unseen = f", and RuntimeClass {runtime} is not given" if runtime else ""
@@ -94,7 +94,7 @@ def workload_rows(
     return rows, sentences
 
 
-def _asked(
+def _system_and_fields(
     manifest: Mapping[str, Any], name: str, runtimes: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, dict[str, Any], list[str]]:
     """System of a manifest's pods, fields of its workload, and notes on unsupported rules."""
@@ -133,7 +133,7 @@ def _name(manifest: Mapping[str, Any]) -> str:
     return f"{namespace}/{name}"
 
 
-def _lent(manifests: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _borrowed_replicas(manifests: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Replicas of each Deployment whose template a Rollout uses; the Rollout scales it down."""
     replicas = {}
     for one in manifests:

@@ -327,13 +327,13 @@ def usable(load: Load, node: NodeKind) -> bool:
 def _lacking(load: Load, node: NodeKind) -> list[str]:
     """Resources that an empty node lacks for one pod, in words."""
     return [
-        f"{name} {_said(name, want)} of {_said(name, have)}"
+        f"{name} {_amount(name, want)} of {_amount(name, have)}"
         for name, want, have in zip(node.names(), load.need(node.extended), node.room, strict=True)
         if want > have
     ]
 
 
-def _said(resource: str, value: int) -> str:
+def _amount(resource: str, value: int) -> str:
     if resource == "memory":
         return f"{value / 2**20:,.0f} MiB"
     return f"{value:,}m" if resource == "cpu" else f"{value:,}"

@@ -245,7 +245,7 @@ def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _P
         as_of = _only(prices, "as_of")
         prices, estimated = _frame(prices)
         source += f", of {as_of}" if as_of else ""
-    known = _known(prices)
+    known = _known_prices(prices)
     basis = f"{source}, and {extra:g} a node for its root volume"
     estimated &= known.keys()
     if estimated:
@@ -318,7 +318,7 @@ def _spot(prices: Any, buying: Buying) -> dict[str, float]:
         spot_prices, _ = _frame(spot_prices)
     if spot_prices is None:
         raise InputError("spot_share needs Spot prices: give spot_prices, or Prices with them")
-    return _known(spot_prices)
+    return _known_prices(spot_prices)
 
 
 def _market(prices: Prices) -> tuple[Any, str]:
@@ -365,7 +365,7 @@ def _once(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     return prices
 
 
-def _known(prices: Any) -> dict[str, float]:
+def _known_prices(prices: Any) -> dict[str, float]:
     if not hasattr(prices, "items"):
         raise UnsupportedInputError(
             "prices must be a Prices, a Series, a table or a mapping by instance type; got "

@@ -96,7 +96,7 @@ def _read(current: Any, catalog: Catalog) -> Present:
         counted[name, zone] += whole(number, f"present nodes of {name}")
     places = {type_zone: number for type_zone, number in sorted(counted.items()) if number}
     if isinstance(current, ClusterState):
-        blocked, notes = _held(current)
+        blocked, notes = _unevictable(current)
         notes = (*_partial(current), *_out(current), *notes)
         return Present(places=places, pods=_addressed(current), held=blocked, notes=notes)
     return Present(places=places)
@@ -141,7 +141,7 @@ def _out(state: ClusterState) -> Iterator[str]:
         )
 
 
-def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
+def _unevictable(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
     """Nodes by type with a pod whose budget allows no eviction now, and the notes on them."""
     if state.budgets is None:
         return {}, (

@@ -116,11 +116,11 @@ def _settled(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Infeasible]:
         if missing is _BLOCKS:
             allow = settled.short
         if any(short):
-            reasons.append(_told(missing, run.ask.sites, short, tied=run.ask.spread))
+            reasons.append(_shortage_reason(missing, run.ask.sites, short, tied=run.ask.spread))
     return reasons
 
 
-def _told(
+def _shortage_reason(
     missing: _Missing, sites: tuple[Site, ...], short: list[int], *, tied: bool
 ) -> Infeasible:
     """Reason by the shortage of subnets; if nodes may be anywhere, one of several solutions."""

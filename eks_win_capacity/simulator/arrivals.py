@@ -262,7 +262,7 @@ class Pods:
 
 def draw_pods(workloads: Sequence[Workload], rng: np.random.Generator, duration_s: float) -> Pods:
     """All pods of some workloads, with random arrivals and lifetimes."""
-    parts = [_drawn(workload, rng, duration_s) for workload in workloads]
+    parts = [_random_pods(workload, rng, duration_s) for workload in workloads]
     offsets = np.cumsum([0, *(len(part.arrivals) for part in parts)])[:-1]
     joined = [
         np.concatenate(
@@ -287,7 +287,7 @@ def draw_pods(workloads: Sequence[Workload], rng: np.random.Generator, duration_
     )
 
 
-def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> Pods:
+def _random_pods(workload: Workload, rng: np.random.Generator, duration_s: float) -> Pods:
     if isinstance(workload, Poisson):
         arrivals = _poisson(workload, rng, duration_s)
         return alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))

@@ -40,11 +40,11 @@ def compiled(entry: str) -> Callable[..., Any]:
         raise MissingExtraError(
             "numba", extra="simulate", purpose="the compiled simulator"
         ) from None
-    return _made(entry)
+    return _compiled(entry)
 
 
 @cache
-def _made(entry: str) -> Callable[..., Any]:
+def _compiled(entry: str) -> Callable[..., Any]:
     import numba
     from numba.extending import register_jitable
 

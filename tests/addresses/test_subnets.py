@@ -524,7 +524,7 @@ def test_interfaces_read_in_bulk_hold_what_each_of_them_holds(drawn):
     expected: dict[str, set[tuple[int, int]]] = {}
     for position, interface in enumerate(interfaces):
         merged = expected.setdefault(interface["NetworkInterfaceId"], set())
-        merged.update(parsing._held(interface, position))
+        merged.update(parsing._interface_spans(interface, position))
     blocks = {
         name: [span for span in spans if span[0] < span[1]] for name, spans in expected.items()
     }

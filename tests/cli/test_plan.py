@@ -381,8 +381,8 @@ def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
     lines = []
     monkeypatch.setattr(plan.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(plan, "say", lambda text="", **more: lines.append((text, more)))
-    plan._told(10.0, 0.0)  # no bound is known yet
-    plan._told(10.0, 8.0)
+    plan._show_progress(10.0, 0.0)  # no bound is known yet
+    plan._show_progress(10.0, 8.0)
     assert lines == [
         ("cost 10", {"err": True}),
         ("cost 10, at most 25.00 % above the minimum", {"err": True}),

@@ -306,7 +306,7 @@ def test_an_install_that_cannot_be_written_compiles_without_a_cache(monkeypatch)
         raise OSError("read-only file system")
 
     monkeypatch.setattr(_CacheLocator, "ensure_cache_path", refuse)
-    run = engine._made.__wrapped__("replay_at_once")
+    run = engine._compiled.__wrapped__("replay_at_once")
     monkeypatch.setattr(engine, "compiled", lambda entry: run)
     frame = simulate_pool([(0, "assign", 1)], slots=9, pool=_POOL, engine="compiled")
     assert frame["addresses"].tolist() == [4]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.core.findings import Finding, Severity
 
 
-def _told(look: Look, reasons: Iterable[Reason]) -> str:
+def _reason_sentences(look: Look, reasons: Iterable[Reason]) -> str:
     """Each reason with its date and source, and a note if it is old."""
     return "; ".join(f"{r.why} ({r.date}, {r.source}){look.aged(r.date)}" for r in reasons)
 
@@ -95,7 +95,7 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
             return None
         if not row.windows.possible:
             return rule.failed(
-                f"{name} ({some(users)}): {_told(look, row.windows.reasons)}",
+                f"{name} ({some(users)}): {_reason_sentences(look, row.windows.reasons)}",
                 f"choose a type that runs Windows{look.instead_of(name)}: eks-win-capacity catalog "
                 "list --windows supported",
                 subject=name,
@@ -127,7 +127,7 @@ def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
         if not reasons:
             return rule.passed(f"{name} has no known caveat", subject=name)
         return rule.failed(
-            f"{name} ({some(users)}): {_told(look, reasons)}",
+            f"{name} ({some(users)}): {_reason_sentences(look, reasons)}",
             "put at most 31 pods with addresses on such a node"
             if [reason.code for reason in reasons] == ["limited-addresses"]
             else "try one node first, or choose another type",
@@ -165,7 +165,10 @@ def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
                 subject=name,
             )
         reasons = [r for r in row.windows.reasons if r.code == "unknown-to-controller"]
-        said = _told(look, reasons) or "the controller says that it does not support the type"
+        said = (
+            _reason_sentences(look, reasons)
+            or "the controller says that it does not support the type"
+        )
         return rule.failed(
             f"{name} ({some(users)}): {said}; Karpenter's table of {KARPENTER_TABLE_AS_OF}"
             f"{look.aged(KARPENTER_TABLE_AS_OF)}, made by the same generator, {_by_karpenter(row)}",
