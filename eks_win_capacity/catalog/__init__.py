@@ -1,4 +1,4 @@
-"""The instance table: load, look up, say its date."""
+"""Which instance types exist, with limits, prices and Windows support: load, look up, compare."""
 
 from eks_win_capacity.core.lazy import lazy_names
 

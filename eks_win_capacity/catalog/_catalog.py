@@ -1,4 +1,4 @@
-"""The instance table: load, look up, say its date."""
+"""What is the row of an instance type: a table of types from one source and one date."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 DefaultT = TypeVar("DefaultT")
 
 UNKNOWN_DATE: Final = "unknown"
-"""The date of a catalog whose data do not tell one."""
+"""Date of a catalog whose data have no date."""
 
 
 @checked_call
@@ -104,7 +104,7 @@ class Catalog(Mapping[str, InstanceType]):
                     f"two rows for one type: {'; '.join(differing)}", conflicts=differing
                 )
         of_rows = {region for row in kept.values() for region in row.regions}
-        # Set past __setattr__, which keeps everybody else out.
+        # Set without __setattr__, which refuses all changes.
         for field, value in (
             ("_rows", {name: kept[name] for name in sorted(kept)}),
             ("_as_of", _iso_day(as_of)),
@@ -451,7 +451,7 @@ class Catalog(Mapping[str, InstanceType]):
 
 def given_or_bundled(catalog: object) -> Catalog:
     """
-    The catalog that was given, or the bundled one without one.
+    The given catalog, or the bundled one if it is None.
 
     Raises
     ------
@@ -481,7 +481,7 @@ def _rebuilt(
 
 
 def _document(source: Any, name: str) -> tuple[Any, str]:
-    """Read a file; leave what is parsed already as it is."""
+    """Parsed document from a file, or one that is already parsed, and its name."""
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
         from eks_win_capacity.catalog.saved import read_json
 
@@ -500,7 +500,7 @@ def _iso_day(value: Any) -> str:
         return dt.date(value.year, value.month, value.day).isoformat()
     if not isinstance(value, str) or value != UNKNOWN_DATE:
         try:
-            # Python 3.11 also reads 20261123 and week dates; one spelling is enough here.
+            # fromisoformat also accepts 20261123 and week dates, which are refused here.
             known = dt.date.fromisoformat(value).isoformat() == value
         except (TypeError, ValueError):
             known = False

@@ -1,4 +1,4 @@
-"""What is other in another catalog."""
+"""What differs between two catalogs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 5
 
 class FieldChange(NamedTuple):
     """
-    One field of one type that has another value.
+    One field of one type whose value differs.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class FieldChange(NamedTuple):
 
 
 Change = FieldChange
-"""Its older name."""
+"""Old name of `FieldChange`."""
 
 
 @checked_call
@@ -112,7 +112,7 @@ class CatalogDiff:
         return pd.DataFrame(self.rows(), columns=columns)
 
     def __repr__(self) -> str:
-        """What is compared, and the counts."""
+        """Both catalogs, and the numbers of differences."""
         return f"<CatalogDiff of {self.before} against {self.after}: {self}>"
 
     def _repr_html_(self) -> str:
@@ -130,7 +130,7 @@ def _named(names: tuple[str, ...]) -> str:
 
 
 def compared(first: InstanceTable, second: InstanceTable) -> CatalogDiff:
-    """Compare two catalogs; see `Catalog.diff`."""
+    """Differences of two catalogs; see `Catalog.diff`."""
     untold = () if first.regions and second.regions else ("regions",)
     compare = [field.name for field in fields(InstanceType) if field.name not in untold]
     changed = {}

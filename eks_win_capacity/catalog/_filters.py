@@ -1,4 +1,4 @@
-"""Conditions on the rows of a catalog."""
+"""Which rows of a catalog meet some conditions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Texts = str | Iterable[str] | None
 
 
 class Conditions(TypedDict, total=False):
-    """What `Catalog.filter` asks of a type; None asks nothing."""
+    """Conditions of `Catalog.filter`; None accepts all types."""
 
     names: Texts
     family: Texts
@@ -51,7 +51,7 @@ _FLAGS: Final = ("nitro", "bare_metal", "current_generation")
 
 ARCHITECTURES: Final = ("arm64", "arm64_mac", "i386", "x86_64", "x86_64_mac")
 USAGE_CLASSES: Final = ("capacity-block", "on-demand", "spot")
-"""EC2's words, so that a word is known though no row has it.
+"""EC2's values, so that a value is known even if no row has it.
 
 Source: EC2 API reference, ``ProcessorInfo`` and ``InstanceTypeInfo``.
 """
@@ -66,11 +66,11 @@ _HAS: Final[dict[str, Callable[[set[str], InstanceType], bool]]] = {
     "usage_class": lambda texts, row: not texts.isdisjoint(row.usage_classes),
     "windows": lambda texts, row: row.windows.status in texts,
 }
-"""The conditions on strings, and when a type meets one of some strings."""
+"""Conditions on strings, and whether a type meets one of several strings."""
 
 
 def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
-    """Tests of some conditions; a condition that does not exist is an error with close ones."""
+    """Tests of some conditions; InputError with similar names if one does not exist."""
     known = Conditions.__annotations__
     for name in conditions:
         if name not in known:
@@ -86,7 +86,7 @@ def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
 
 
 def _text_test(name: str, value: str | Iterable[str], catalog: InstanceTable) -> Test:
-    """A condition on a string; words that nobody knows are refused."""
+    """Test of a condition on strings; InputError if a string is unknown."""
     texts = {value} if isinstance(value, str) else set(value)
     if not all(isinstance(text, str) for text in texts):
         raise UnsupportedInputError(f"{name} must be strings; got {value!r}")
@@ -114,8 +114,8 @@ def _flag_test(name: str, flag: object) -> Test:
 
 
 def _count_test(name: str, bound: Any) -> Test:
-    """A condition on a count, or a limit of one, which is included."""
-    # A NaN would let nothing pass, as if no such type existed.
+    """Test of a condition on a count; limits are included."""
+    # No type would pass a NaN, as if no such type existed.
     if isinstance(bound, (bool, str)) or math.isnan(bound):
         raise InputError(f"{name} must be a number; got {bound!r}")
     field = name.removeprefix("min_").removeprefix("max_")

@@ -1,4 +1,4 @@
-"""One row of the instance table: its fields, whether it runs Windows, its compact text, and all rows as a frame."""
+"""What is known of an instance type: its fields, whether it runs Windows, its compact form."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class WindowsVerdict(Shown):
         object.__setattr__(self, "possible", self.status != "unsupported")
 
     def __str__(self) -> str:
-        """The status and the codes of the reasons."""
+        """Status and codes of the reasons."""
         return self.status + (f" ({', '.join(self.codes)})" if self.reasons else "")
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes of the reasons."""
+        """Codes of the reasons."""
         return tuple(reason.code for reason in self.reasons)
 
 
@@ -98,10 +98,10 @@ _SUPPORTED = WindowsVerdict("supported", (), facts.SUPPORTED_SOURCE)
 
 def verdict(name: str, architectures: tuple[str, ...]) -> WindowsVerdict:
     """
-    Judge a type by the hand-kept facts, whichever catalog its row came from.
+    Windows support of a type by the manually maintained facts, independent of its catalog.
 
-    Several reasons may hold; one that forbids Windows outweighs the warnings, which are kept beside
-    it.
+    If several reasons apply, one that excludes Windows has precedence over warnings, which remain
+    in the list.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def verdict(name: str, architectures: tuple[str, ...]) -> WindowsVerdict:
         verdicts.insert(0, ("unsupported", _architecture_reason(architectures)))
     if not verdicts:
         return _SUPPORTED
-    # Sorted by the status alone, which is stable: the order of the facts stays.
+    # Stable sort by status only, which keeps the order of the facts.
     verdicts.sort(key=lambda pair: pair[0] != "unsupported")
     reasons = tuple(reason for _, reason in verdicts)
     sources = "; ".join(dict.fromkeys(reason.source for reason in reasons))
@@ -137,7 +137,7 @@ def _reasons() -> Mapping[str, Reason]:
 
 
 def _architecture_reason(architectures: tuple[str, ...]) -> Reason:
-    """Name the limit of a type without amd64."""
+    """Reason why a type without x86_64 cannot run Windows."""
     named = next(
         rule
         for rule in facts.RULES
@@ -148,7 +148,7 @@ def _architecture_reason(architectures: tuple[str, ...]) -> Reason:
 
 @cache
 def controller_types() -> frozenset[str]:
-    """The types that the controller's table of 2026-03-20 has."""
+    """Types in the controller's table of 2026-03-20."""
     names = []
     for line in facts.CONTROLLER_TYPES.split("\n"):
         family, *sizes = line.split()
@@ -157,7 +157,7 @@ def controller_types() -> frozenset[str]:
 
 
 HYPERVISORS: Final = ("nitro", "xen")
-"""What EC2 answers for Hypervisor; bare metal has none.
+"""EC2's values of Hypervisor; bare metal has none.
 
 Source: EC2 API reference, ``InstanceTypeInfo``.
 """
@@ -174,13 +174,13 @@ PATHS: Final[dict[str, tuple[str, ...]]] = {
     "current_generation": ("CurrentGeneration",),
     "usage_classes": ("SupportedUsageClasses",),
 }
-"""Where in EC2's row each field of ours stands."""
+"""Path of each field in EC2's row."""
 
 PER_REGION: Final = ("usage_classes",)
-"""Fields in which regions differ, so that the words of several add up."""
+"""Fields that differ between regions, so that the values of several regions are combined."""
 
 COUNTS: Final = {
-    # The largest value taken as meant; far above what EC2 has.
+    # Maximum values, far above those of EC2.
     "ipv4_per_interface": 4_096,
     "network_interfaces": 4_096,
     "vcpus": 1_000_000,
@@ -190,7 +190,7 @@ _TEXTS: Final = ("architectures", "usage_classes", "regions")
 
 
 class FieldError(InputError):
-    """A field of a row has a value that it cannot have."""
+    """A field of a row has an invalid value."""
 
     def __init__(self, field: str, must: str, value: object) -> None:
         super().__init__(f"{field} must be {must}; got {value!r}")
@@ -276,7 +276,7 @@ class InstanceType(Shown):
         for field in ("bare_metal", "current_generation"):
             if type(getattr(self, field)) is not bool:
                 raise FieldError(field, "true or false", getattr(self, field))
-        # A hypervisor that is not known here would silently count as not Nitro.
+        # An unknown hypervisor would silently count as not Nitro.
         if self.hypervisor not in HYPERVISORS and not (self.bare_metal and self.hypervisor is None):
             must = " or ".join(HYPERVISORS) + ", or absent on bare metal"
             raise FieldError("hypervisor", must, self.hypervisor)
@@ -287,7 +287,7 @@ class InstanceType(Shown):
             raise FieldError("windows", "a WindowsVerdict", windows)
 
     def _sort(self, field: str) -> None:
-        """Sort a field of several strings, so that equal facts make equal rows."""
+        """Sort a field of several strings, so that equal facts give equal rows."""
         texts: Any = getattr(self, field)
         if not isinstance(texts, (tuple, list)) or not all(type(x) is str and x for x in texts):
             raise FieldError(field, "several strings", texts)
@@ -328,7 +328,7 @@ class InstanceType(Shown):
         return values | {"windows": self.windows.status, "windows_reasons": self.windows.codes}
 
     def __repr__(self) -> str:
-        """What capacity rests on."""
+        """The fields that determine capacity."""
         size = f"{count_of(self.vcpus, 'vCPU')}, {self.memory_mib / 1024:,.4g} GiB"
         kind = "Nitro" if self.nitro else "not Nitro"
         return (
@@ -345,29 +345,29 @@ class InstanceType(Shown):
 
 
 class InstanceTable(Protocol):
-    """Rows by name with their date and source: all that the modules below `Catalog` know of it."""
+    """Rows by name, with date and source: the interface of `Catalog` for modules below it."""
 
     @property
     def as_of(self) -> str:
-        """The day the data are of."""
+        """Date of the data."""
 
     @property
     def source(self) -> str:
-        """Where the data are from."""
+        """Source of the data."""
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Every region that the data cover."""
+        """All regions that the data cover."""
 
     def __getitem__(self, name: str, /) -> InstanceType: ...
 
     def __iter__(self) -> Iterator[str]: ...
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """Names of the types."""
 
     def values(self) -> ValuesView[InstanceType]:
-        """The rows."""
+        """Rows of the types."""
 
 
 _HYPERVISORS = {"n": "nitro", "x": "xen", "-": None}
@@ -378,13 +378,13 @@ def from_text(
     text: str, regions: Sequence[str], sets: Sequence[tuple[str, ...]]
 ) -> list[InstanceType]:
     """
-    Read the rows of the compact table, one a line.
+    Rows of the compact table, which has one line for each type.
 
     ``name addresses interfaces vcpus memory architectures hypervisor flags usage regions``:
-    architectures and usage are numbers of sets; flags 1 for the current generation and 2 for
-    bare metal; regions a bit mask in hexadecimal digits.
+    architectures and usage are indices of `sets`; flags are the sum of 1 for the current
+    generation and 2 for bare metal; regions are a bit mask in hexadecimal digits.
     """
-    # Few masks occur often: most types are offered in the same regions as others.
+    # Masks are decoded once, because many types have the same regions.
     offered: dict[str, tuple[str, ...]] = {}
     rows = []
     for line in text.strip().split("\n"):
@@ -413,14 +413,14 @@ def from_text(
 
 
 def sets_of(rows: Iterable[InstanceType]) -> list[tuple[str, ...]]:
-    """The sets of words that rows of the compact table name by their numbers."""
+    """Sets of strings that rows of the compact table refer to by index."""
     return sorted({words for row in rows for words in (row.architectures, row.usage_classes)})
 
 
 def to_text(
     rows: Iterable[InstanceType], regions: Sequence[str], sets: Sequence[tuple[str, ...]]
 ) -> str:
-    """Write the rows of the compact table; see `from_text`."""
+    """The compact table as a string; see `from_text`."""
     number = {texts: index for index, texts in enumerate(sets)}
     bit = {region: 1 << index for index, region in enumerate(regions)}
     lines = [
@@ -437,7 +437,7 @@ _FLAGS: Final = ("bare_metal", "nitro", "current_generation")
 
 
 def frame(catalog: InstanceTable) -> pd.DataFrame:
-    """Make the frame of `Catalog.to_pandas`; an empty catalog keeps its dtypes."""
+    """Frame of `Catalog.to_pandas`; that of an empty catalog has the same dtypes."""
     import pandas as pd
 
     rows = list(catalog.values())

@@ -1,4 +1,4 @@
-"""``data/`` to the generated modules in ``_data/``, always to the same bytes."""
+"""How are the modules in ``_data/`` generated from ``data/``, always with the same bytes."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ _HEAD: Final = (
 
 def canonical(document: Any) -> bytes:
     """
-    Write a document as JSON in the one form that is hashed and compared.
+    Document as JSON in the canonical form that is hashed and compared.
 
-    Compressors differ between builds of Python, so two captures are the same if
-    these bytes are, whatever their files hold.
+    Compressors differ between builds of Python, so two captures are equal if these bytes are
+    equal, even if their files differ.
     """
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode() + b"\n"
 
 
 def digest(content: bytes) -> str:
-    """The SHA-256 of some canonical JSON."""
+    """SHA-256 of canonical JSON."""
     return hashlib.sha256(content).hexdigest()
 
 
 def manifest(
     capture: Mapping[str, Any], extra: bytes, *, source: str, version: str, date: str
 ) -> bytes:
-    """Describe a capture: where from, when by the clock of who answered, how much, and the digests."""
+    """Manifest of a capture: source, date by the server's clock, numbers of rows, and digests."""
     regions = sorted({row["Location"] for row in capture[OFFERINGS]["InstanceTypeOfferings"]})
     captured = len(capture[TYPES]["InstanceTypes"])
     described = {
@@ -68,9 +68,9 @@ def manifest(
 
 def read_capture(contents: Mapping[str, bytes]) -> dict[str, Any]:
     """
-    Read the two answers of a capture, and see that its manifest describes them.
+    The two answers of a capture, checked against its manifest.
 
-    Raises CatalogFileError if one is damaged, or the manifest speaks of another capture.
+    Raises CatalogFileError if one is damaged, or the manifest is that of another capture.
     """
     capture = {name: parse_json(contents[name], name) for name in (OFFERINGS, TYPES)}
     manifest = parse_json(contents[MANIFEST], MANIFEST).get("sha256", {})
@@ -86,10 +86,10 @@ def read_capture(contents: Mapping[str, bytes]) -> dict[str, Any]:
 
 def generated(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     """
-    The generated modules of the files of ``data/``, by name.
+    Generated modules by name, from the files of ``data/``.
 
-    Raises CatalogFileError, CatalogConflictError if a file is damaged, or the files do not go
-    together.
+    Raises CatalogFileError or CatalogConflictError if a file is damaged, or the files do not
+    match.
     """
     capture = read_capture(contents)
     manifest = parse_json(contents[MANIFEST], MANIFEST)
@@ -104,7 +104,7 @@ def generated(contents: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _rows(capture: Mapping[str, Any], extra: bytes) -> list[InstanceType]:
-    """The rows of the table, sorted: the capture's, and the hand-kept it lacks."""
+    """Rows of the table, sorted: those of the capture, and manually maintained ones it lacks."""
     regions = regions_of(capture[OFFERINGS], source=OFFERINGS)
     rows = instance_types(capture[TYPES], source=TYPES, regions=regions)
     if unknown := sorted(regions.keys() - rows.keys()):
@@ -134,7 +134,7 @@ def _limits(rows: list[InstanceType]) -> str:
 
 
 def _windows(contents: Mapping[str, bytes]) -> str:
-    """Write the facts as a literal; every rule gets every key, empty if unused."""
+    """Module of the Windows facts; every rule has every key, empty if unused."""
     verdicts = parse_json(contents[WINDOWS], WINDOWS)
     blank: dict[str, Any] = {
         "architectures": [], "families": [], "types": [], "except": [], "absent_from": "",
@@ -154,13 +154,13 @@ def _literal(texts: list[str] | tuple[str, ...]) -> str:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Read the files of ``data/`` that the table is made of."""
+    """Contents of the files of ``data/`` that the table is generated from, by name."""
     names = (TYPES, OFFERINGS, MANIFEST, EXTRA, WINDOWS, CONTROLLER)
     return {name: (folder / name).read_bytes() for name in names}
 
 
 def catalog_of(contents: Mapping[str, bytes]) -> Catalog:
-    """The table that files of ``data/`` hold; an empty one if there are none."""
+    """Catalog of the files of ``data/``; empty if they are missing or damaged."""
     if MANIFEST not in contents:
         return Catalog([], as_of=UNKNOWN_DATE, source="no capture")
     try:

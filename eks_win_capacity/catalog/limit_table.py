@@ -1,4 +1,4 @@
-"""The limits of many instance types as arrays, for columns of any length."""
+"""What are the limits of many instance types, as arrays for columns of any length."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_KEPT = 64
-"""How many answers a table keeps; each takes a few kilobytes."""
+"""Maximum number of cached results of a table; each takes a few kilobytes."""
 
 _MOST_OWNERS = 16
-"""Owners of categories whose codes are kept, for small columns that are asked again."""
+"""Maximum number of owners of categories whose codes are cached, for repeated small columns."""
 
 
 class LimitTable:
     """
-    The limits of many types as arrays, with a last slot for the unknown.
+    Limits of many types as arrays; the last code, `sentinel`, is for unknown names.
 
-    The slot makes unknown and missing names cost nothing: they are codes like
-    all others, and no -1 can be clipped to the first row. Each name stands once;
-    date and origin are for errors.
+    With a code of their own, unknown and missing names need no special case, and no -1 can
+    be clipped to the first row. Names are unique; date and source are for errors.
     """
 
     def __init__(
@@ -52,22 +51,22 @@ class LimitTable:
         self.rows_of_owner: KeptFor[Any] = KeptFor(_MOST_OWNERS)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The table without what it keeps of columns, which belong to this process."""
+        """State without the codes cached for columns, which only exist in this process."""
         return {**self.__dict__, "rows_of_owner": KeptFor(_MOST_OWNERS)}
 
     @functools.cached_property
     def code_of(self) -> dict[object, int]:
-        """The code of each name."""
+        """Code of each name."""
         return {name: code for code, name in enumerate(self.names)}
 
     @functools.cached_property
     def lenient_code_of(self) -> dict[object, int]:
-        """The code of each name, and the sentinel for every other key."""
+        """Code of each name, and the sentinel for all other keys."""
         return _WithDefault(self.code_of, self.sentinel)
 
     @functools.cached_property
     def arrow_names(self) -> Any:
-        """The names as an Arrow array."""
+        """Names as an Arrow array."""
         import pyarrow as pa
 
         return pa.array(self.names, pa.string())
@@ -76,9 +75,9 @@ class LimitTable:
         self, *, prefix_delegation: bool, kubelet_max_pods: int | None, dtype: np.dtype[Any]
     ) -> NDArray[Any]:
         """
-        The pods of every type under both limits; kept, for small columns ask often.
+        Pods of every type by both limits, cached for repeated small columns.
 
-        The dtype must hold them: see `most_pods`.
+        The dtype must be wide enough for `most_pods`.
         """
         question = (prefix_delegation, kubelet_max_pods, dtype)
         kept = self._kept.get(question)
@@ -93,11 +92,11 @@ class LimitTable:
 
     @functools.cached_property
     def most_pods(self) -> int:
-        """The most pods of any type in any mode."""
+        """Maximum of pods over all types and modes."""
         return int(self.pods(prefix_delegation=True).max())
 
     def pods(self, *, prefix_delegation: bool) -> NDArray[np.int64]:
-        """The pod addresses of every type in one mode, and 0 in the last slot."""
+        """Pod addresses of every type in one mode, and 0 for the sentinel."""
         answers = np.zeros(self.sentinel + 1, dtype=np.int64)
         prefixes = (self.nitro & prefix_delegation).astype(np.int64)
         answers[:-1] = by_mode(self.ipv4_per_interface, prefixes)
@@ -105,7 +104,7 @@ class LimitTable:
 
 
 class _WithDefault(dict[object, int]):
-    """A dict whose C look-up still answers for keys that it lacks."""
+    """A dict with a default for missing keys, looked up in C."""
 
     def __init__(self, items: dict[object, int], default: int) -> None:
         super().__init__(items)
@@ -117,13 +116,13 @@ class _WithDefault(dict[object, int]):
 
 @functools.cache
 def bundled_table() -> LimitTable:
-    """Parse the bundled limits, once."""
+    """Table of the bundled limits, parsed once."""
     names, addresses, nitro, as_of, source = bundled_rows()
     return LimitTable(names, addresses, nitro, as_of=as_of, source=source)
 
 
 def table_of(catalog: Any) -> LimitTable:
-    """The limits of a catalog, or the bundled ones without one."""
+    """Limits of a catalog, or the bundled ones if it is None."""
     if catalog is None:
         return bundled_table()
     try:

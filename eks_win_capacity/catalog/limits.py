@@ -1,4 +1,4 @@
-"""The address limits of the bundled types and the pods that they allow, before NumPy is loaded."""
+"""How many pod addresses do the limits of a type allow; works without loading NumPy."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 
 def secondary(ipv4_per_interface: ColumnT) -> ColumnT:
-    """Count the pod addresses when every slot holds one address."""
+    """Pod addresses if every slot holds one address."""
     return ipv4_per_interface - NODE_ADDRESSES
 
 
 def prefix(ipv4_per_interface: ColumnT) -> ColumnT:
-    """Count the pod addresses when every slot holds a /28."""
+    """Pod addresses if every slot holds a /28."""
     return secondary(ipv4_per_interface) * ADDRESSES_PER_PREFIX
 
 
 def by_mode(ipv4_per_interface: ColumnT, prefixes: ColumnT) -> ColumnT:
     """
-    Count the pod addresses where a mask (0 or 1) says which slots hold a /28.
+    Pod addresses if the slots hold a /28 where the mask `prefixes` is 1, else one address.
 
-    A mask and not a branch, so that one expression serves a number and a column.
+    A mask instead of a branch, so that one expression works for numbers and columns.
     """
     return secondary(ipv4_per_interface) * (1 + prefixes * (ADDRESSES_PER_PREFIX - 1))
 
 
 def max_pods_cap(row: InstanceType | None) -> int:
     """
-    The largest max-pods that AWS advises for a type. [pods].
+    Maximum max-pods that AWS advises for a type. [pods].
 
     Examples
     --------
@@ -59,11 +59,10 @@ def max_pods_cap(row: InstanceType | None) -> int:
 
 def bundled_limit(name: str) -> tuple[int, bool] | None:
     """
-    IPv4 addresses per interface of a type, and whether it is Nitro or bare metal; None without a row.
+    IPv4 addresses per interface of a type, and whether it is Nitro or bare metal; None if unknown.
 
-    The table is one string of lines ``name addresses nitro``: finding a line
-    takes microseconds, and parsing all of them would cost a short script more
-    than its question.
+    The table is one string of lines ``name addresses nitro``. Finding a line takes microseconds,
+    and parsing all of them would slow short scripts down.
     """
     start = ROWS.find(f"\n{name} ")
     if start < 0:
@@ -80,7 +79,7 @@ def bundled_rows() -> tuple[list[str], list[int], list[bool], str, str]:
 
 
 def close_names(name: str, names: Iterable[str]) -> list[str]:
-    """Up to three names that look like the one asked for, the likeliest first."""
+    """Up to three names similar to a given one, the most similar first."""
     import difflib
 
     wanted = name.strip().lower()

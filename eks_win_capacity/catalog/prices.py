@@ -1,4 +1,4 @@
-"""What a Windows node costs by the hour, and how that is known."""
+"""What does a Windows node cost per hour: known prices and estimates."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def _hourly(name: object, price: object) -> float:
 
 
 def _licence(name: str, common: float) -> float:
-    """The licence of one type by the hour."""
+    """Price of the licence of one type. [USD per hour]; InputError if unknown."""
     family, _, size = name.partition(".")
     if not re.fullmatch(r"t[0-9][a-z]*", family):
         return common

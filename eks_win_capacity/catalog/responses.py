@@ -1,4 +1,4 @@
-"""EC2's own answers, as the AWS CLI or boto3 gives them, to rows."""
+"""Which rows are in EC2's answers, as the AWS CLI or boto3 returns them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ OFFERINGS_KEY: Final = "InstanceTypeOfferings"
 
 
 def _wrong(source: str, where: str, what: str) -> CatalogFileError:
-    """The error of an answer, by its place."""
+    """Error in an answer, with its place."""
     return CatalogFileError(f"{source}: {where}{what}", source=source, place=where)
 
 
 def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]:
     """
-    The pages of one answer, or of all of its pages, seeing to it that none is missing.
+    Pages of an answer, checked to be complete.
 
-    Raises CatalogFileError if it is not such an answer with rows under the key, or not the whole of
-    it.
+    Raises CatalogFileError if it is not an answer with rows under the key, or pages are missing or
+    repeated.
     """
     if isinstance(document, (str, bytes)) or not hasattr(document, "__iter__"):
         raise _shape_error(document, key=key, source=source, where="")
@@ -81,7 +81,7 @@ def _kind(value: Any) -> str:
 def rows_of(
     pages: Sequence[Mapping[str, Any]], *, key: str, source: str
 ) -> Iterator[tuple[str, Any]]:
-    """Each row of some pages with its place."""
+    """Rows of pages, with their places."""
     for number, page in enumerate(pages):
         before = f"[{number}]." if len(pages) > 1 else ""
         for position, row in enumerate(page[key]):
@@ -92,7 +92,7 @@ def rows_of(
 
 
 def _dig(row: Mapping[str, Any], path: tuple[str, ...], *, source: str, where: str) -> Any:
-    """Follow a path into a row; a member that is missing is an error."""
+    """Value at a path in a row; CatalogFileError if a member is missing."""
     value: Any = row
     for depth, step in enumerate(path):
         if not hasattr(value, "keys") or step not in value:
@@ -108,9 +108,9 @@ def instance_type(
     row: Mapping[str, Any], *, source: str, where: str, regions: Iterable[str] = ()
 ) -> InstanceType:
     """
-    Read one row of DescribeInstanceTypes.
+    Instance type from one row of DescribeInstanceTypes.
 
-    Raises CatalogFileError if a field is missing or has an impossible value; the error names it.
+    Raises CatalogFileError, with the field, if one is missing or invalid.
     """
     fields: dict[str, Any] = {}
     for field, path in PATHS.items():
@@ -132,10 +132,10 @@ def instance_type(
 
 def _default_card(row: Mapping[str, Any], *, source: str, where: str) -> Any:
     """
-    The interfaces of the default card, None where EC2 named no cards.
+    Interfaces of the default network card; None if the answer has no cards.
 
-    A type with several cards counts those of all cards in
-    MaximumNetworkInterfaces; Windows nodes use the default card alone.
+    For a type with several cards, MaximumNetworkInterfaces is the total of all cards; Windows
+    nodes only use the default card.
     """
     network = row["NetworkInfo"]
     cards = network.get("NetworkCards")
@@ -153,9 +153,9 @@ def _default_card(row: Mapping[str, Any], *, source: str, where: str) -> Any:
 
 def regions_of(document: Any, *, source: str) -> dict[str, list[str]]:
     """
-    Read DescribeInstanceTypeOfferings: the regions that offer each type.
+    Regions that offer each type, from an answer to DescribeInstanceTypeOfferings.
 
-    Raises CatalogFileError if it is not such an answer, not the whole of it, or lists zones.
+    Raises CatalogFileError if it is another answer, incomplete, or lists zones.
     """
     regions: dict[str, list[str]] = {}
     pages = pages_of(document, key=OFFERINGS_KEY, source=source)
@@ -183,15 +183,14 @@ def instance_types(
     document: Any, *, source: str, regions: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, InstanceType]:
     """
-    Read DescribeInstanceTypes: one row for each type, none lost, none twice.
+    Instance types by name, from an answer to DescribeInstanceTypes.
 
     Raises
     ------
     CatalogFileError
-        If it is not such an answer, not the whole of it, without rows, or with a
-        row that is damaged or comes twice. EC2 never repeats a row, so the
-        second one means that a page was saved twice and another one may be
-        missing.
+        If it is another answer, incomplete, without rows, or with a row that is damaged or
+        repeated. EC2 never repeats a row, so a repeated one means that a page was saved twice,
+        and another one may be missing.
     CatalogConflictError
         If two rows about one type disagree.
     """
@@ -222,7 +221,7 @@ def instance_types(
 
 
 def joined(first: InstanceType, second: InstanceType) -> InstanceType:
-    """The first of two rows about one type, with what another region adds to it."""
+    """First of two rows of one type, with the values that the second adds for another region."""
     words: dict[str, Any] = {
         name: (*getattr(first, name), *getattr(second, name)) for name in PER_REGION
     }
@@ -230,7 +229,7 @@ def joined(first: InstanceType, second: InstanceType) -> InstanceType:
 
 
 def conflicts(first: InstanceType, second: InstanceType) -> list[str]:
-    """Fields in which two rows about one type disagree."""
+    """Fields in which two rows of one type differ, with both values."""
     return [
         f"{first.name} {field}: {getattr(first, field)!r}, {getattr(second, field)!r}"
         for field in PATHS
@@ -240,7 +239,7 @@ def conflicts(first: InstanceType, second: InstanceType) -> list[str]:
 
 def day_of(document: Any) -> str | None:
     """
-    The day of an answer by the clock of who gave it.
+    Date of an answer by the server's clock; None if unknown.
 
     boto3 keeps the Date header of each page; the latest one counts.
     """

@@ -1,4 +1,4 @@
-"""Catalogs in files: JSON read with the place of whatever is wrong, and catalogs saved without loss."""
+"""Which catalog is in a file, and where is an error in it; catalogs are saved without loss."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 def read_json(source: Any) -> tuple[Any, str]:
     """
-    One JSON document of a path or an open file, and what the file is called.
+    JSON document in a path or an open file, and the name of the file.
 
-    Gzip and byte order marks are seen and undone.
+    Gzip and byte order marks are handled.
 
-    Raises CatalogFileError if the content is empty, damaged, cut short or no JSON; the error names
-    the file and the place; OSError if the file cannot be read.
+    Raises CatalogFileError, with the file and the place, if the content is empty, damaged,
+    truncated or not JSON; OSError if the file cannot be read.
     """
     if isinstance(source, (str, os.PathLike)):
         name = str(os.fspath(source))
@@ -49,7 +49,7 @@ def read_json(source: Any) -> tuple[Any, str]:
 
 
 def parse_json(content: bytes | str, name: str) -> Any:
-    """Parse the content of a file; see `read_json`."""
+    """JSON document in the content of a file; see `read_json`."""
     with _of_catalogs():
         text = content if isinstance(content, str) else text_of(content, name)
     if not text.strip():
@@ -80,7 +80,7 @@ def parse_json(content: bytes | str, name: str) -> Any:
 
 @contextmanager
 def _of_catalogs() -> Iterator[None]:
-    """Errors of documents as those of catalogs."""
+    """Convert a DocumentError into a CatalogFileError."""
     try:
         yield
     except DocumentError as error:
@@ -88,7 +88,7 @@ def _of_catalogs() -> Iterator[None]:
 
 
 def _keeper(name: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
-    """Make objects of which no member is lost because its key came twice."""
+    """Hook for the JSON decoder that refuses objects with a repeated key."""
 
     def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
@@ -104,7 +104,7 @@ def _keeper(name: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
 
 
 def gzipped(content: bytes) -> bytes:
-    """Compress without the time of day, which would make every result new."""
+    """Content compressed with gzip without a timestamp, so that equal content gives equal bytes."""
     return gzip.compress(content, 9, mtime=0)
 
 
@@ -116,7 +116,7 @@ _FIELDS: Final = tuple(field.name for field in fields(InstanceType))
 
 
 def save(catalog: InstanceTable, path: str | os.PathLike[str]) -> None:
-    """Write a catalog; see `Catalog.save`."""
+    """Save a catalog; see `Catalog.save`."""
     head = {
         "format": FORMAT,
         "version": _VERSION,
@@ -124,7 +124,7 @@ def save(catalog: InstanceTable, path: str | os.PathLike[str]) -> None:
         "source": catalog.source,
         "regions": catalog.regions,
     }
-    # One line for each type, so that two files can be compared line by line.
+    # One line per type, so that two files can be compared line by line.
     lines = ",\n".join(json.dumps(_plain(row)) for row in catalog.values())
     text = f'{json.dumps(head)[:-1]}, "instance_types": [\n{lines}\n]}}\n'
     content = text.encode()
@@ -140,16 +140,16 @@ def _plain(row: InstanceType) -> dict[str, Any]:
 
 
 def load(source: Any, *, catalog: Callable[..., CatalogT]) -> CatalogT:
-    """Read a catalog; see `Catalog.load`."""
+    """Catalog in a file; see `Catalog.load`."""
     document, name = read_json(source)
     return from_document(document, name, catalog=catalog)
 
 
 def from_document(document: Any, name: str, *, catalog: Callable[..., CatalogT]) -> CatalogT:
     """
-    Make a catalog of what `save` wrote, once parsed.
+    Catalog from a parsed document that `save` wrote.
 
-    Raises CatalogFileError if it is anything else, or damaged.
+    Raises CatalogFileError if it is another document, or damaged.
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         cure = ""
@@ -196,7 +196,7 @@ def _row(row: Any, name: str, where: str) -> InstanceType:
 
 
 def _member(value: Any, key: str, kind: type, name: str, where: str) -> Any:
-    """A member of an object, if it is there and of its kind."""
+    """Member of an object; CatalogFileError if it is missing or of another type."""
     at = f"{where}.{key}" if where else key
     if not isinstance(value, dict) or key not in value:
         raise CatalogFileError(f"{name}: {at} is missing", source=name, place=at)

@@ -1,4 +1,4 @@
-"""What the name of an instance type says: accelerators, local disks, credits, or why it has no row."""
+"""What does the name of an instance type mean: accelerators, disks, credits; why no row."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Final
 __all__ = ["absent", "gpus_of", "speciality"]
 
 _NAME: Final = re.compile(r"(?P<series>[a-z]+)(?:\d+)(?P<options>[a-z]*)(-[a-z0-9]+)?\.")
-"""A type's name in parts, as m5dn.large: series m, options dn.
+"""Parts of a type's name: m5dn.large has series m, options dn.
 
 Source: Amazon EC2 user guide, "Instance type naming conventions".
 """
 
 _ACCELERATED: Final = frozenset({"dl", "f", "g", "gr", "inf", "p", "trn", "vt"})
-"""Series whose price pays for GPUs, FPGAs or inference chips. Source: as above."""
+"""Series with GPUs, FPGAs or inference chips. Source: as above."""
 
 _STORAGE: Final = frozenset({"d", "h", "i", "im", "is", "z"})
 """Series with local disks. Source: as above."""
 
 _OLD_STORAGE: Final = ("x1.", "x1e.")
-"""Types with local disks that their names do not tell. Source: Amazon EC2, "Instance store"."""
+"""Types with local disks that their names do not show. Source: Amazon EC2, "Instance store"."""
 
 
 def speciality(name: str) -> str:
     """
-    What a type has that a pod must ask for to use: ``accelerator``, ``local-disk`` or none.
+    Feature that pods must request to use: ``accelerator`` or ``local-disk``; else empty.
 
-    ``burstable`` marks T types: their CPU is a baseline with credits.
+    ``burstable`` means T types, whose CPU is a baseline with credits.
 
     Examples
     --------
@@ -68,7 +68,7 @@ _ONE_EACH: Final = frozenset({"g4dn", "g5", "g6", "g6e"})
 
 def gpus_of(name: str) -> int:
     """
-    Whole NVIDIA GPUs of an instance type; 0 where it has none, or parts of one.
+    Whole NVIDIA GPUs of an instance type; 0 if it has none, or only a part of one.
 
     Examples
     --------
@@ -89,7 +89,7 @@ AS_OF: Final = "2026-11-25"
 
 def absent(name: str) -> str:
     """
-    Why a name of EC2's own enumeration, or several names in one, have no row; else empty.
+    Reason why a name of EC2's enumeration, or several names in one, have no row; else empty.
 
     Examples
     --------

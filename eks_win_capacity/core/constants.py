@@ -25,32 +25,32 @@ Source: EKS user guide, "Amazon EKS optimized Windows AMIs", bootstrap script.
 """
 
 KUBELET_MAX_PODS_ADVISED: Final = 250
-"""The largest max-pods that AWS suggests for a node. [pods]
+"""Maximum max-pods that AWS advises for a node. [pods]
 
 Source: EKS best practices guide, "Prefix mode for Windows".
 """
 
 KUBELET_MAX_PODS_SMALL: Final = 110
-"""The largest max-pods that AWS's own calculation gives a type of fewer than 30 vCPUs. [pods]
+"""Maximum max-pods by AWS's calculation for a type with fewer than 30 vCPUs. [pods]
 
 Above, it is `KUBELET_MAX_PODS_ADVISED`.
 Source: EKS user guide, "Choose an optimal Amazon EC2 node instance type" (2026-11-25).
 """
 
 KUBELET_MAX_PODS_VCPUS: Final = 30
-"""vCPUs from which on a node may have `KUBELET_MAX_PODS_ADVISED` pods.
+"""vCPUs from which a node may have `KUBELET_MAX_PODS_ADVISED` pods.
 
 Source: as `KUBELET_MAX_PODS_SMALL`.
 """
 
 SERVICES_WITHOUT_DSR: Final = 100
-"""Services from which on kube-proxy on Windows needs direct server return.
+"""Number of services from which kube-proxy on Windows needs direct server return.
 
 Source: this project's audit of the EKS documentation (2026-11-25).
 """
 
 DEFAULT_SERVICE_CIDRS: Final = ("10.100.0.0/16", "172.20.0.0/16")
-"""The service addresses that EKS chooses by itself, which the bootstrap script assumes.
+"""Default service CIDRs of EKS, which the bootstrap script assumes.
 
 Source: EKS API reference, KubernetesNetworkConfigRequest.serviceIpv4Cidr (2026-11-25).
 """
@@ -90,7 +90,7 @@ Source: as `KARPENTER_TABLE_AS_OF`. Every type of the controller's table is in i
 """
 
 MAX_COUNT: Final = 1_000_000
-"""The largest count taken as meant; above it a typing error is likelier.
+"""Maximum of a count; a larger one is probably a typing error.
 
 Source: this project. Warm targets above it overflow in the real controller.
 """
@@ -123,7 +123,7 @@ Source: EKS best practices guide, Windows, "Memory and systems management".
 """
 
 LARGEST_IPV4_PER_INTERFACE: Final = 64
-"""The most IPv4 addresses an interface of any type takes today. [addresses]
+"""Current maximum of IPv4 addresses on one interface of any type. [addresses]
 
 Source: EC2 DescribeInstanceTypes, all types of the bundled table.
 """
@@ -135,9 +135,9 @@ Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
 """
 
 COOL_DOWN_TICK_S: Final = 30
-"""Time between two looks at a node's queue of cooling addresses. [s]
+"""Interval at which the controller checks a node's queue of cooling addresses. [s]
 
-The real stay is therefore 30 to 60 s.
+So addresses cool down for 30 to 60 s.
 Source: amazon-vpc-resource-controller-k8s b8d425119bdb, IP and prefix providers.
 """
 
@@ -282,7 +282,7 @@ Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
 """
 
 SUBNET_PREFIX_LENGTHS: Final = (16, 28)
-"""The largest and the smallest subnet, as prefix lengths, both allowed.
+"""Prefix lengths of the largest and the smallest subnet, both included.
 
 Source: Amazon VPC user guide, "Subnet CIDR blocks".
 """
