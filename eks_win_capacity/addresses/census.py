@@ -138,20 +138,20 @@ def _by_inclusion_exclusion(
 @dataclass(frozen=True)
 class ReservationCensus(Shown):
     """
-    What one reservation holds.
+    Addresses and blocks in one reservation.
 
     Attributes
     ----------
     cidr : str
         The reserved range.
     type : {"prefix", "explicit"}
-        Who assigns from it.
+        As in `Reservation`.
     used, free : int
-        Addresses in it that are in use or free; kept ones are neither. [addresses]
+        Addresses in use and free; those that AWS keeps are neither. [addresses]
     blocks, whole_free, partly_used, fully_used, kept : int
-        Its whole /28 blocks, and how many are in which state. [blocks]
+        Number of its /28 blocks, in total and by state. [blocks]
     free_prefixes : int
-        Blocks a node can still get from it; none from an explicit one. [blocks]
+        Blocks that nodes can still get; 0 in an explicit reservation. [blocks]
     """
 
     cidr: str
@@ -176,17 +176,17 @@ class Census(Shown):
     blocks : int
         All aligned blocks of 16 addresses. [blocks]
     whole_free, partly_used, fully_used : int
-        Blocks without an address in use, with some, with all 16. [blocks]
+        Blocks with none, some, or all 16 addresses in use. [blocks]
     kept : int
-        Blocks with addresses that AWS keeps: the first and the last. They never
-        serve as prefixes, however free they are. [blocks]
+        Blocks with addresses that AWS keeps: the first and the last. They cannot
+        be prefixes, even if the rest is free. [blocks]
     free_prefixes : int
-        Whole-free blocks that a node can get: wholly inside one ``prefix``
-        reservation or wholly outside all reservations. [blocks]
+        Whole-free blocks that nodes can get: completely inside one ``prefix``
+        reservation, or completely outside all reservations. [blocks]
     free_prefixes_reserved, free_prefixes_unreserved : int
         The two parts of ``free_prefixes``. [blocks]
     reservations : Listed of ReservationCensus
-        The same inside each reservation.
+        The census of each reservation.
     """
 
     blocks: int
@@ -206,18 +206,18 @@ class Census(Shown):
 @dataclass(frozen=True)
 class PrefixEstimate(Shown):
     """
-    How many /28 prefixes a subnet can still give, as far as is known.
+    Number of free /28 prefixes of a subnet, or its range.
 
-    When only the number of used addresses is known, every placement of them is
-    taken as equally likely; ``best`` has them packed, ``worst`` scattered. When
-    the addresses are known, all three are the same number.
+    If only the number of used addresses is known, all placements of them are assumed to be
+    equally likely; in the ``best`` case they are packed, in the ``worst`` scattered. If the
+    addresses are known, all three numbers are equal.
 
     Attributes
     ----------
     best, worst : int
-        The most and the fewest over all placements. [prefixes]
+        Maximum and minimum over all placements. [prefixes]
     expected : float
-        The mean over all placements. [prefixes]
+        Mean over all placements. [prefixes]
     exact : bool
         Whether the addresses are known.
     """
@@ -233,7 +233,7 @@ class PrefixEstimate(Shown):
     @cached_property
     def distribution(self) -> NDArray[np.float64]:
         """
-        Chance of each number of free prefixes: item j belongs to j prefixes.
+        Probability of each number of free prefixes: item j is that of j prefixes.
 
         Exact (hypergeometric), to about 13 digits. Read-only.
         """
@@ -246,15 +246,15 @@ class PrefixEstimate(Shown):
         return chances
 
     def at_least(self, prefixes: int) -> float:
-        """The chance that at least so many prefixes are free."""
+        """Probability that at least this number of prefixes is free."""
         wanted = int(counts(prefixes, name="prefixes"))
         return min(1.0, float(self.distribution[wanted:].sum()))
 
     def quantile(self, chance: float) -> int:
         """
-        The number of free prefixes that is not exceeded with this chance.
+        Number of free prefixes that is not exceeded with this probability.
 
-        Raises InputError if the chance is not between 0 and 1.
+        Raises InputError if the probability is not between 0 and 1.
         """
         if not 0 <= chance <= 1:
             raise InputError(f"a chance lies between 0 and 1; got {chance!r}")

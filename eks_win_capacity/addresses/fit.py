@@ -46,22 +46,22 @@ Mode = Literal["secondary", "prefix"]
 @dataclass(frozen=True, kw_only=True)
 class NodeNeed:
     """
-    What one node takes.
+    What one node takes from its subnet.
 
     Attributes
     ----------
     instance_type : InstanceType
-        The type of the node.
+        Type of the node.
     pool : WarmPool
-        The pool that acts there.
+        Pool that acts on it.
     pods : int
-        Pods that it runs. [pods]
+        Pods on the node. [pods]
     addresses : int
-        Addresses attached for pods, its own primary one not counted. [addresses]
+        Addresses attached for pods, without the node's own. [addresses]
     prefixes : int
-        Prefixes among them. [prefixes]
+        Prefixes that hold these addresses. [prefixes]
     findings : tuple of Finding
-        What a user should know about this type in this mode.
+        Problems of this type in this mode.
     """
 
     instance_type: InstanceType
@@ -321,47 +321,46 @@ def expected_nodes(
 @dataclass(frozen=True, kw_only=True, repr=False)
 class NodesThatFit(Shown):
     """
-    How many more nodes a subnet takes; stands for `nodes` wherever a whole number does.
+    Further nodes that fit in a subnet; usable as the whole number `nodes`.
 
-    A node takes its primary address from any free one outside reservations, and AWS
-    decides which. In prefix mode that can break a /28 which another node needed, so
-    there is a range: `nodes` fit wherever primary addresses fall, `best` if they go
-    into broken blocks first, `expected` if each falls anywhere with the same chance.
-    Only `nodes` is safe to act on. A ``prefix`` reservation (`reservation_plan`) closes
-    the range.
+    The primary address of a node is any free one outside reservations, as AWS decides. In
+    prefix mode it can break a /28 that another node needs, so there is a range: `nodes` fit
+    wherever primary addresses lie, `best` if they are in broken blocks first, and `expected`
+    if each is random. Only `nodes` is guaranteed. A ``prefix`` reservation
+    (`reservation_plan`) closes the range.
 
     Attributes
     ----------
     subnet : Subnet
-        The subnet that was asked.
+        The given subnet.
     instance_type : str
         Type of the nodes.
     pool : WarmPool
-        The pool that acts: a type that is not Nitro runs secondary mode with the
-        default targets when a prefix pool is given.
+        Pool that acts: a type that is not Nitro runs in secondary mode with the default
+        targets, even with a prefix pool.
     pods_per_node : int
-        Pods of each node. [pods]
+        Pods on each node. [pods]
     keep_free : int
         Addresses left free for others. [addresses]
     nodes, best : int
-        What fits in any case, and the most that may. Where only a count of used
-        addresses is known, those too lie at worst and at best. [nodes]
+        Guaranteed and maximum number. If only the number of used addresses is known, the
+        worst and the best placement of them is assumed. [nodes]
     addresses_per_node : int
-        What one takes from the subnet, its own address included. [addresses]
+        Addresses that a node takes from the subnet, including its own. [addresses]
     prefixes_per_node : int
-        The prefixes among it. [prefixes]
+        Prefixes that a node takes. [prefixes]
     binding : {"addresses", "prefixes"}
-        What stops the next node after `best`.
+        What is missing for one more node than `best`.
     why : str
-        The same in words and numbers.
+        Explanation with numbers.
     addresses_left : int
-        Free addresses outside reservations beside `best`, those kept free among
-        them. [addresses]
+        Free addresses outside reservations after `best` nodes, including those kept
+        free. [addresses]
     prefixes_left : int or None
-        Free prefixes beside `best` nodes, reserved ones among them, at best; None in
-        secondary mode where only a count is known. [prefixes]
+        Free prefixes after `best` nodes, including reserved ones, in the best case; None in
+        secondary mode if only the number of used addresses is known. [prefixes]
     findings : tuple of Finding
-        Whether the type runs Windows, and in this mode.
+        Problems of the type in this mode, such as no Windows support.
     """
 
     subnet: Subnet
@@ -389,21 +388,21 @@ class NodesThatFit(Shown):
 
     @property
     def guaranteed(self) -> int:
-        """The same as `nodes` [nodes]: what fits wherever addresses lie."""
+        """Same as `nodes`: what fits wherever addresses lie. [nodes]."""
         return self.nodes
 
     @property
     def mode(self) -> Mode:
-        """The mode the nodes end in."""
+        """Mode in which the nodes run."""
         return "prefix" if self.pool.prefix_delegation else "secondary"
 
     @cached_property
     def expected(self) -> float:
         """
-        The mean number of nodes when AWS picks primary addresses at random.
+        Mean number of nodes if primary addresses are random. [nodes].
 
-        Where only a count of used addresses is known, the mean is over all placements
-        of those as well. [nodes]
+        If only the number of used addresses is known, the mean is also over all placements of
+        them.
         """
         if not self.prefixes_per_node:
             return float(self.nodes)
@@ -415,7 +414,7 @@ class NodesThatFit(Shown):
             whole = self.subnet.prefix_estimate.distribution
         prefixes, kept = self.prefixes_per_node, self.keep_free
         mean = expected_nodes(room, whole, prefixes=prefixes, keep_free=kept)
-        # Rounding must not carry a mean over its bounds.
+        # Rounding errors must not move the mean outside its bounds.
         return min(max(mean, float(self.nodes)), float(self.best))
 
     def _fields_shown(self) -> dict[str, Any]:
@@ -437,7 +436,7 @@ _COLUMNS = (
     "instance_type", "mode", "pods_per_node", "addresses_per_node", "prefixes_per_node",
     "nodes", "guaranteed", "expected", "best", "binding", "addresses_left", "prefixes_left", "why",
 )  # fmt: skip
-"""Columns of an answer beside those of its subnet."""
+"""Columns of a result after those of its subnet."""
 
 
 @overload

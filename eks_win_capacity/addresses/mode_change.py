@@ -60,12 +60,12 @@ _SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, node manager 
 @dataclass(frozen=True, kw_only=True)
 class Migration:
     """
-    Capacity through a change of mode on one live node.
+    Capacity during a change of mode on one running node.
 
     Attributes
     ----------
     node : str
-        The instance type, or the slots.
+        Instance type, or slots.
     direction : {"to-prefix", "to-secondary"}
     slots : int
         IPv4 addresses per interface - 1.
@@ -74,26 +74,26 @@ class Migration:
     cooling : int
         Addresses of the old mode that are still cooling. [addresses]
     changes : bool
-        Whether the node's mode changes at all; only Nitro and bare metal do.
+        Whether the node's mode changes; only that of Nitro and bare metal does.
     advertised : int
-        What the scheduler sees at once. [pods]
+        Capacity that the node advertises at once. [pods]
     held_slots : int
-        Slots that the old mode still holds. From secondary mode exact; from
-        prefix mode the most there can be, unless `prefixes_in_use` told it.
+        Slots that the old mode still occupies: from secondary mode exact; from prefix mode
+        the maximum, unless `prefixes_in_use` is given.
     held_slots_least : int
-        The least there can be: every old prefix as full as possible.
+        Minimum of these slots, with every old prefix as full as possible.
     attachable : int
         Pods of the new mode that can get an address now, in the worst case. [pods]
     attachable_best : int
-        The same in the best case. [pods]
+        Pods of the new mode that can get an address now, in the best case. [pods]
     schedulable : int
-        Further pods that the scheduler places: advertised less running. [pods]
+        Further pods that the scheduler can place: advertised minus running. [pods]
     at_risk : int
-        Placed pods that then wait without an event until old pods end. [pods]
+        Placed pods that would wait, without an event, until old pods end. [pods]
     finding : Finding
-        What this comes to, why, and what to do.
+        Result, reason and remedy.
     steps : tuple of str
-        The safe order.
+        Safe order of the steps.
     """
 
     node: str

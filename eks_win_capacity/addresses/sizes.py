@@ -60,22 +60,21 @@ class SubnetNeed(Shown):
     Attributes
     ----------
     mode : {"secondary", "prefix"}
-        The mode.
     prefix_length : int or None
-        Of the smallest subnet that takes the fleet when its prefixes are reserved
-        (`reservation_plan`); None if there is none, and `reason` says why.
+        Prefix length of the smallest subnet for the fleet if its prefixes are reserved
+        (`reservation_plan`); None if there is none, with a `reason`.
     prefix_length_unreserved : int or None
-        The same without reservations, wherever primary addresses fall. In secondary
-        mode the two are equal.
+        Prefix length without reservations, wherever primary addresses lie. In secondary mode
+        both are equal.
     nodes : int
-        Nodes that carry the pods, surge nodes among them. In secondary mode more than
-        planned where one cannot serve that many pods. [nodes]
+        Nodes for the pods, including surge nodes. In secondary mode more than planned if one
+        cannot run that many pods. [nodes]
     addresses, prefixes : int
-        What they take, primary addresses included. [addresses, prefixes]
+        What the nodes take, including primary addresses. [addresses, prefixes]
     reason : {"", "not-nitro", "starved", "too-large"}
         Why no such subnet exists; empty if there is one.
     why, remedy : str
-        The same in words, and what to do.
+        Explanation of the reason, and what to do.
     """
 
     mode: Mode
@@ -90,12 +89,12 @@ class SubnetNeed(Shown):
 
     @property
     def size(self) -> str | None:
-        """The smallest subnet as people write it, such as ``/24``."""
+        """Size of the smallest subnet, such as ``/24``; None if there is none."""
         return None if self.prefix_length is None else f"/{self.prefix_length}"
 
     @property
     def assumption(self) -> str:
-        """What `size` rests on, in words; empty where it rests on nothing."""
+        """Assumption of `size` in words; empty if it assumes nothing."""
         if not self.prefixes or self.prefix_length is None:
             return ""
         without = (
@@ -112,26 +111,26 @@ class SubnetNeed(Shown):
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SmallestSubnet(Shown):
     """
-    The subnets a planned fleet needs, and which mode needs fewer addresses.
+    Smallest subnets for a planned fleet, and which mode needs fewer addresses.
 
     Attributes
     ----------
     instance_type : str
         Type of the nodes.
     pods_per_node : int
-        Pods of each planned node. [pods]
+        Pods on each planned node. [pods]
     nodes : int
-        Planned nodes, surge nodes among them. [nodes]
+        Planned nodes, including surge nodes. [nodes]
     keep_free : int
         Addresses left free for others. [addresses]
     secondary, prefix : SubnetNeed
-        What each mode needs.
+        Need in each mode.
     prefix_wins : tuple of (int, int)
-        Ranges of pods per node, both ends included, in which prefixes need fewer
+        Ranges of pods per node, both ends included, in which prefix mode needs fewer
         addresses for the same pods. [pods]
     crossover_pods : int or None
-        Pods per node from which on prefixes need fewer for good; None if they never
-        do. Below it the lead can change hands, once in each 16. [pods]
+        Pods per node from which prefix mode always needs fewer addresses; None if it never
+        does. Below it the better mode can change with every prefix. [pods]
     """
 
     instance_type: str
@@ -158,14 +157,14 @@ class SmallestSubnet(Shown):
 
     def comparison(self) -> pd.DataFrame:
         """
-        Compare the modes for every number of pods per node.
+        Comparison of the modes for every number of pods per node.
 
         Returns
         -------
         DataFrame
-            ``pods_per_node``, ``secondary_nodes`` (more than planned where one cannot
-            serve the pods), ``secondary_addresses`` and ``prefix_addresses``. Without
-            prefix columns for a type that is not Nitro.
+            ``pods_per_node``, ``secondary_nodes`` (more than planned if one cannot run the
+            pods), ``secondary_addresses`` and ``prefix_addresses``. Without prefix columns
+            for a type that is not Nitro.
         """
         return self._frame.copy()
 
@@ -426,26 +425,26 @@ def _ranges(wins: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
 @dataclass(frozen=True, kw_only=True)
 class ReservationPlan(Shown):
     """
-    Which blocks to reserve as ``prefix``, and what is missing.
+    Reservations of type ``prefix`` to add, and the shortfall.
 
     Attributes
     ----------
     subnet : Subnet
-        The subnet as it is.
+        The subnet without the new reservations.
     wanted : int
-        Prefixes asked for. [prefixes]
+        Requested prefixes. [prefixes]
     already_reserved : int
-        Free ones that ``prefix`` reservations hold now. [prefixes]
+        Free prefixes in present ``prefix`` reservations. [prefixes]
     reservations : Listed of Reservation
-        What to add, in order of address; as few as there can be.
+        Reservations to add, as few as possible, in order of address.
     reserved : int
-        Prefixes they hold. [prefixes]
+        Prefixes in the new reservations. [prefixes]
     shortfall : int
-        Prefixes that cannot be reserved; 0 if the plan is whole. [prefixes]
+        Prefixes that cannot be reserved; 0 if the plan is complete. [prefixes]
     nodes, nodes_short : int or None
-        Nodes asked for, and how many of them find no place; None without nodes.
+        Requested nodes, and those that do not fit; None without nodes.
     why : str
-        What the shortfall comes from and what to do; empty without one.
+        Reason of the shortfall and what to do; empty without one.
     """
 
     subnet: Subnet
@@ -461,9 +460,9 @@ class ReservationPlan(Shown):
     @property
     def commands(self) -> tuple[str, ...]:
         """
-        The AWS CLI commands, one for each reservation.
+        AWS CLI commands, one for each reservation.
 
-        Where the subnet has no id they read ``$SUBNET_ID``.
+        For a subnet without an id they contain ``$SUBNET_ID``.
         """
         named = self.subnet.subnet_id
         subnet_id = shlex.quote(named) if named else '"$SUBNET_ID"'

@@ -64,21 +64,21 @@ class Subnet:
     cidr : str or IPv4Network
         From /16 to /28.
     used : int, str, iterable, array or Mapping, optional
-        What is in use; nothing by default. One of
+        Addresses in use; none by default. One of
 
         - a count, if the addresses are not known,
-        - addresses, ranges (``"10.0.0.5-10.0.0.9"``) and prefixes
-          (``"10.0.0.16/28"``) as text or ``ipaddress`` objects, or whole addresses
-          as integers, in any mixture,
+        - any mixture of addresses, ranges (``"10.0.0.5-10.0.0.9"``) and prefixes
+          (``"10.0.0.16/28"``), as strings or ``ipaddress`` objects, and of addresses as
+          integers,
         - the answer of DescribeNetworkInterfaces, as one page, all pages or the
-          list of interfaces. Interfaces of other subnets are left aside when
-          ``subnet_id`` is given.
+          list of interfaces. With ``subnet_id``, interfaces of other subnets are
+          ignored.
     reservations : iterable or Mapping, optional
         CIDR reservations: `Reservation`, ``("10.0.0.64/26", "prefix")``,
         ``"10.0.0.64/26:prefix"``, or the answer of GetSubnetCidrReservations, whose
-        IPv6 part does not concern Windows nodes.
+        IPv6 part is ignored.
     subnet_id, zone, vpc_id : str, optional
-        Its names, for commands and tables.
+        Names for commands and tables.
 
     Attributes
     ----------
@@ -426,10 +426,10 @@ class Subnet:
     @property
     def prefix_estimate(self) -> PrefixEstimate:
         """
-        The free prefixes in the best, the expected and the worst case.
+        Free prefixes in the best, the expected and the worst case.
 
-        With only a count, all placements over the usable addresses, reserved ones
-        included, are taken as equally likely.
+        If only a count is known, all placements over the usable addresses, including reserved
+        ones, are assumed to be equally likely.
         """
         blocks = int(np.count_nonzero(self.block_serves))
         if self._mask is not None:
@@ -449,12 +449,12 @@ class Subnet:
     @property
     def fragmentation(self) -> float:
         """
-        Share of the possible prefixes that scattered addresses have cost, 0 to 1.
+        Share of the possible prefixes lost to scattered addresses, from 0 to 1.
 
-        Looks at the blocks that can serve prefixes (not the first and last, not
-        explicit reservations). Packed tightly, their used addresses would leave
-        floor(free / 16) prefixes. The result is the share of these that is missing: 0 if none
-        is, 1 if all are. It is 0 if no prefix is possible.
+        Only blocks that can be prefixes count (not the first and last, not explicit
+        reservations). If their used addresses were packed tightly, floor(free / 16) prefixes
+        would be free; the result is the share of these that is not. It is 0 if no prefix is
+        possible.
 
         Raises
         ------
@@ -474,11 +474,11 @@ class Subnet:
         Returns
         -------
         DataFrame
-            One row a block: ``cidr``, ``state`` (``whole-free``, ``partly-used``,
+            One row per block: ``cidr``, ``state`` (``whole-free``, ``partly-used``,
             ``fully-used``, ``kept``), ``used`` and ``free`` [addresses],
-            ``reservation`` (its CIDR; empty outside, ``"part"`` where one covers only
-            a part), ``reservation_type``, and ``serves``: whether a node can get it
-            as a prefix now.
+            ``reservation`` (its CIDR; empty outside, ``"part"`` if one covers only a
+            part), ``reservation_type``, and ``serves``: whether a node can get it as a
+            prefix now.
 
         Raises
         ------

@@ -199,7 +199,7 @@ class FieldError(InputError):
         self.value = value
 
 
-# Without slots, so that a row keeps what it was asked: each question asks all rows again.
+# Without slots, so that properties can be cached: most calls read all rows.
 @checked_call
 @dataclass(frozen=True, kw_only=True)
 class InstanceType(Shown):

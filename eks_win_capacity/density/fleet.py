@@ -251,7 +251,7 @@ class Fleet:
                     "not a name"
                 )
         given = arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)
-        # Past the last category, as lookup() wants it: clipped as it is, -1 would be the first.
+        # Beyond the last category, as `lookup` expects; it would clip -1 to the first one.
         given[given < 0] = len(instance_types)
         names = Names(given, "array", given.shape, (Coded(given.ravel(), lambda: instance_types),))
         checked_policy(on_unknown)
