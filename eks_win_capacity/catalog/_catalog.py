@@ -238,7 +238,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     @property
     def limits(self) -> LimitTable:
-        """The limits that the formulas need, as columns; built once."""
+        """Limits for the formulas, as arrays; built once."""
         try:
             return self._limits
         except AttributeError:
@@ -256,7 +256,7 @@ class Catalog(Mapping[str, InstanceType]):
             return limits
 
     def __getitem__(self, name: str) -> InstanceType:
-        """The row of a type; an unknown one raises UnknownInstanceTypeError."""
+        """Row of a type; UnknownInstanceTypeError if it is unknown."""
         if name not in self:
             raise self.unknown_error([name])
         return self._rows[name]
@@ -281,7 +281,7 @@ class Catalog(Mapping[str, InstanceType]):
         return len(self._rows)
 
     def __eq__(self, other: object) -> bool:
-        """Whether two catalogs hold the same, their date and source included."""
+        """Whether two catalogs have the same rows, date and source."""
         if not isinstance(other, Catalog):
             return NotImplemented
         return self._all() == other._all()

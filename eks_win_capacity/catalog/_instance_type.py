@@ -26,7 +26,7 @@ STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 class Reason(NamedTuple):
     """
-    One known limit of a type as a Windows node.
+    Reason why a type cannot be a Windows node, or only with a caveat.
 
     Attributes
     ----------

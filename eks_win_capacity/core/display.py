@@ -218,7 +218,7 @@ class Shown:
     __slots__ = ()
 
     def _fields_shown(self) -> Mapping[str, Any]:
-        """Fields that a notebook shows: those of the data class unless a class says otherwise."""
+        """Fields that a notebook shows: those of the dataclass unless a class overrides it."""
         return plain_fields(self)
 
     def __repr__(self) -> str:
@@ -279,16 +279,16 @@ class Listed(tuple[T, ...], Generic[T]):
     __slots__ = ()
 
     def where(self, condition: Callable[[T], bool]) -> Listed[T]:
-        """Those that meet a condition, in the same order."""
+        """Items that meet a condition, in the same order."""
         return type(self)(one for one in self if condition(one))
 
     @property
     def failed(self) -> Listed[T]:
-        """Those whose outcome is ``fail``."""
+        """Items whose outcome is ``fail``."""
         return self.where(lambda one: getattr(one, "outcome", "") == "fail")
 
     def to_pandas(self) -> pd.DataFrame:
-        """All of them as a frame, one row for each."""
+        """Items as a frame, one row for each."""
         import pandas as pd
 
         return pd.DataFrame([_row(one) for one in self])

@@ -288,7 +288,7 @@ class UnknownInstanceTypeError(CapacityError, KeyError):
         self.as_of = as_of
 
     def __str__(self) -> str:
-        """The message as it is; KeyError would print its repr."""
+        """Message itself; KeyError would print its repr."""
         return str(self.args[0])
 
 

@@ -51,7 +51,7 @@ class Coded:
         return len(self.codes)
 
     def value(self, position: int) -> object:
-        """One value, None where it is missing."""
+        """One value; None if it is missing."""
         code, categories = int(self.codes[position]), self.categories
         return categories[code] if code < len(categories) else None
 
@@ -66,7 +66,7 @@ class ArrowText:
         return len(self.array)
 
     def value(self, position: int) -> object:
-        """One value, None where it is missing."""
+        """One value; None if it is missing."""
         return self.array[position].as_py()
 
 

@@ -382,17 +382,17 @@ def cheapest_codes(
 T = TypeVar("T")
 
 SPAN: Final = 1 << 19  # no mutant: speed alone
-"""Rows that are worth a thread: a thread costs what some ten thousand rows do."""
+"""Rows in the span of one thread: starting a thread takes as long as about ten thousand rows."""
 
 
 def over_spans(length: int, work: Callable[[int, int], T], *, span: int = SPAN) -> list[T]:
     """
-    What `work` gives for each span of a column, from its first row to the one behind its last.
+    Results of `work` for each span of a column, called with its first row and its end.
 
-    The threads are as many as pyarrow would use, so that one setting bounds both:
-    ``pyarrow.set_cpu_count``, or OMP_NUM_THREADS before it is loaded. Where pyarrow is not loaded
-    there is one. The work must spend its time in NumPy or Arrow, which let other threads run
-    meanwhile, and write nowhere but between its two rows.
+    The number of threads is that of pyarrow, so that one setting limits both:
+    ``pyarrow.set_cpu_count``, or OMP_NUM_THREADS before it is loaded. Without pyarrow there is one
+    thread. `work` must spend its time in NumPy or Arrow, which release the GIL, and must only
+    write to rows of its span.
     """
     if length <= span:
         return [work(0, length)]

@@ -481,7 +481,7 @@ class BestTargets:
     __eq__ = same_values
 
     def __repr__(self) -> str:
-        """The pool that was chosen, and why."""
+        """Chosen pool, and the reason."""
         return (
             f"<BestTargets of {count_of(len(self.curve), 'candidate')}: {self.pool}; {self.reason}>"
         )
