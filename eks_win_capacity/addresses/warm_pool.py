@@ -418,7 +418,7 @@ def prefixes_for(addresses: Any) -> Any:
 
 
 def used_addresses(pods: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Pods that get an address; with a warm target of 0, at most the minimum target do."""
+    """Pods that get an address; in secondary mode without a warm target, at most the minimum."""
     starved = ops.where(pool.warm_ip_target == 0, ops.least(slots, pool.minimum_ip_target), slots)
     return ops.least(pods, ops.where(pool.prefix_delegation, slots * ADDRESSES_PER_PREFIX, starved))
 

@@ -22,7 +22,7 @@ _NEAR = 5
 """Periods on each side of a jump whose medians are compared."""
 
 _FAR = 2.8
-"""Periods on each side that show whether a jump stayed, as a multiple of the above."""
+"""Periods on each side that show whether a jump stayed, as a multiple of `near`."""
 
 _UNUSUAL = 3.5
 """Minimum size of a jump in a very long series. [robust standard deviations]"""
@@ -52,7 +52,7 @@ _LIKE = 2.0
 """Weight of the prior probability, in past steps similar to the newest."""
 
 _AS_BEFORE = 2
-"""Past steps like the newest, none of them back, from which a series grows in steps."""
+"""Minimum number of past steps like the newest, none reversed, in a series that grows in steps."""
 
 _FOLLOWED = 0.3
 """Smoothing parameter of the level from which the demand of a full subnet is estimated."""
@@ -72,9 +72,9 @@ class Parts:
     """
     Components of histories, each (series, periods), in units of each series' scale.
 
-    Shifts are at the period in which they begin; `kept` are those removed from the level, which
-    sample paths add again. `raw` is the history without season, `level` is `raw` without the kept
-    shifts, and `outliers` are the deviations of single values.
+    Shifts are at the period in which they begin; `kept` are those removed from the level: resets,
+    which recur in sample paths, and newest steps, which may be reversed. `raw` is the history
+    without season, `level` is `raw` without the kept shifts; `outliers` are single deviations.
     """
 
     season: Seasons
@@ -242,7 +242,7 @@ def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
 
 
 def _returned(values: Floats, sizes: Floats, near: int) -> None:
-    """Add the reversal of the last shift to `sizes` if the newest values are back at its start."""
+    """Add the reversal of the last shift to `sizes` if the newest values are as before it."""
     at = int(np.max(np.flatnonzero(sizes), initial=0))
     size = float(sizes[at])
     if not size or not near < len(values) - at <= _SOON:

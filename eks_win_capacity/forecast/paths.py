@@ -267,7 +267,7 @@ def _stepped(
 
 
 def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles]:
-    """Paths that have a surprise in some series, and the level that it is a share of."""
+    """Paths with a surprise in some series, and the level that it is a share of, else 0."""
     horizon, periods = len(draws.innovation), learned.seen.shape[1]
     step = learned.step
     # A newest step that stays counts as an observed surprise.

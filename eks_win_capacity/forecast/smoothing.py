@@ -235,7 +235,7 @@ class Filtered:
         return _weighed(stacked([fit, still]), np.concatenate([fit.weight, factor], axis=1))
 
     def innovations(self, fit: Fit, since: NDArray[np.int64], newest: int) -> Floats:
-        """Newest one-step errors of each series' likeliest model, fitted to the last `since`."""
+        """Newest one-step errors of the likeliest models; 0 before the last `since` periods."""
         rows, best = fit.likeliest
         model = fit.models[best]
         period = since[:, None] + np.arange(-newest, 0)

@@ -245,7 +245,7 @@ class _JsonText:
             return value
 
     def fail(self, what: str, where: str) -> None:
-        """Raise DocumentError with the place, or for a truncated string if nothing follows."""
+        """Raise DocumentError with the place; if nothing follows, the content was truncated."""
         ended = not self._buffer[self._at :].strip()
         what = "the text ends too early, as if it was cut off" if ended else what
         offset = self._read - len(self._buffer) + self._at
