@@ -270,10 +270,11 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
         yield _Held(data.encode() if isinstance(data, str) else data, name), False
     elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
         folder = Path(source)
-        inside = sorted(p for p in folder.iterdir() if p.is_file())
-        paths = [p for p in inside if p.name.lower().removesuffix(".gz").endswith(SUFFIXES)]
-        for path in inside:
-            if path not in paths and path.name[0] != "." and _ANSWERS.match(_head(path)):
+        paths = []
+        for path in sorted(p for p in folder.iterdir() if p.is_file()):
+            if path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
+                paths.append(path)
+            elif path.name[0] != "." and _ANSWERS.match(_head(path)):
                 raise DocumentError(
                     f"{path} begins like a saved answer and would not be read: of a folder the files "
                     f"are that end in {', '.join(SUFFIXES)}; rename it, or move it elsewhere",
