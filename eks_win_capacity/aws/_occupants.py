@@ -168,8 +168,7 @@ def _available(item: Mapping[str, Any]) -> int | None:
     Raises DocumentError if the subnet is smaller than that.
     """
     free = count(item, "AvailableIpAddressCount")
-    size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
-    if free is not None and free > size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST:
+    if free is not None and free > _usable(item):
         raise DocumentError(
             f"AvailableIpAddressCount of {item['SubnetId']} is {free:,}, and {item['CidrBlock']} "
             "has fewer: save the answer again",
@@ -177,6 +176,12 @@ def _available(item: Mapping[str, Any]) -> int | None:
             place="AvailableIpAddressCount",
         )
     return free
+
+
+def _usable(item: Mapping[str, Any]) -> int:
+    """Addresses of a subnet without those that AWS keeps."""
+    size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
+    return size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST
 
 
 def _instance(interface: Mapping[str, Any]) -> str:
@@ -247,10 +252,8 @@ def _hidden(
     free = count(item, "AvailableIpAddressCount")
     if free is None:
         return 0
-    size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
     kept = sum(ipaddress.ip_network(cidr).num_addresses for cidr, _ in reserved or ())
-    used = size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST - free - kept
-    return used - sum(map(_size, interfaces))
+    return _usable(item) - free - kept - sum(map(_size, interfaces))
 
 
 def _addresses_of(interface: Mapping[str, Any]) -> list[str]:
