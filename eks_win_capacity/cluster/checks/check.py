@@ -276,6 +276,7 @@ class Check(Shown):
     source: str = GUIDE
     whole: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    # By a factory: a plain default stands in the class, where it is taken for a method.
     look: Run = field(default_factory=lambda: lambda *_: iter(()), repr=False)
     clear: str = field(default="", repr=False)
 
