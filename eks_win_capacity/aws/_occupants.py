@@ -12,7 +12,7 @@ from eks_win_capacity.core.constants import (
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
-from eks_win_capacity.core.errors import DocumentError, StateConflictError
+from eks_win_capacity.core.errors import DocumentError, StateConflictError, account_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -306,7 +306,10 @@ def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instanc
         arn = str((item.get("IamInstanceProfile") or {}).get("Arn") or "")
         profile = arn.rpartition("/")[2]
         by_id[item["InstanceId"]] = Instance(
-            instance_id=item["InstanceId"], profile=profile, role=roles.get(profile, "")
+            instance_id=item["InstanceId"],
+            profile=profile,
+            role=roles.get(profile, ""),
+            role_account=account_mark(arn),
         )
     lacking = sorted({i.profile for i in by_id.values() if i.profile and not i.role})
     if lacking:

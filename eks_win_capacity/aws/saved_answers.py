@@ -27,6 +27,7 @@ from eks_win_capacity.core.errors import (
     DocumentError,
     InvalidQuantityError,
     StateConflictError,
+    account_mark,
     without_accounts,
 )
 from eks_win_capacity.core.quantities import whole_bytes
@@ -510,6 +511,7 @@ def _node_group(
         desired_size=count(sizes, "desiredSize"),
         max_size=count(sizes, "maxSize"),
         role=role_name(item.get("nodeRole") or ""),
+        role_account=account_mark(str(item.get("nodeRole") or "")),
         subnet_ids=tuple(map(str, item.get("subnets") or ())),
         launch_template=_template_name(template.get("id"), version),
         # An image in a template that was not given is unknown.

@@ -9,6 +9,7 @@ import click
 from eks_win_capacity.cli.options import (
     TYPE_NAME,
     binding_options,
+    kubelet_option,
     mode_option,
     note_kubelet,
     pod_options,
@@ -110,12 +111,7 @@ def _notes(types: list[InstanceType], *, prefix_delegation: bool) -> str:
 
 @click.command("max-pods")
 @_common_options
-@click.option(
-    "--kubelet-max-pods",
-    type=int,
-    metavar="N",
-    help="The kubelet's limit; the smaller limit counts.",
-)
+@kubelet_option(None, "The kubelet's limit; the smaller limit counts.")
 @_retired_options
 def max_pods(
     *,
@@ -248,7 +244,9 @@ def _bare(
             )
 
 
-def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int) -> Iterator[str]:
+def _limits(
+    sized: list[NodeCapacity], instances: list[InstanceType], limit: int | None
+) -> Iterator[str]:
     """Notes on types where max-pods binds: how to raise it, or that AWS advises against it."""
     from eks_win_capacity.catalog.limits import max_pods_cap
 
@@ -259,7 +257,7 @@ def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int
                 f"arguments with {one.kubelet_extra_args}"
             )
     for one, instance in zip(sized, instances, strict=True):
-        if one.binding == "kubelet" and limit >= (cap := max_pods_cap(instance)):
+        if one.binding == "kubelet" and limit and limit >= (cap := max_pods_cap(instance)):
             yield (
                 f"{one.instance_type}: the kubelet's limit binds, and AWS advises no higher one "
                 f"than {cap} for {count_of(instance.vcpus, 'vCPU')}"

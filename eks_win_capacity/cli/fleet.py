@@ -97,7 +97,7 @@ _SHOWN = (
 )
 @output_option
 def fleet(
-    *, kubelet_max_pods: int, pod_cpu: str | None, pod_memory: str | None, **given: Any
+    *, kubelet_max_pods: int | None, pod_cpu: str | None, pod_memory: str | None, **given: Any
 ) -> None:
     """
     Compute the pods of each node in a CSV or Parquet file, in both address modes.
@@ -314,7 +314,8 @@ def _tell(
         note="\n".join(lines),
         assumptions=[
             (
-                f"max-pods {limit:,} on every node (--kubelet-max-pods), and what Windows keeps "
+                f"{'no max-pods' if limit is None else f'max-pods {limit:,}'} on every node "
+                "(--kubelet-max-pods), and what Windows keeps "
                 "of CPU and memory by default"
             )
         ],

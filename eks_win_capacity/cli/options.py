@@ -77,6 +77,38 @@ def types_option(help_text: str, *letters: str, name: str = "types") -> Callable
     return click.option(*names, type=TYPE_NAME, multiple=True, metavar="TYPE", help=help_text)
 
 
+class _KubeletLimit(click.ParamType):  # type: ignore[type-arg]
+    """Max-pods of the kubelet, or `none`; 0, which tools read differently, is refused."""
+
+    name = "limit"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
+        if str(value).lower() == "none":
+            return "none"
+        limit: int = click.INT.convert(value, param, ctx)
+        if limit == 0:
+            self.fail(
+                "0 has no one meaning: a kubelet started with --max-pods 0 runs no pod, and one with "
+                "maxPods: 0 in its file takes 110. Write none for no limit.",
+                param,
+                ctx,
+            )
+        return limit
+
+
+def kubelet_option(default: int | None, help_text: str) -> Callable[[Any], Any]:
+    """Option for the kubelet's limit, which is None for `none`."""
+    return click.option(
+        "--kubelet-max-pods",
+        type=_KubeletLimit(),
+        default=default,
+        show_default=default is not None,
+        callback=lambda _context, _option, limit: None if limit == "none" else limit,
+        metavar="N",
+        help=help_text,
+    )
+
+
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
     """Note on stderr the types for which AWS advises a lower max-pods."""
     from eks_win_capacity.catalog.limits import max_pods_cap
@@ -269,14 +301,7 @@ pod_options = together(
 """Options for the requests of a pod."""
 
 binding_options = together(
-    click.option(
-        "--kubelet-max-pods",
-        type=int,
-        default=KUBELET_MAX_PODS,
-        show_default=True,
-        metavar="N",
-        help="The kubelet's limit.",
-    ),
+    kubelet_option(KUBELET_MAX_PODS, "The kubelet's limit, or none."),
     pod_options,
 )
 """Options for limits besides the addresses: max-pods, CPU and memory."""

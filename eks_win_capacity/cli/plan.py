@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import TYPE_NAME, file_argument, note_kubelet
+from eks_win_capacity.cli.options import TYPE_NAME, file_argument, kubelet_option, note_kubelet
 from eks_win_capacity.cli.output import document_of, emit, output_options, say, together
 from eks_win_capacity.cli.plan_files import read_current_file, read_price_file, read_workload_file
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
@@ -174,15 +174,7 @@ _options = together(
         type=_EXISTING,
         help="ConfigMap amazon-vpc-cni with the warm targets.",
     ),
-    click.option(
-        "--kubelet-max-pods",
-        type=click.IntRange(min=0),
-        default=KUBELET_MAX_PODS,
-        show_default=True,
-        callback=_read(lambda limit: limit or None),
-        metavar="N",
-        help="The kubelet's limit; 0 for none.",
-    ),
+    kubelet_option(KUBELET_MAX_PODS, "The kubelet's limit, or none."),
     click.option(
         "--reserved",
         multiple=True,

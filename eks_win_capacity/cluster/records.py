@@ -176,8 +176,12 @@ class Pod(Shown):
 
     @property
     def takes_address(self) -> bool:
-        """Whether it needs a pod address when it runs on Windows."""
-        return not (self.host_process or self.host_network)
+        """
+        Whether it needs a pod address when it runs on Windows.
+
+        A pod on the host's network needs none, unless it requests one: the scheduler counts that.
+        """
+        return bool(self.requests_address) or not (self.host_process or self.host_network)
 
     @property
     def without_request(self) -> bool:
@@ -334,12 +338,16 @@ class RoleMapping(Shown):
     username : str
     has_path : bool
         Whether the mapped ARN has a path, which makes the cluster ignore the mapping.
+    account : str
+        Mark of the ARN's account, by which it is compared with that of the nodes; ``masked`` if
+        the ARN does not show it, and empty if not known.
     """
 
     role: str
     groups: tuple[str, ...] = ()
     username: str = ""
     has_path: bool = False
+    account: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -393,6 +401,8 @@ class NodeGroup(Shown):
     min_size, desired_size, max_size : int or None
     role : str
         Name of the node role.
+    role_account : str
+        Mark of the role's account, as for a `RoleMapping`.
     subnet_ids : tuple of str
     launch_template : str
         Such as ``lt-0abc version 3``; empty if the user gave none.
@@ -471,6 +481,8 @@ class NodeGroup(Shown):
             return True
         return None if self.ami_type in {"", "CUSTOM"} else False
 
+    role_account: str = field(default="", compare=False, repr=False)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance(Shown):
@@ -483,11 +495,14 @@ class Instance(Shown):
         Id, and name of its instance profile; empty if it has none.
     role : str
         Name of the profile's role; empty without an answer of GetInstanceProfile.
+    role_account : str
+        Mark of the profile's account, as for a `RoleMapping`.
     """
 
     instance_id: str
     profile: str = ""
     role: str = ""
+    role_account: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

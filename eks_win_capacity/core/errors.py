@@ -459,3 +459,25 @@ def without_accounts(text: str) -> str:
     import re  # the first answer of a script needs no expression
 
     return re.sub(_ACCOUNT, MASK, text)
+
+
+def account_mark(arn: str) -> str:
+    """
+    Mark that shows whether two ARNs are of different accounts, but not of which.
+
+    Millions of account ids share each mark. ``masked`` if the ARN does not show its account, and
+    empty without an ARN.
+
+    Examples
+    --------
+    >>> account_mark("arn:aws:iam::123456789012:role/win") == account_mark("x:123456789012:y")
+    True
+    >>> account_mark("arn:aws:iam::***:role/win"), account_mark("win")
+    ('masked', '')
+    """
+    import re
+    from hashlib import sha256
+
+    if account := re.search(_ACCOUNT, arn):
+        return sha256(account[0].encode()).hexdigest()[:4]
+    return "masked" if ":" in arn else ""

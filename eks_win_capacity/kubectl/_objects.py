@@ -22,7 +22,12 @@ from eks_win_capacity.cluster.records import (
 )
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE, GOING_TAINTS
 from eks_win_capacity.core.documents import yaml_value
-from eks_win_capacity.core.errors import DocumentError, InvalidQuantityError, without_accounts
+from eks_win_capacity.core.errors import (
+    DocumentError,
+    InvalidQuantityError,
+    account_mark,
+    without_accounts,
+)
 from eks_win_capacity.core.quantities import millicores, whole_bytes
 
 COMPUTE_TYPE: Final = "eks.amazonaws.com/compute-type"
@@ -188,7 +193,7 @@ def pod(item: Mapping[str, Any]) -> Pod:
     # If a trimmed file lacks the phase, only a pod without a node is certain to be pending.
     phase = str(status.get("phase") or ("" if spec.get("nodeName") else "Pending"))
     cpu_m, memory_bytes = requests(spec)
-    known = pairs(labels)
+    known, asks = pairs(labels), requests_address(spec)
     return Pod(
         namespace=namespace,
         name=name,
@@ -201,9 +206,11 @@ def pod(item: Mapping[str, Any]) -> Pod:
         memory_bytes=memory_bytes,
         message=without_accounts(_message(status)) if phase == "Pending" else "",
         labels=_interned.setdefault(known, known) if len(_interned) < 100_000 else known,
-        requests_address=requests_address(spec),
+        requests_address=asks,
         selector_os=_first(spec.get("nodeSelector") or {}, OS_LABELS),
-        address=_address(item["metadata"], status),
+        address=_address(
+            item["metadata"], status, noted_only=bool(spec.get("hostNetwork")) and asks
+        ),
         other_requests=_others(spec),
         **_wishes(spec),
     )
@@ -273,10 +280,10 @@ def requests_address(spec: Mapping[str, Any]) -> bool:
     )
 
 
-def _address(meta: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+def _address(meta: Mapping[str, Any], status: Mapping[str, Any], *, noted_only: bool) -> str:
     """Address of a pod, from the controller's annotation or else the status."""
     noted = str((meta.get("annotations") or {}).get(ADDRESS_RESOURCE) or "")
-    return noted.partition("/")[0] or str(status.get("podIP") or "")
+    return noted.partition("/")[0] or ("" if noted_only else str(status.get("podIP") or ""))
 
 
 def _owner(meta: Mapping[str, Any], labels: Mapping[str, str]) -> str:
@@ -573,6 +580,7 @@ def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
                 groups=tuple(map(str, groups if isinstance(groups, list) else [groups])),
                 username=without_accounts(str(fields.get("username") or "")),
                 has_path="/" in path,
+                account=account_mark(arn),
             )
         )
     return tuple(mappings)

@@ -109,7 +109,9 @@ def _system_and_fields(
             "replicas": _replicas(manifest),
             "cpu": f"{cpu}m",
             "memory": str(memory),
-            "host_process": objects.host_process(spec) or bool(spec.get("hostNetwork")),
+            # A pod on the host's network that requests an address is counted with one.
+            "host_process": (objects.host_process(spec) or bool(spec.get("hostNetwork")))
+            and not objects.requests_address(spec),
             **fields,
         }
     except (KeyError, TypeError, AttributeError, ValueError) as error:

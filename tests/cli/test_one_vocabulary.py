@@ -262,6 +262,21 @@ def test_a_limit_above_what_aws_advises_is_questioned_everywhere(folder, argumen
     assert "AWS advises" not in ran(*arguments, "--kubelet-max-pods", "110").stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("max-pods", "m5.large"), ("node", "m5.large"), ("fleet", "nodes.csv"),
+        ("plan", "workloads.csv", "-t", "m5.large"),
+    ],
+)  # fmt: skip
+def test_no_limit_of_the_kubelet_is_none_and_never_0(folder, arguments):
+    assert folder
+    refused = ran(*arguments, "--kubelet-max-pods", "0")
+    assert refused.exit_code == 2
+    assert "Write none for no limit" in refused.stderr
+    assert ran(*arguments, "--kubelet-max-pods", "none").exit_code == 0
+
+
 def test_every_command_with_the_kubelets_limit_is_in_that_test():
     having = {name for name, option in options() if "--kubelet-max-pods" in option.opts}
     assert having == {"max-pods", "node", "fleet", "karpenter-view", "plan"}

@@ -146,7 +146,7 @@ def test_every_option_reaches_the_plan(tmp_path, file):
         file, "-t", "m5.large", "--pool", tmp_path / "cm.yaml", "--secondary"
     ).prefix_delegation
     assert asked(file, "-t", "m5.large", "--kubelet-max-pods", 2).nodes == 18
-    assert asked(file, "-t", "m5.large", "--kubelet-max-pods", 0).kubelet_max_pods is None
+    assert asked(file, "-t", "m5.large", "--kubelet-max-pods", "none").kubelet_max_pods is None
     assert asked(file, "-t", "m5.large", "--reserved", "cpu=1").nodes > plain.nodes
     daemon = asked(file, "-t", "m5.large", "--daemonset", "log=1,100Mi,host")
     assert (daemon.daemon_pods, daemon.daemon_addresses) == (1, 0)

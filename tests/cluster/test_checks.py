@@ -36,6 +36,7 @@ from eks_win_capacity.cluster.checks import CHECKS, check_cluster, remedies
 from eks_win_capacity.cluster.remedies import how_told
 from eks_win_capacity.cluster.state import Unknown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError, allowing
+from eks_win_capacity.files import load_files
 
 GROUPS = ("system:bootstrappers", "system:nodes", "eks:kube-proxy-windows")
 ON = {"enable-windows-ipam": "true"}
@@ -1522,6 +1523,37 @@ def test_a_role_that_no_node_is_known_to_have_serves_none():
     # Another role with the groups does nothing for the one that the nodes have.
     for mode, code in (("CONFIG_MAP", "aws-auth-mapping"), ("API", "access-entry")):
         assert outcomes(authentication_mode=mode, **managed)[code] == {"fail"}
+
+
+def test_a_mapping_of_another_account_does_not_serve_the_nodes():
+    def mapped_from(account, role_account="111122223333"):
+        arn = f"arn:aws:iam::{account}:role/win"
+        role = f"arn:aws:iam::{role_account}:role/win"
+        cluster = {"name": "prod", "accessConfig": {"authenticationMode": "CONFIG_MAP"}}
+        group = {"nodegroupName": "win", "nodeRole": role, "amiType": "WINDOWS_CORE_2022_x86_64"}
+        mapping = [{"rolearn": arn, "groups": list(GROUPS)}]
+        auth = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"namespace": "kube-system", "name": "aws-auth"},
+            "data": {"mapRoles": json.dumps(mapping)},
+        }
+        state = load_files(
+            {"cluster": cluster}, {"nodegroup": group}, {"nodegroups": ["win"]}, auth
+        )
+        # Also after the state has been saved: account ids are not in it.
+        assert "1111" not in json.dumps(state.to_dict())
+        again = ClusterState.from_dict(state.to_dict())
+        return next(f for f in check_cluster(again) if f.code == "aws-auth-mapping")
+
+    assert mapped_from("111122223333").outcome == "pass"
+    other = mapped_from("444455556666")
+    assert other.outcome == "fail"
+    assert "of another account than the nodes' role" in other.seen
+    masked = mapped_from("************")
+    assert masked.outcome == "pass"
+    assert "its id is masked" in masked.seen
+    assert mapped_from("444455556666", "XXXX").outcome == "pass"
 
 
 def test_a_service_of_linux_pods_alone_is_a_warning():

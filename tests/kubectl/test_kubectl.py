@@ -119,6 +119,23 @@ def test_hostprocess_pods_take_no_address_and_finished_pods_hold_nothing():
     assert host_pod.declares_os == "windows"
 
 
+def test_a_pod_of_the_host_that_asks_for_an_address_counts_with_one():
+    resource = "vpc.amazonaws.com/PrivateIPv4Address"
+    host = {
+        "securityContext": {"windowsOptions": {"hostProcess": True}},
+        "hostNetwork": True,
+        "containers": [{"name": "c", "resources": {"limits": {resource: "1"}}}],
+    }
+    status = {"phase": "Running", "podIP": "10.0.0.4"}
+    state = kubectl.load([NODE, pod("host", nodeName="win-1", status=status, **host)])
+    (host_pod,) = state.windows_pods
+    assert host_pod.takes_address
+    # The address in its status is the node's.
+    assert not host_pod.address
+    (row,) = cluster_report(state).nodes.to_dict("records")
+    assert (row["address_pods_used"], row["host_pods"]) == (1, 0)
+
+
 def test_a_pending_pod_keeps_what_the_scheduler_said():
     said = "0/3 nodes are available: 3 Insufficient vpc.amazonaws.com/PrivateIPv4Address."
     status = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.checks.check import Look
-    from eks_win_capacity.cluster.records import NodeGroup
+    from eks_win_capacity.cluster.records import NodeGroup, RoleMapping
     from eks_win_capacity.core.findings import Finding, Severity
 
 KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]
@@ -29,6 +29,33 @@ def _mode(look: Look) -> str:
     return (look.state.authentication_mode or "").upper()
 
 
+def _accounts(look: Look, role: str) -> set[str]:
+    """Marks of the known accounts of a role that nodes have; empty if none is known."""
+    state = look.state
+    marks = {one.role_account for one in state.node_groups or () if one.role == role}
+    marks |= {one.role_account for one in state.instances or () if one.role == role}
+    return marks - {"", "masked"}
+
+
+def _is_foreign(look: Look, entry: RoleMapping) -> bool:
+    """Whether a mapping is known to name a role of another account than the nodes' role."""
+    known = _accounts(look, entry.role)
+    return bool(known) and entry.account not in {"", "masked", *known}
+
+
+def _mappings_of(look: Look, role: str) -> list[RoleMapping]:
+    """Mappings of a role in aws-auth that may be the nodes' own."""
+    mapped = [entry for entry in look.state.aws_auth or () if entry.role == role]
+    return [entry for entry in mapped if not _is_foreign(look, entry)]
+
+
+def _uncompared(look: Look, role: str) -> str:
+    """Note that the account of a mapped role is masked; empty if it is not."""
+    if any(entry.account == "masked" for entry in _mappings_of(look, role)):
+        return " (of which account is not known: its id is masked)"
+    return ""
+
+
 def _role_lacks(look: Look, role: str) -> list[str] | None:
     """Required groups that aws-auth does not give a role; None if not known."""
     if _mode(look) == "API":
@@ -36,10 +63,7 @@ def _role_lacks(look: Look, role: str) -> list[str] | None:
     if look.state.aws_auth is None:
         return None
     given = {
-        group
-        for entry in look.state.aws_auth
-        if entry.role == role and not entry.has_path
-        for group in entry.groups
+        group for entry in _mappings_of(look, role) if not entry.has_path for group in entry.groups
     }
     return [group for group in WINDOWS_ROLE_GROUPS if group not in given]
 
@@ -157,7 +181,8 @@ def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
     types = _entry_types(look, role)
     wrong = _wrong_username(look, role)
     if not lacking and not wrong:
-        return _served(rule, look, role, f"aws-auth gives {role} all three groups")
+        seen = f"aws-auth gives {role} all three groups{_uncompared(look, role)}"
+        return _served(rule, look, role, seen)
     if _is_windows_entry(types):
         return _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
     if mode == "API_AND_CONFIG_MAP" and types is None:
@@ -171,6 +196,8 @@ def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
     path = ""
     if any(entry.role == role and entry.has_path for entry in state.aws_auth or ()):
         path = "; the mapped ARN has a path, which never matches"
+    elif any(entry.role == role and _is_foreign(look, entry) for entry in state.aws_auth or ()):
+        path = "; the mapped ARN is of another account than the nodes' role"
     if not mode and types is None:
         path += " (an access entry could, where the cluster uses them)"
     seen = (
@@ -253,9 +280,8 @@ def _wrong_username(look: Look, role: str) -> str:
     return next(
         (
             entry.username
-            for entry in look.state.aws_auth or ()
-            if entry.role == role
-            and KUBE_PROXY_GROUP in entry.groups
+            for entry in _mappings_of(look, role)
+            if KUBE_PROXY_GROUP in entry.groups
             and entry.username
             and "{{EC2PrivateDNSName}}" not in entry.username
         ),
