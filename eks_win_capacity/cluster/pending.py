@@ -308,8 +308,13 @@ def _cause(
     cause, evidence = _seen_cause(pod, reasons, view)
     if rooms := _denied_room(cause, pod, reasons, view):
         evidence = (*evidence, _room_shown(rooms))
+    if cause not in NO_ROOM:
+        return cause, evidence
+    if pod.other_requests:
+        names = " and ".join(pod.other_requests)
+        evidence = (*evidence, f"it also requests {names}, which no number of pods here counts")
     # NodeClaims, starting or failed, are evidence for every lack of capacity.
-    return cause, (*evidence, *(of_claims(view) if cause in NO_ROOM else ()))
+    return cause, (*evidence, *of_claims(view))
 
 
 _FULL: Final = frozenset({"addresses", "kubelet", "cpu", "memory"})

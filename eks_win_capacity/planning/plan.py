@@ -156,7 +156,7 @@ class FleetPlan(PlanValues):
 
         Examples
         --------
-        >>> from eks_win_capacity import plan_fleet
+        >>> from eks_win_capacity import FleetPlan, plan_fleet
         >>> plan = plan_fleet([{"name": "web", "replicas": 9}], candidates=["m5.large"])
         >>> FleetPlan.from_json(plan.to_json()) == plan
         True

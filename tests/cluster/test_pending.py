@@ -114,6 +114,11 @@ def test_nodes_are_not_bought_while_what_is_known_has_room_for_all(many, first):
     assert any("has room for 18" in seen for seen in pod.evidence)
 
 
+def test_a_request_that_no_advice_counts_is_named():
+    (pod,) = explained(pods=waiting(other_requests=("ephemeral-storage",)), node_groups=(GROUP,))
+    assert any("requests ephemeral-storage, which no number" in seen for seen in pod.evidence)
+
+
 def test_what_is_advised_to_many_pods_names_none_of_them():
     pods = waiting(9, cpu_m=10, memory_bytes=MIB)
     for pod in explained(pods=pods, node_groups=(GROUP,)):
