@@ -84,6 +84,8 @@ class Reserved(Shown):
 WINDOWS_RESERVED: Final = Reserved()
 """Reservations of the EKS best practices guide, and the kubelet's default eviction threshold."""
 
+_NOTHING: Final = Reserved(system_memory_mib=0, kube_memory_mib=0, eviction_mib=0)
+
 
 def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
     """
@@ -167,12 +169,13 @@ def karpenter_cpu_reserved_m(vcpus: int) -> int:
     return (kept + left * 25) // 10
 
 
-def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
+def karpenter_memory_mib(memory_mib: int, pods: int, reserved: Reserved = _NOTHING) -> int:
     """
     Memory that Karpenter leaves to pods. [MiB].
 
     It subtracts 7.5 % for the hypervisor, 255 MiB and 11 MiB for each pod of max-pods for the
-    kubelet, and 100 MiB for eviction.
+    kubelet, and 100 MiB for eviction. What an EC2NodeClass reserves for kubelet and eviction
+    replaces these, and what it reserves for the system is added; zeros are not written there.
 
     Examples
     --------
@@ -180,7 +183,9 @@ def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
     6012
     """
     hypervisor = -(-memory_mib * 75 // 1000)
-    return max(memory_mib - hypervisor - (11 * pods + 255) - 100, 0)
+    kubelet = reserved.kube_memory_mib or 11 * pods + 255
+    eviction = reserved.eviction_mib or 100
+    return max(memory_mib - hypervisor - kubelet - eviction - reserved.system_memory_mib, 0)
 
 
 def karpenter_addresses(row: InstanceType) -> int | None:

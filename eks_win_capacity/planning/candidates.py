@@ -204,13 +204,6 @@ def read_limits(
     return {str(one): whole(most, f"limit of {one}") for one, most in limits.items()}
 
 
-HYPERVISOR_PERMILLE: Final = 75
-"""Part of the memory that Karpenter deducts for the hypervisor. [1/1000]
-
-Source: karpenter-provider-aws, ``VM_MEMORY_OVERHEAD_PERCENT`` of 0.075.
-"""
-
-
 def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasible | None]:
     """Usable nodes of the candidates, the rejected ones, and a reason if no plan is possible."""
     able, rejected = read_candidates(ask.candidates, ask.catalog, gives=ask.gives)
@@ -297,21 +290,21 @@ def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
     The node with the room that Karpenter estimates, where that is less.
 
     Karpenter counts one address less than the interface has, in both modes, and none on a type that
-    its table lacks. It reserves CPU for the kubelet and 7.5 % of the memory for the hypervisor, and
-    deducts DaemonSets.
+    its table lacks. It reserves CPU and memory for the kubelet, which depend on the number of pods:
+    110 without a limit. It deducts 7.5 % of the memory for the hypervisor, and DaemonSets.
     """
     daemons, counted = ask.daemons, karpenter_addresses(row)
-    kept = -(-row.memory_mib * HYPERVISOR_PERMILLE // 1000) * 2**20
-    memory = min(
-        karpenter_memory_mib(row.memory_mib, ask.kubelet or KUBELET_MAX_PODS) * 2**20,
-        row.memory_mib * 2**20 - kept - ask.reserved.memory,
+    most = KUBELET_MAX_PODS if ask.kubelet is None else ask.kubelet
+    memory_mib = min(
+        karpenter_memory_mib(row.memory_mib, most),
+        karpenter_memory_mib(row.memory_mib, most, ask.reserved),
     )
     believed = (
         row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus) - sum(d.cpu for d in daemons),
-        memory - sum(d.memory for d in daemons),
+        memory_mib * 2**20 - sum(d.memory for d in daemons),
         (secondary(row.ipv4_per_interface) if counted is None else counted)
         - sum(not d.host_process for d in daemons),
-        node.room[3],
+        most - len(daemons),
     )
     cpu, memory, addresses, pods = (
         max(0, min(have, view)) for have, view in zip(node.room[:4], believed, strict=True)

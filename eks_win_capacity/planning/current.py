@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster.records import Node
+    from eks_win_capacity.cluster.records import DisruptionBudget, Node
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.question import NodeKind, Question
 
@@ -38,15 +38,15 @@ class Present:
     """
     The present nodes by type and zone; the zone is empty if unknown.
 
-    ``held`` are nodes by type that a PodDisruptionBudget keeps from being drained now. ``pods`` are
-    the fewest pods with an address on a node of each type, without DaemonSets, if known. ``notes``
-    say what holds nodes and what is unknown. ``kinds`` has the node of each type, and ``most`` is
-    the largest number of nodes to drain.
+    ``held`` are those among them that a PodDisruptionBudget keeps from being drained now. ``pods``
+    are the fewest pods with an address on a node of each type, without DaemonSets, if known.
+    ``notes`` say what holds nodes and what is unknown. ``kinds`` has the node of each type, and
+    ``most`` is the largest number of nodes to drain.
     """
 
     places: dict[tuple[str, str], int]
     pods: dict[str, int] = field(default_factory=dict)
-    held: dict[str, int] = field(default_factory=dict)
+    held: dict[tuple[str, str], int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kinds: dict[str, NodeKind] = field(default_factory=dict)
     most: int = 0
@@ -57,18 +57,30 @@ class Present:
         return {name: number for (name, _), number in sorted(self.within(()).items())}
 
     def within(self, zones: Collection[str]) -> Counter[tuple[str, str]]:
-        """Nodes by type and zone, with an empty zone for all others."""
-        there = Counter[tuple[str, str]]()
-        for (name, where), number in self.places.items():
-            there[name, where if where in zones else ""] += number
-        return there
+        """Nodes by type and zone; all zones are empty if those of the plan have no names."""
+        return _within(self.places, zones)
 
-    def drainable(self) -> dict[str, int]:
-        """Nodes by type that no PodDisruptionBudget holds."""
-        return {name: n - self.held.get(name, 0) for name, n in self.types.items()}
+    def drainable(self, zones: Collection[str]) -> Counter[tuple[str, str]]:
+        """Nodes by type and zone that no PodDisruptionBudget holds."""
+        return self.within(zones) - _within(self.held, zones)
 
     def kept(self, groups: Iterable[PlannedGroup]) -> dict[str, int]:
         """Present nodes by type that a fleet keeps, zone by zone if all zones are known."""
+        kept = dict.fromkeys(self.types, 0)
+        for (name, _), number, _ in self._kept_and_held(groups):
+            kept[name] += number
+        return kept
+
+    def may_become(self, groups: Iterable[PlannedGroup]) -> bool:
+        """Whether a fleet drains no more nodes than allowed, and none that a budget holds."""
+        kept = list(self._kept_and_held(groups))
+        drained = sum(self.places.values()) - sum(number for _, number, _ in kept)
+        return drained <= self.most and all(number >= least for _, number, least in kept)
+
+    def _kept_and_held(
+        self, groups: Iterable[PlannedGroup]
+    ) -> Iterator[tuple[tuple[str, str], int, int]]:
+        """Type and zone, nodes there that a fleet keeps, and nodes that a budget holds."""
         after = Counter[tuple[str, str]]()
         for group in groups:
             # Spot nodes of the fleet are never present nodes.
@@ -76,10 +88,18 @@ class Present:
                 after[group.instance_type, group.zone] += group.nodes
         places = (*self.places, *after)
         zones = {zone for _, zone in places} if all(zone for _, zone in places) else ()
-        fleet, kept = Present(places=after).within(zones), dict.fromkeys(self.types, 0)
+        fleet, protected = _within(after, zones), _within(self.held, zones)
         for type_zone, number in self.within(zones).items():
-            kept[type_zone[0]] += min(number, fleet[type_zone])
-        return kept
+            yield type_zone, min(number, fleet[type_zone]), protected[type_zone]
+
+
+def _within(
+    places: Mapping[tuple[str, str], int], zones: Collection[str]
+) -> Counter[tuple[str, str]]:
+    there = Counter[tuple[str, str]]()
+    for (name, zone), number in places.items():
+        there[name, zone if any(zones) else ""] += number
+    return there
 
 
 def _read(current: Any, catalog: Catalog) -> Present:
@@ -90,6 +110,8 @@ def _read(current: Any, catalog: Catalog) -> Present:
     each, a table the columns ``instance_type``, ``nodes`` and, if any, ``zone``.
     """
     counted = Counter[tuple[str, str]]()
+    if isinstance(current, Iterator):
+        current = list(current)
     for name, zone, number in _rows(current):
         if name not in catalog:
             raise catalog.unknown_error([name])
@@ -99,7 +121,21 @@ def _read(current: Any, catalog: Catalog) -> Present:
         blocked, notes = _unevictable(current)
         notes = (*_partial(current), *_out(current), *notes)
         return Present(places=places, pods=_addressed(current), held=blocked, notes=notes)
-    return Present(places=places)
+    return Present(places=places, notes=tuple(_of_groups(current)))
+
+
+def _of_groups(current: Any) -> Iterator[str]:
+    """Notes on node groups of Linux, which are left out, and of Spot nodes."""
+    every = current if isinstance(current, Iterable) else ()
+    groups = [one for one in every if hasattr(one, "desired_size")]
+    if linux := [one.name for one in groups if one.windows is False]:
+        yield f"Node groups of Linux, left out: {', '.join(linux)}."
+    spot = [one.name for one in groups if one.capacity_type == "SPOT" and one.name not in linux]
+    if spot:
+        yield (
+            f"Spot nodes of {', '.join(spot)} count at the price on demand, now and after: they cost "
+            "less, and so does what draining them saves."
+        )
 
 
 def _addressed(state: ClusterState) -> dict[str, int]:
@@ -141,41 +177,50 @@ def _out(state: ClusterState) -> Iterator[str]:
         )
 
 
-def _unevictable(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Nodes by type with a pod whose budget allows no eviction now, and the notes on them."""
+def _unevictable(state: ClusterState) -> tuple[dict[tuple[str, str], int], tuple[str, ...]]:
+    """Nodes by type and zone with a pod that budgets allow no one to evict now, and notes."""
     if state.budgets is None:
         return {}, (
             "PodDisruptionBudgets are not in the state: the nodes that they protect are unknown.",
         )
-    holding: dict[str, set[str]] = {}
-    unsure = set[str]()
+    by_namespace: defaultdict[str, list[DisruptionBudget]] = defaultdict(list)
     for budget in state.budgets:
-        name = f"{budget.namespace}/{budget.name}"
+        by_namespace[budget.namespace].append(budget)
+    holding = defaultdict[str, set[str]](set)
+    unsure = set[str]()
+    for pod in state.windows_pods or ():
+        # A pod that has not started is evicted whatever its budget allows.
+        if not pod.node or pod.phase == "Pending" or pod.owner.startswith("DaemonSet/"):
+            continue
         mine = [
-            pod.node
-            for pod in state.windows_pods or ()
-            if pod.node
-            and pod.namespace == budget.namespace
-            and (not budget.readable or set(budget.selector) <= set(pod.labels))
-            and not pod.owner.startswith("DaemonSet/")
+            budget
+            for budget in by_namespace[pod.namespace]
+            if not budget.readable or set(budget.selector) <= set(pod.labels)
         ]
-        if mine and not budget.allowed and (budget.allowed is None or not budget.readable):
-            unsure.add(name)
-        elif budget.allowed == 0:
-            for node in mine:
-                holding.setdefault(node, set()).add(name)
-    taking = filter(_takes_pods, state.windows_nodes or ())
-    types = {node.name: node.instance_type for node in taking}
-    blocked = Counter(types[name] for name in holding if name in types)
-    names = sorted({one for name in holding if name in types for one in holding[name]})
+        sure = [budget for budget in mine if budget.readable]
+        if len(sure) > 1:
+            # The API server evicts no pod that has several budgets.
+            holding[pod.node].add(" and ".join(sorted(map(_full_name, sure))) + " for one pod")
+        holding[pod.node].update(_full_name(one) for one in sure if one.allowed == 0)
+        unsure.update(
+            _full_name(one)
+            for one in mine
+            if one.allowed is None or (one.allowed == 0 and not one.readable)
+        )
+    nodes = [node for node in state.windows_nodes or () if _takes_pods(node) and holding[node.name]]
     notes: tuple[str, ...] = ()
-    if blocked:
-        nodes = ", ".join(f"{n:,} x {name}" for name, n in sorted(blocked.items()))
-        why = f"Not drained, as PodDisruptionBudgets allow no eviction now: {nodes}"
-        notes = (f"{why} ({', '.join(names)}).",)
+    if nodes:
+        types = Counter(node.instance_type for node in nodes)
+        which = ", ".join(f"{n:,} x {name}" for name, n in sorted(types.items()))
+        names = ", ".join(sorted(set().union(*(holding[node.name] for node in nodes))))
+        notes = (f"Not drained, as PodDisruptionBudgets allow no eviction now: {which} ({names}).",)
     if unsure:
         notes += (f"PodDisruptionBudgets that may hold nodes: {', '.join(sorted(unsure))}.",)
-    return dict(blocked), notes
+    return dict(Counter((node.instance_type, node.zone) for node in nodes)), notes
+
+
+def _full_name(budget: DisruptionBudget) -> str:
+    return f"{budget.namespace}/{budget.name}"
 
 
 def _rows(current: Any) -> list[tuple[str, str, Any]]:
@@ -193,7 +238,9 @@ def _rows(current: Any) -> list[tuple[str, str, Any]]:
     if isinstance(current, PlanValues):
         current = current.groups
     if hasattr(current, "columns"):
-        if not {"instance_type", "nodes"} <= set(getattr(current, "column_names", current.columns)):
+        columns = {*getattr(current, "column_names", current.columns)}
+        columns.add(getattr(getattr(current, "index", None), "name", None))
+        if not {"instance_type", "nodes"} <= columns:
             raise InputError(_NEEDED)
         current = records(current, "current")
     elif hasattr(current, "to_dict") and not isinstance(current, Mapping):
@@ -201,7 +248,7 @@ def _rows(current: Any) -> list[tuple[str, str, Any]]:
     if isinstance(current, Mapping):
         return [(str(name), "", number) for name, number in current.items()]
     if isinstance(current, Iterable) and not isinstance(current, (str, bytes)):
-        return [_row(one) for one in current]
+        return [_row(one) for one in current if getattr(one, "windows", None) is not False]
     raise UnsupportedInputError(
         "current must be a ClusterState, node groups, a table or a mapping of instance type to "
         f"nodes; got {type(current).__name__}"
@@ -250,7 +297,7 @@ def from_now(
     if max_replaced is not None:
         present = replace(present, most=max_replaced)
     fresh = plan_of(replace(ask, deadline=ask.deadline.part(_REPLAN)))
-    best = fresh if fresh.feasible and _may_drain(present, fresh) else None
+    best = fresh if fresh.feasible and present.may_become(fresh.groups) else None
     kept, bound = _keeping(ask, present, fresh, plan_of)
     added = [bound] * kept.feasible
     if kept.feasible:
@@ -261,6 +308,11 @@ def from_now(
             other, bound = _keeping(ask, fewer, fresh, plan_of)
             added += [bound] * other.feasible
             best = other if other.feasible and other.value < best.value * (1 - 1e-9) else best
+    now = sum(_values(ask, present))
+    if best is not None and best.value > now * (1 + 1e-9) and fresh.lower_bound <= now:
+        # A search without time may miss that the present nodes suffice.
+        same, _ = _keeping(_of_types(ask, present.types), present, fresh, plan_of)
+        best = same if same.feasible and same.value < best.value else best
     best = best or kept
     broken = ", ".join(beyond(ask, best.groups))
     if broken:
@@ -271,6 +323,9 @@ def from_now(
     every = _sized(ask, [*present.types, *best.types])
     bound = max(fresh.lower_bound, _least(ask, present, added))
     notes, types = present.notes, len(best.types)
+    outside = sorted({zone for _, zone in present.within(ask.zones)} - {*ask.zones, ""})
+    if outside:
+        notes += (f"No pods are planned on present nodes in other zones ({', '.join(outside)}).",)
     if types > (ask.max_types or types):
         notes += (f"Present nodes that stay make it {types} types, not {ask.max_types}.",)
     return replace(
@@ -330,11 +385,14 @@ def _with_candidates(ask: Question, present: Present) -> tuple[Question, Present
     able, _ = read_candidates(ask.candidates, ask.catalog)
     names = {row.name for row in able}
     extra = {name: n for name, n in types.items() if name not in names}
-    if not extra:
-        return ask, present
-    limits = {name: min(n, ask.limits.get(name, n)) for name, n in extra.items()}
-    candidates = [*sorted(names), *sorted(extra)]
-    return replace(ask, candidates=candidates, limits={**ask.limits, **limits}), present
+    return (_of_types(ask, extra, names) if extra else ask), present
+
+
+def _of_types(ask: Question, most: dict[str, int], others: Collection[str] = ()) -> Question:
+    """The question with types as candidates up to a number of nodes, and others without."""
+    limits = {name: min(n, ask.limits.get(name, n)) for name, n in most.items()}
+    candidates = sorted({*others, *most})
+    return replace(ask, candidates=candidates, limits={**ask.limits, **limits})
 
 
 def _sized(ask: Question, names: list[str]) -> dict[str, NodeKind]:
@@ -347,20 +405,12 @@ def _sized(ask: Question, names: list[str]) -> dict[str, NodeKind]:
     return {node.name: node for node in nodes if node.purchase == "on-demand"}
 
 
-def _may_drain(present: Present, plan: FleetPlan) -> bool:
-    """Whether a fleet drains no more nodes than allowed, and none that a budget holds."""
-    kept = present.kept(plan.groups)
-    drained = sum(number - kept[name] for name, number in present.types.items())
-    return drained <= present.most and all(kept[name] >= n for name, n in present.held.items())
-
-
 def _without_dearest(present: Present) -> Present:
     """The present nodes without the most expensive ones that may be drained."""
-    places, may, most = dict(present.places), present.drainable(), present.most
+    places, most = dict(present.places), present.most
     for type_zone in sorted(places, key=lambda type_zone: -present.kinds[type_zone[0]].cost):
-        drained = min(most, places[type_zone], max(0, may[type_zone[0]]))
+        drained = min(most, places[type_zone] - present.held.get(type_zone, 0))
         places[type_zone] -= drained
-        may[type_zone[0]] -= drained
         most -= drained
     return replace(present, places={type_zone: n for type_zone, n in places.items() if n}, most=0)
 
@@ -369,28 +419,29 @@ def _with_present(ask: Question, present: Present) -> Question:
     """
     The question with present nodes as separate kinds, limited to their zone and number.
 
-    Addresses and blocks that they have attached, for the fewest pods on a node of the type now, are
-    not taken from their subnet again.
+    Nodes in other zones than the plan's run no pods. Addresses and blocks that the others have
+    attached, for the fewest pods on a node of the type now, are not taken from their subnet again.
     """
     stocks = present.within(ask.zones)
-    kinds = []
-    staying = Counter[str]()
+    kinds, zones = [], [zone for zone in ask.zones if zone]
+    protected, staying, least = _within(present.held, ask.zones), Counter[str](), Counter[str]()
     for (name, zone), number in sorted(stocks.items()):
         node = present.kinds[name]
         pods = min(present.pods.get(name, 0), len(node.attached) - 1)
         taken = (node.addresses(pods), int(node.prefixes[pods]))
         sunk = node.cost * _SUNK
-        kinds.append(
-            replace(node, purchase="present", zone=zone, stock=number, held=taken, cost=sunk)
-        )
+        if not zone or zone in zones:
+            kinds.append(
+                replace(node, purchase="present", zone=zone, stock=number, held=taken, cost=sunk)
+            )
         for limit in {name, zone, ALL_NODES} - {""}:
             staying[limit] += number
-    held_back = {**present.held, ALL_NODES: sum(present.held.values())}
-    least = {name: max(n - present.most, held_back.get(name, 0)) for name, n in staying.items()}
+            least[limit] += protected[name, zone]
+    stay = {name: max(n - present.most, least[name]) for name, n in staying.items()}
     return replace(
         ask,
         present=tuple(kinds),
-        staying={name: n for name, n in least.items() if n > 0},
+        staying={name: n for name, n in stay.items() if n > 0},
         max_types=None,
         progress=None,
     )
@@ -410,11 +461,11 @@ def _settled(ask: Question, kept: FleetPlan, present: Present, fresh: FleetPlan)
         here = min(group.nodes, idle[node.name, group.zone])
         idle[node.name, group.zone] -= here
         idle[node.name, ""] -= group.nodes - here
-    may, most = present.drainable(), present.most
+    may, most = present.drainable(ask.zones), present.most
     spare = Counter[tuple[str, str]]()
     for name, zone in sorted(idle.elements(), key=lambda pair: -present.kinds[pair[0]].cost):
-        if most > 0 and may[name] > 0:
-            most, may[name] = most - 1, may[name] - 1
+        if most > 0 and may[name, zone] > 0:
+            most, may[name, zone] = most - 1, may[name, zone] - 1
         else:
             spare[name, zone] += 1
     groups += [
@@ -448,21 +499,33 @@ def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
 
 def _least(ask: Question, present: Present, added: list[float]) -> float:
     """
-    Lower bound on the cost of a fleet that drains no more present nodes than allowed.
+    Lower bound on the value of a fleet that drains no more present nodes than allowed.
 
-    It adds the cost of the cheapest nodes that may stay to a bound on what must be added: the first
-    value of ``added`` if all stay, the second, if any, if only the fewest stay. Present nodes count
+    It is that of the nodes that stay, or for costs their sum with a bound on what must be added: the
+    first of ``added`` if all stay, the second, if any, if only the fewest stay. Present nodes count
     for a small part of their cost there, which is deducted.
     """
+    stay = sorted(_values(ask, present))
+    fewest = max(len(stay) - present.most, sum(present.held.values()))
+    least = sum(stay[:fewest])
     other_price = ask.buying.paid or ask.buying.spot_share
     more_asked = ask.at_least or ask.min_types > 1 or ask.zone_lost
     if ask.objective != "cost" or other_price or more_asked or not added:
-        return 0.0
-    costs = [present.kinds[name].cost for name, n in present.types.items() for _ in range(n)]
-    stay, fewest = sorted(costs), max(0, len(costs) - present.most)
-    least = sum(stay[:fewest]) * (1 - _SUNK)
-    if len(present.places) > 1 or len(added) < 2:
+        return least
+    both = least * (1 - _SUNK) + added[0]
+    if len(present.places) == 1 and len(added) > 1:
         # With several types or zones, it is unknown which nodes stay.
-        return least + added[0]
-    more = sum(stay[: fewest + 1]) * (1 - _SUNK) + added[0]
-    return max(least + added[0], min(more, least + added[1]))
+        more = sum(stay[: fewest + 1]) * (1 - _SUNK) + added[0]
+        both = max(both, min(more, least * (1 - _SUNK) + added[1]))
+    return max(least, both)
+
+
+def _values(ask: Question, present: Present) -> Iterator[float]:
+    """Least value in the objective of each present node, if it stays."""
+    for name, number in present.types.items():
+        node, paid = present.kinds[name], ask.buying.paid.get(name, 0)
+        if ask.objective == "cost":
+            yield from [node.cost] * (number - paid)
+            yield from [ask.prices.node_cost] * min(number, paid)
+        else:
+            yield from [node.addresses(0) if ask.objective == "addresses" else 1.0] * number

@@ -373,6 +373,10 @@ def test_karpenter_takes_memory_for_the_hypervisor_each_pod_and_eviction():
     assert karpenter_memory_mib(1000, 0) == 1000 - 75 - 255 - 100
     assert karpenter_memory_mib(1001, 10) == 1001 - 76 - (110 + 255) - 100
     assert karpenter_memory_mib(100, 0) == 0
+    kept = Reserved(system_memory_mib=70, kube_memory_mib=0, eviction_mib=0)
+    assert karpenter_memory_mib(1000, 0, kept) == 1000 - 75 - 255 - 100 - 70
+    kept = Reserved(system_memory_mib=0, kube_memory_mib=20, eviction_mib=30)
+    assert karpenter_memory_mib(1000, 0, kept) == 1000 - 75 - 20 - 30
 
 
 def test_karpenter_counts_the_slots_and_none_on_a_type_that_its_table_lacks():

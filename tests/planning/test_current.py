@@ -134,7 +134,8 @@ def test_present_nodes_are_read_from_states_groups_and_tables():
     group = NodeGroup(name="g", instance_types=("m5.4xlarge",), desired_size=2)
     nodes = tuple(Node(name=f"n{i}", os="windows", instance_type="m5.4xlarge") for i in range(2))
     table = pd.DataFrame({"instance_type": ["m5.4xlarge"], "nodes": [2]})
-    given = (ClusterState(nodes=nodes), [group], table, table.set_index("instance_type")["nodes"])
+    indexed = table.set_index("instance_type")
+    given = (ClusterState(nodes=nodes), [group], table, indexed, indexed["nodes"])
     for current in given:
         planned = plan(LOADS[1:], current=current)
         assert planned.current == {"m5.4xlarge": 2}
@@ -234,6 +235,69 @@ def test_nodes_whose_pods_may_not_be_evicted_stay(allowed, stay):
     assert planned.diff().keep == stay
     assert ("shop/web" in str(planned.diff())) == (stay > 0)
     assert type(planned).from_json(planned.to_json()) == planned
+
+
+@pytest.mark.parametrize("where", ["a", "b"])
+def test_the_node_that_a_budget_holds_stays_in_its_zone(where):
+    state = a_state(0)
+    zones = {"n1": where, "n2": "ab".replace(where, ""), "n3": "ab".replace(where, "")}
+    nodes = tuple(replace(node, zone=zones[node.name]) for node in state.nodes)
+    pods = tuple(replace(pod, labels=pod.labels * (pod.node == "n1")) for pod in state.pods)
+    state = replace(state, nodes=nodes, pods=pods)
+    asked = {"prices": PRICES, "candidates": list(PRICES), "compare": False}
+    planned = plan_fleet(state, current=state, zones=["a", "b"], **asked)
+    assert [(one.instance_type, one.zone) for one in planned.groups] == [("m5.4xlarge", where)]
+    assert (planned.diff().keep, planned.diff().drain) == (1, 2)
+
+
+def test_pods_of_several_budgets_are_not_evicted_and_those_that_wait_are():
+    state = a_state(1)
+    two = replace(state, budgets=(*state.budgets, replace(state.budgets[0], name="more")))
+    asked = {"prices": PRICES, "candidates": list(PRICES), "compare": False}
+    changes = plan_fleet(two, current=two, **asked).diff()
+    assert changes.keep == 2
+    assert "shop/more and shop/web for one pod" in str(changes)
+    waiting = replace(a_state(0), pods=tuple(replace(pod, phase="Pending") for pod in state.pods))
+    assert plan_fleet(waiting, current=waiting, **asked).diff().keep == 0
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_nodes_in_zones_that_the_plan_lacks_are_not_taken_for_others(most):
+    current = [{"instance_type": "m5.4xlarge", "nodes": 3, "zone": "c"}]
+    planned = plan(LOADS[1:], current=current, zones=["a", "b"], max_replaced=most)
+    changes = planned.diff()
+    assert (changes.keep, changes.drain) == (3 - most, most)
+    assert {one.zone: one.nodes for one in planned.groups if not one.pods} == {"c": 3 - most}
+    assert "other zones (c)" in changes.notes[-1]
+
+
+def test_of_node_groups_those_of_linux_are_left_out_and_spot_is_named():
+    windows = NodeGroup(name="w", ami_type="WINDOWS_CORE_2022_x86_64", capacity_type="SPOT")
+    windows = replace(windows, instance_types=("m5.4xlarge",), desired_size=2)
+    linux = replace(windows, name="l", ami_type="AL2023_x86_64_STANDARD")
+    planned = plan(LOADS[1:], current=iter([windows, linux]), max_replaced=0)
+    assert planned.current == {"m5.4xlarge": 2}
+    assert planned.diff().notes[0] == "Node groups of Linux, left out: l."
+    assert planned.diff().notes[1].startswith("Spot nodes of w count at the price on demand")
+
+
+@pytest.mark.parametrize("objective", ["cost", "nodes"])
+@pytest.mark.parametrize("most", [0, 1])
+def test_a_fleet_of_which_all_must_stay_is_proved(objective, most):
+    planned = plan(LOADS[1:], current={"m5.4xlarge": 9}, max_replaced=most, objective=objective)
+    assert planned.types == {"m5.4xlarge": 9 - most}
+    assert planned.status == "proved"
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 1e-3, 1e-2])
+def test_present_nodes_that_suffice_are_found_without_time(seconds):
+    asked = {"candidates": ["m5.*"], "compare": False, "time_limit_s": seconds}
+    loads = [
+        {"name": "web", "replicas": 40, "cpu": "500m", "memory": "1Gi"},
+        {"name": "api", "replicas": 12, "cpu": "1", "memory": "3Gi"},
+    ]
+    changes = plan_fleet(loads, current={"m5.2xlarge": 6}, **asked).diff()
+    assert changes.cost_after <= changes.cost_now
 
 
 def test_budgets_that_may_hold_nodes_are_named():

@@ -15,6 +15,7 @@ from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster.autoscalers import karpenter_view
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.density.reserved import Reserved
 from eks_win_capacity.planning import FleetPlan, plan_fleet
 
 CATALOG = Catalog.bundled()
@@ -369,6 +370,28 @@ def test_karpenter_would_place_what_is_planned_for_it(prefix):
         assert group.memory_used <= believed["karpenter_memory_mib"] * 2**20
     assert problems(planned, LOADS, CATALOG, prefix=prefix) == []
     assert "may launch more nodes" not in planned.karpenter()
+
+
+@pytest.mark.parametrize("kept", [{"memory": "3Gi"}, {"cpu": "300m"}, Reserved(eviction_mib=0)])
+def test_karpenter_adds_its_own_reservations_to_those_of_its_class(kept):
+    planned = plan(launcher="karpenter", compare=False, reserved=kept)
+    kubelet = yaml.safe_load(planned.karpenter_node_class())["spec"]["kubelet"]
+    default = {"kubeReserved": 11 * 110 + 255, "systemReserved": 0, "evictionHard": 100}
+    for group in planned.groups:
+        memory = CATALOG[group.instance_type].memory_mib
+        for name, mib in default.items():
+            given = list(kubelet.get(name, {}).values())
+            written = [int(one.removesuffix("Mi")) for one in given if one.endswith("Mi")]
+            memory -= written[0] if written else mib
+        hypervisor = -(-CATALOG[group.instance_type].memory_mib * 75 // 1000)
+        assert group.memory <= (memory - hypervisor) * 2**20
+
+
+def test_karpenter_counts_110_pods_without_a_limit():
+    hosts = {"name": "h", "replicas": 150, "cpu_m": 5, "mib": 1, "host_process": True}
+    planned = plan([hosts], launcher="karpenter", compare=False, kubelet_max_pods=None)
+    assert max(group.pods_used for group in planned.groups) == 110
+    assert "maxPods: 110" in planned.karpenter_node_class()
 
 
 def test_an_unknown_launcher_is_refused():
