@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -380,13 +381,9 @@ class Generator:
             return mix, np.iinfo(np.int64).max
         return mix, int(-float(proved) * top * (1 + 2e-6)) + 1
 
-    def _solved(self, penalty: float | None) -> Mixture:
-        return solve_fractional(self.problem, self.columns, penalty, deadline=self.deadline)
-
     def run(
         self,
         *,
-        penalty: float | None = None,
         stop: Callable[[Mixture, Fraction], bool] | None = None,
         rounds: int = 400,
         centre: Duals | None = None,
@@ -394,10 +391,13 @@ class Generator:
         """
         Add patterns until none has a negative reduced cost.
 
-        An unplaced pod costs ``penalty``. ``stop`` is called after every round; ``centre`` are the
-        duals with the best bound known.
+        ``stop`` is called after every round; ``centre`` are the duals with the best bound known.
         """
-        solution = self._solved(penalty)
+        problem, penalty = self.problem, None
+        if len(problem.limit):
+            penalty = 10.0 * float(problem.cost.max() + problem.pod_cost.max() + 1)
+        solve = partial(solve_fractional, problem, self.columns, penalty, deadline=self.deadline)
+        solution = solve()
         centre = solution.duals if centre is None else centre
         still = 0
         for _ in range(rounds):
@@ -412,11 +412,11 @@ class Generator:
             added = self.columns.add(kind, mix)
             if stop is not None and stop(solution, self.bound):
                 if added:
-                    solution = self._solved(penalty)
+                    solution = solve()
                 break
             before = solution.value
             if added:
-                solution = self._solved(penalty)
+                solution = solve()
             if solution.value * (1 - 2 * _SLIGHT) <= float(self.bound):
                 break
             self.columns.retire(solution.duals, solution.count)

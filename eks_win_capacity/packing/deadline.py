@@ -170,7 +170,7 @@ class Deadline:
 
         thread = threading.Thread(target=work, name="highs", daemon=True)
         thread.start()
-        patience = self.left() + _LINGER
+        patience = max(0.0, self.end - self.clock()) + _LINGER
         while thread.is_alive() and patience > 0:
             # A wait without a timeout would miss an interrupt delivered to another thread.
             thread.join(min(patience, _LOOK))

@@ -9,37 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.packing.deadline import NEVER
-from eks_win_capacity.packing.problem import Packed, feasible, joined, total_cost
+from eks_win_capacity.packing.problem import Packed, feasible, total_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
 
 _STEPS = 200
 """Branch-and-bound steps of the integer program over numbers of nodes."""
 
-_QUICK = 20
-"""The same if a good solution suffices."""
+_NEAR, _ROUGH = 1e-4, 2e-3
+"""Gap at which this program may stop, and if the costs vary at random."""
 
-_NEAR = 1e-4
-"""Gap at which this program may stop."""
-
-_SPARE = (0.0, 0.002, 0.006, 0.015, 0.03)
-"""Spare room as a part of the need, from try to try."""
-
-_NOISE = 2e-3
-"""Part by which costs vary at random from the second try on, so that other numbers are found."""
-
-_LISTED, _CHOICES, _CHEAPEST = 6, 20_000, 300
+_LISTED, _CHOICES, CHEAPEST = 6, 20_000, 300
 """Nodes of the largest choices that are listed, choices extended, and choices packed, at most."""
 
 _APART = 1.2
 """Penalty of a pod without a place, as a multiple of its dual."""
-
-_TRIES = 3_000
-"""Random packings that are tried, times their nodes."""
 
 _SWAPS = 6
 """Exchanges of one pod for another that are tried on each mix."""
@@ -387,7 +373,7 @@ def cheapest_numbers(
         ),
         integrality=1,
         bounds=Bounds(0, np.inf),
-        options={"mip_rel_gap": _NEAR if noise is None else _NOISE, "node_limit": steps},
+        options={"mip_rel_gap": _NEAR if noise is None else _ROUGH, "node_limit": steps},
     )
     number = None if solved.x is None else np.round(solved.x).astype(np.int64)
     bound = solved.mip_dual_bound
@@ -426,7 +412,7 @@ def few_nodes(problem: Problem, *, most: float, nodes: int = _LISTED) -> Ints:
     every = np.concatenate(listed) if listed else np.zeros((0, nodes), dtype=np.int64)
     cost = np.where(every >= 0, problem.cost[every], 0.0).sum(axis=1)
     order: Ints = np.argsort(cost, kind="stable")
-    return every[order[:_CHEAPEST]]
+    return every[order[:CHEAPEST]]
 
 
 def pack(
@@ -459,63 +445,3 @@ def pack(
     real = nodes[best] >= 0
     packed = Packed(nodes[best][real], mixes[real, best], np.ones(int(real.sum()), dtype=np.int64))
     return packed, left[best]
-
-
-def packings(
-    problem: Problem,
-    pod_duals: Floats,
-    *,
-    first: Ints | None = None,
-    rng: np.random.Generator,
-    most: float = math.inf,
-    deadline: Deadline = NEVER,
-) -> Iterator[Packed]:
-    """
-    Packings on the cheapest numbers of nodes, with more and more spare room.
-
-    The numbers in ``first`` are tried first; numbers that cost ``most`` or more are skipped. Pods
-    without a place go first-fit on extra nodes.
-    """
-    kinds = np.arange(problem.kinds)
-    for turn, spare in enumerate(_SPARE):
-        number = first
-        if turn or first is None:
-            noise = rng.uniform(-_NOISE, _NOISE, problem.kinds) if turn else None
-            number, _ = cheapest_numbers(
-                problem, (), spare=spare, noise=noise, steps=_QUICK, deadline=deadline
-            )
-        if number is None or not number.any():
-            return
-        if float(problem.cost @ number) >= most * (1 - 1e-9):
-            # More room costs more: only the first try, without spare room, is followed by another.
-            if turn:
-                return
-            continue
-        tries = int(np.clip(_TRIES // number.sum(), 20, 200))
-        packed, left = pack(
-            problem, np.tile(np.repeat(kinds, number), (tries, 1)), pod_duals, rng=rng
-        )
-        yield from _finished(problem, packed, left)
-        if not left.any():
-            return
-
-
-def listed_packings(
-    problem: Problem, pod_duals: Floats, *, rng: np.random.Generator, most: float
-) -> Iterator[Packed]:
-    """The best packing on the cheapest choices of a few nodes, all tried at once."""
-    listed = few_nodes(problem, most=most)
-    if len(listed):
-        nodes = np.repeat(listed, max(1, _CHEAPEST // len(listed)), axis=0)
-        packed, left = pack(problem, nodes, pod_duals, rng=rng)
-        yield from _finished(problem, packed, left)
-
-
-def _finished(problem: Problem, packed: Packed, left: Ints) -> Iterator[Packed]:
-    """A packing with the pods that are left placed first-fit on extra nodes, if they fit."""
-    if not left.any():
-        yield packed
-        return
-    rest = first_fit(problem, np.arange(problem.kinds), count=left)
-    if rest is not None:
-        yield joined(packed, rest)

@@ -20,11 +20,12 @@ from eks_win_capacity.packing.column_generation import (
 )
 from eks_win_capacity.packing.deadline import NEVER, OutOfTimeError
 from eks_win_capacity.packing.first_fit import (
+    CHEAPEST,
     cheapest_numbers,
+    few_nodes,
     first_fit,
-    listed_packings,
     mutate,
-    packings,
+    pack,
     scatter,
 )
 from eks_win_capacity.packing.problem import (
@@ -43,12 +44,12 @@ from eks_win_capacity.packing.relaxation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from fractions import Fraction
 
     from eks_win_capacity.packing.column_generation import Mixture, Relaxed
     from eks_win_capacity.packing.deadline import Deadline
-    from eks_win_capacity.packing.problem import Duals, Floats, Ints, Problem
+    from eks_win_capacity.packing.problem import Duals, Ints, Problem
     from eks_win_capacity.packing.relaxation import Fluid
 
 _WORK = 250_000
@@ -105,6 +106,18 @@ _NEARLY = 0.2
 _DELTA = 0.05
 """Relative rise of a pod's dual that adds one to its log-odds in the next draw."""
 
+_QUICK = 20
+"""Branch-and-bound steps for the cheapest numbers of nodes if a good solution suffices."""
+
+_SPARE = (0.0, 0.002, 0.006, 0.015, 0.03)
+"""Spare room as a part of the need, from try to try."""
+
+_NOISE = 2e-3
+"""Part by which costs vary at random from the second try on, so that other numbers are found."""
+
+_TRIES = 3_000
+"""Random packings that are tried, times their nodes."""
+
 _TIE = 1e-5
 """Reduced costs that differ by less, as a part of the cost, count as equal."""
 
@@ -112,61 +125,37 @@ _NEAR = 1e-4
 """Distance to the fluid cost, as a part of it, at which no more mixes are drawn."""
 
 
-def solve(
-    problem: Problem,
-    *,
-    starts: tuple[Packed, ...] = (),
-    target: float,
-    deadline: Deadline,
-    effort: float = 1.0,
-    step: float = 0.0,
-    report: Callable[[Packed, float], None] | None = None,
-) -> tuple[Packed | None, float, float]:
+@dataclass(eq=False, kw_only=True)
+class Search:
     """
-    A cheap packing, and proved lower bounds on the cost of any.
+    Search for a cheap packing and a proved bound, which each of its steps may improve.
 
     Counts limit the work too, so that results repeat unless the deadline is reached.
 
-    Parameters
+    Attributes
     ----------
-    starts : tuple of Packed
-        Feasible packings; the result never costs more.
     target : float
         Gap at which the search ends.
     effort : float
         Part of the usual work; below 1, the first good packing suffices.
     step : float
         Step of which all costs are multiples; 0 if there is none.
-    report : callable, optional
-        Called with every better packing and the bound at that time.
-
-    Returns
-    -------
+    progress : callable, optional
+        Called with the cost of every better packing and the bound at that time.
     best : Packed or None
         The cheapest packing found.
     bound : float
-        Proved lower bound; infinite if even fractions break a shared limit.
+        Proved lower bound on the cost; infinite if even fractions break a shared limit.
     lp_bound : float
         Bound by the LP relaxation alone.
     """
-    search = _Search(problem, target, deadline, effort, step, report)
-    for packed in starts:
-        search.offer(packed)
-    with contextlib.suppress(OutOfTimeError):
-        search.run(starts)
-    return search.best, search.bound, search.lp_bound
-
-
-@dataclass(eq=False)
-class _Search:
-    """State of one search; its steps offer packings and raise the bound."""
 
     problem: Problem
     target: float
     deadline: Deadline
-    effort: float
-    step: float
-    report: Callable[[Packed, float], None] | None
+    effort: float = 1.0
+    step: float = 0.0
+    progress: Callable[[float, float], None] | None = None
     best: Packed | None = None
     cost: float = math.inf
     bound: float = 0.0
@@ -179,8 +168,8 @@ class _Search:
         cost = total_cost(self.problem, packed)
         if cost < self.cost - 1e-12 and feasible(self.problem, packed):
             self.best, self.cost = packed, cost
-            if self.report is not None:
-                self.report(packed, self.bound)
+            if self.progress is not None:
+                self.progress(cost, self.bound)
 
     def prove(self, value: float) -> None:
         """Raise the bound, rounded up to the next multiple of the step."""
@@ -202,55 +191,86 @@ class _Search:
         """Nodes of the best packing; infinite without one, or if numbers of nodes prove nothing."""
         return float(self.best.number.sum()) if self.sums and self.best is not None else math.inf
 
-    def run(self, starts: tuple[Packed, ...]) -> None:
-        """Search until the gap is small or the work is done."""
+    def brief(self) -> bool:
+        """Whether a packing was found, and the first good one suffices."""
+        return self.effort < 1 and self.best is not None
+
+    def run(self, starts: tuple[Packed, ...] = ()) -> None:
+        """Search from some packings until the gap is small, the work is done or the time over."""
+        for packed in starts:
+            self.offer(packed)
+        with contextlib.suppress(OutOfTimeError):
+            fluid, first = self.relax(), None
+            if fluid is not None:
+                # A dive takes less time, so it comes first if a good packing suffices.
+                if self.number is not None and self.effort >= 1:
+                    self.pack(self.problem, None, fluid, self.number)
+                first = None if self.done(_AIM) else self.draw(fluid, starts)
+            for turn, parts in enumerate(_PARTS[:_EARLY_DIVES]):
+                if fluid is None or first is None or (turn and (self.done() or self.brief())):
+                    break
+                self.dive(first, fluid, parts)
+                if self.number is not None and self.effort < 1 and not self.done():
+                    self.pack(self.problem, None, fluid, self.number)
+                if self.few and not self.done(_AIM):
+                    self.repack(fluid)
+            if self.bound == math.inf or self.done() or self.brief():
+                return
+            self.extend(starts)
+            size = self.problem.shapes**1.5 * math.sqrt(self.problem.kinds)
+            relaxed = self.generator.run(
+                stop=self.stop,
+                rounds=min(400, max(8, int(self.effort * _WORK / size))),
+                centre=None if fluid is None else fluid.duals,
+            )
+            self.prove(float(relaxed.bound))
+            self.lp_bound = max(self.lp_bound, float(relaxed.bound))
+            # Rounding the LP relaxation is sometimes cheaper than every dive.
+            self.round(relaxed)
+            if self.nodes() < _SUMMED:
+                self.sum_up()
+            for parts in _PARTS[_EARLY_DIVES:]:
+                if fluid is None or self.done():
+                    return
+                self.dive(first, fluid, parts)
+
+    def relax(self) -> Fluid | None:
+        """
+        Fluid optimum, whose prices and numbers of nodes prove bounds.
+
+        None if the problem is infeasible or the solver failed.
+        """
         self.deadline.check()
         self.rng = np.random.default_rng(_SEED)
         self.simple = plain(self.problem)
         self.sums = self.simple and not self.problem.pod_cost.any()
+        self.few = False
+        self.number: Ints | None = None
         fluid = None
         with contextlib.suppress(ArithmeticError):
             self.problem, fluid = with_rounded_resources(self.problem, deadline=self.deadline)
             if fluid is None:
                 self.bound = self.lp_bound = math.inf
-                return
+                return None
         self.columns = Columns(self.problem)
         self.generator = Generator(self.problem, self.columns, deadline=self.deadline)
-        first = None
-        if fluid is not None and len(fluid.kind):
-            first = self.flow(fluid, starts)
-        if self.done() or (self.effort < 1 and self.best is not None):
-            return
-        for packed in starts:
-            self.columns.add(packed.kind, packed.mix)
-        relaxed = self.generate(fluid)
-        # Rounding the LP relaxation is sometimes cheaper than every dive.
-        self.round(relaxed)
-        if self.nodes() < _SUMMED:
-            self.sum_up()
-        for parts in _PARTS[_EARLY_DIVES:]:
-            if fluid is None or self.done():
-                return
-            self.dive(first, fluid, parts)
-
-    def flow(self, fluid: Fluid, starts: tuple[Packed, ...]) -> Blend | None:
-        """Start from the fluid optimum: its bound, numbers of nodes, and dives from it."""
-        problem, generator = self.problem, self.generator
-        generator.prices = fluid.prices
-        proved, _, _ = generator.price(fluid.duals)
-        generator.bound = max(generator.bound, proved)
-        self.lp_bound = float(generator.bound)
-        self.prove(self.lp_bound)
-        few = self.sums and fluid.nodes.sum() <= _SUMMED
-        if few:
-            number = self.sum_up()
-        small = few and fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS
-        # A dive takes less time, so it comes first if a good packing suffices.
-        late = small and self.effort < 1
-        if small and not late:
-            self.pack(problem, None, fluid, number)
-        if self.done(_AIM):
+        if fluid is None or not len(fluid.kind):
             return None
+        self.generator.prices = fluid.prices
+        self.generator.bound = max(self.generator.bound, self.generator.price(fluid.duals)[0])
+        self.lp_bound = float(self.generator.bound)
+        self.prove(self.lp_bound)
+        nodes = fluid.nodes.sum()
+        self.few = self.sums and bool(nodes <= _SUMMED)
+        if self.few:
+            number = self.sum_up()
+            if nodes <= _PACKED and self.problem.count.sum() <= _PODS:
+                self.number = number
+        return fluid
+
+    def draw(self, fluid: Fluid, starts: tuple[Packed, ...]) -> Blend:
+        """LP solution over mixes near the fluid optimum; they become columns."""
+        problem = self.problem
         first = blend(
             problem,
             fluid,
@@ -261,16 +281,6 @@ class _Search:
             deadline=self.deadline,
         )
         self.columns.add(first.columns.kind, first.columns.mix)
-        for turn, parts in enumerate(_PARTS[:_EARLY_DIVES]):
-            if self.done() if turn else self.done(_AIM):
-                break
-            if turn and self.effort < 1 and self.best is not None:
-                break
-            self.dive(first, fluid, parts)
-            if late and not self.done():
-                self.pack(problem, None, fluid, number)
-            if few and not self.done(_AIM):
-                self.repack(fluid)
         return first
 
     def sum_up(self) -> Ints | None:
@@ -281,65 +291,99 @@ class _Search:
         return number
 
     def dive(self, first: Blend | None, fluid: Fluid, parts: float) -> None:
-        """Dive once, and try to end early after every step."""
-        problem, pod_duals = self.problem, fluid.duals.pods
-        large = (problem.cost[fluid.kind] > fluid.value / parts).any()
-        each = fluid.value / fluid.nodes.sum()
-        useful = self.useful(problem, fluid)
-        tried, few = math.inf, None
-        for fixed, rest in dive(
-            problem,
-            None if large else first,
-            rng=self.rng,
-            draws=(_DRAWS + 20 * problem.shapes) // 2,
-            rounds=_VARIED // 2,
-            parts=parts,
-            useful=useful,
-            depth=_BRIEF if self.simple and self.effort < 1 else _DEPTH,
-            deadline=self.deadline,
-        ):
+        """
+        Dive: fix the whole part of a fractional solution, then solve again for the rest.
+
+        The rest goes on nodes that cost at most one of ``parts`` equal parts of it: smaller and
+        smaller ones, so that the last is not large and almost empty. They are of the useful kinds,
+        with others for shapes that fit on none of these. After every step it tries to end early.
+        """
+        problem = rest = self.problem
+        useful, value, kinds = self.useful(problem, fluid), fluid.value, np.arange(problem.kinds)
+        each = value / fluid.nodes.sum()
+        large = (problem.cost[fluid.kind] > value / parts).any()
+        now = None if large else first
+        fixed, last, tried = None, None, math.inf
+        draws = max(200, (_DRAWS + 20 * problem.shapes) // 6)
+        for _ in range(_BRIEF if self.simple and self.effort < 1 else _DEPTH):
+            if now is None:
+                kinds = small(rest, value / parts, useful)
+                narrowed = rest.only(kinds)
+                best = solve_fluid(narrowed, deadline=self.deadline)
+                if best is None or not len(best.kind):
+                    break
+                value, until = best.value, self.deadline
+                now = blend(
+                    narrowed, best, rng=self.rng, draws=draws, rounds=_VARIED // 2, deadline=until
+                )
+            part = _whole_part(now, kinds)
+            rest, now = rest_of(rest, part), None
+            if not len(part.kind) or (rest.limit < 0).any():
+                break
+            fixed = part if fixed is None else joined(fixed, part)
+            value = max(0.0, value - float(problem.cost[part.kind] @ part.number))
             if covered(rest):
                 self.offer(fixed)
                 self.columns.add(fixed.kind, fixed.mix)
-            elif self.simple:
-                value = float(pod_duals @ rest.count)
-                for part in _TAILS if value < 0.6 * tried else ():
-                    tried = value
-                    tail = first_fit(rest, small(rest, value * part, useful))
-                    if tail is not None:
-                        self.offer(joined(fixed, tail))
-                if few is None and value <= _ENDS * each and rest.count.sum() <= _PODS:
-                    few = rest, fixed
+                break
+            pods = float(fluid.duals.pods @ rest.count)
+            if self.simple and pods < 0.6 * tried:
+                tried = pods
+                self.end(rest, fixed, pods, useful)
+            if last is None and pods <= _ENDS * each and rest.count.sum() <= _PODS:
+                last = rest, fixed
             if self.done(_AIM):
                 return
         # Packing the last nodes by their total room takes longer than a dive, so it comes last.
-        if self.sums and few is not None and not self.done():
-            self.pack(*few, fluid)
+        if self.sums and last is not None and not self.done():
+            self.pack(*last, fluid)
+
+    def end(self, rest: Problem, fixed: Packed, value: float, useful: Ints) -> None:
+        """Place the remaining pods first-fit on nodes of two sizes."""
+        for part in _TAILS:
+            tail = first_fit(rest, small(rest, value * part, useful))
+            if tail is not None:
+                self.offer(joined(fixed, tail))
 
     def pack(
-        self,
-        rest: Problem,
-        fixed: Packed | None,
-        fluid: Fluid,
-        number: Ints | None = None,
-        *,
-        listed: bool = False,
+        self, rest: Problem, fixed: Packed | None, fluid: Fluid, number: Ints | None = None
     ) -> None:
-        """Pack the remaining pods on the cheapest nodes with enough room in total."""
-        most = self.cost - (0.0 if fixed is None else total_cost(self.problem, fixed))
-        pod_duals, kinds = fluid.duals.pods, self.useful(rest, fluid)
+        """Pack the remaining pods on the cheapest nodes with enough room, then with more room."""
+        kinds = self.useful(rest, fluid)
         narrowed = rest.only(kinds)
+        most = self.cost - (0.0 if fixed is None else total_cost(self.problem, fixed))
         if number is not None:
             number = number[kinds] if number[kinds].sum() == number.sum() else None
-        for packing in (
-            listed_packings(narrowed, pod_duals, rng=self.rng, most=most)
-            if listed
-            else packings(
-                narrowed, pod_duals, first=number, rng=self.rng, most=most, deadline=self.deadline
-            )
-        ):
-            packed = Packed(kinds[packing.kind], packing.mix, packing.number)
-            self.offer(packed if fixed is None else joined(fixed, packed))
+        for turn, spare in enumerate(_SPARE):
+            if turn or number is None:
+                noise = self.rng.uniform(-_NOISE, _NOISE, narrowed.kinds) if turn else None
+                number, _ = cheapest_numbers(
+                    narrowed, (), spare=spare, noise=noise, steps=_QUICK, deadline=self.deadline
+                )
+            if number is None or not number.any():
+                return
+            if float(narrowed.cost @ number) < most * (1 - 1e-9):
+                tries = int(np.clip(_TRIES // number.sum(), 20, 200))
+                nodes = np.tile(np.repeat(np.arange(narrowed.kinds), number), (tries, 1))
+                packed, left = pack(narrowed, nodes, fluid.duals.pods, rng=self.rng)
+                self.complete(narrowed, kinds, packed, left, fixed)
+                if not left.any():
+                    return
+            elif turn:
+                # More room costs more: only the first try, without spare room, has another.
+                return
+
+    def complete(
+        self, rest: Problem, kinds: Ints, packed: Packed, left: Ints, fixed: Packed | None
+    ) -> None:
+        """Offer a packing of the rest, with pods that are left first-fit on extra nodes."""
+        if left.any():
+            more = first_fit(rest, np.arange(rest.kinds), count=left)
+            if more is None:
+                return
+            packed = joined(packed, more)
+        packed = Packed(kinds[packed.kind], packed.mix, packed.number)
+        self.offer(packed if fixed is None else joined(fixed, packed))
 
     def repack(self, fluid: Fluid) -> None:
         """Repack the pods of a few of the most wasteful nodes on cheaper ones, again and again."""
@@ -357,8 +401,15 @@ class _Search:
             keep = kept > 0
             fixed = Packed(best.kind[keep], best.mix[keep], kept[keep])
             rest = rest_of(problem, fixed)
-            if 0 < rest.count.sum() <= _PODS:
-                self.pack(rest, fixed, fluid, listed=True)
+            if not 0 < rest.count.sum() <= _PODS:
+                continue
+            kinds = self.useful(rest, fluid)
+            narrowed = rest.only(kinds)
+            listed = few_nodes(narrowed, most=self.cost - total_cost(problem, fixed))
+            if len(listed):
+                nodes = np.repeat(listed, max(1, CHEAPEST // len(listed)), axis=0)
+                packed, left = pack(narrowed, nodes, pod_duals, rng=self.rng)
+                self.complete(narrowed, kinds, packed, left, fixed)
 
     def useful(self, rest: Problem, fluid: Fluid) -> Ints:
         """Kinds of node with the most value for their cost, a few of each size."""
@@ -372,41 +423,27 @@ class _Search:
         rank = np.arange(len(order)) - np.searchsorted(size[order], size[order])
         return enough(rest, order[rank < _EACH_SIZE])
 
-    def generate(self, fluid: Fluid | None) -> Relaxed:
-        """Raise the LP bound by column generation, and return its result."""
-        problem, columns = self.problem, self.columns
-        if self.best is not None:
-            columns.add(self.best.kind, self.best.mix)
-        columns.add(*single(problem))
-        limited = bool(len(problem.limit))
-        penalty = 10.0 * float(problem.cost.max() + problem.pod_cost.max() + 1) if limited else None
-        until = self.deadline.part(0.7)
-        asked = 0
+    def extend(self, starts: tuple[Packed, ...]) -> None:
+        """Add the columns from which column generation starts."""
+        for packed in (*starts, self.best):
+            if packed is not None:
+                self.columns.add(packed.kind, packed.mix)
+        self.columns.add(*single(self.problem))
+        self.until, self.asked = self.deadline.part(0.7), 0
 
-        def stop(solution: Mixture, proved: Fraction) -> bool:
-            nonlocal asked
-            self.prove(float(proved))
-            asked += 1
-            if self.simple and asked % _EARLY == 0:
-                self.offer(filled_up(problem, columns, solution.count))
-            # The bound cannot exceed the fractional cost: if they are close, or much closer than
-            # the bound is to the best packing, the LP relaxation does not keep the gap open.
-            short = solution.value - float(proved)
-            near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
-            # Numbers of nodes can prove more than the LP relaxation.
-            passed = solution.value <= self.bound and self.generator.deep
-            return passed or (near and self.nodes() > _FEW) or self.done() or until.over()
-
-        rounds = self.effort * _WORK / (problem.shapes**1.5 * math.sqrt(problem.kinds))
-        relaxed = self.generator.run(
-            penalty=penalty,
-            stop=stop,
-            rounds=min(400, max(8, int(rounds))),
-            centre=None if fluid is None else fluid.duals,
-        )
-        self.prove(float(relaxed.bound))
-        self.lp_bound = max(self.lp_bound, float(relaxed.bound))
-        return relaxed
+    def stop(self, solution: Mixture, proved: Fraction) -> bool:
+        """Whether column generation has proved enough, after its bound was recorded."""
+        self.prove(float(proved))
+        self.asked += 1
+        if self.simple and self.asked % _EARLY == 0:
+            self.offer(filled_up(self.problem, self.columns, solution.count))
+        # The bound cannot exceed the fractional cost: if they are close, or much closer than the
+        # bound is to the best packing, the LP relaxation does not keep the gap open.
+        short = solution.value - float(proved)
+        near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
+        # Numbers of nodes can prove more than the LP relaxation.
+        passed = solution.value <= self.bound and self.generator.deep
+        return passed or (near and self.nodes() > _FEW) or self.done() or self.until.over()
 
     def round(self, relaxed: Relaxed) -> None:
         """Round the fractional optimum by integer programs over its columns."""
@@ -447,7 +484,6 @@ class _Search:
 class Blend:
     """LP solution over mixes drawn around the fluid optimum."""
 
-    fluid: Fluid
     columns: Columns
     solution: Mixture
 
@@ -505,7 +541,7 @@ def blend(
         lean = np.tile(lean, (len(kind), 1))
         mix = mutate(problem, kind, mix, profit[kind], lean, rng=rng)
         _take(columns, solution.duals, kind, mix, rng)
-    return Blend(fluid, columns, solution)
+    return Blend(columns, solution)
 
 
 def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.Generator) -> None:
@@ -519,71 +555,15 @@ def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.
     columns.add(kind[order], mix[order])
 
 
-def dive(
-    problem: Problem,
-    first: Blend | None,
-    *,
-    rng: np.random.Generator,
-    draws: int,
-    rounds: int,
-    parts: float,
-    useful: Ints,
-    depth: int,
-    deadline: Deadline,
-) -> Iterator[tuple[Packed, Problem]]:
-    """
-    Diving: fix the whole part of a fractional solution, then solve again for the rest.
-
-    The rest goes on nodes that cost at most one of ``parts`` equal parts of it: smaller and smaller
-    ones, so that the last is not large and almost empty. They are of the ``useful`` kinds, with
-    others for shapes that fit on none of these.
-
-    Yields
-    ------
-    fixed : Packed
-        All nodes fixed so far.
-    rest : Problem
-        The problem that remains.
-    """
-    fixed: list[Packed] = []
-    rest, now = problem, first
-    fluid = solve_fluid(problem, deadline=deadline) if first is None else first.fluid
-    value = 0.0 if fluid is None else fluid.value
-    kinds = np.arange(problem.kinds)
-    for _ in range(depth):
-        if now is None:
-            kinds = small(rest, value / parts, useful)
-            fluid = solve_fluid(rest.only(kinds), deadline=deadline)
-            if fluid is None or not len(fluid.kind):
-                return
-            value, fewer = fluid.value, max(200, draws // 3)
-            now = blend(
-                rest.only(kinds), fluid, rng=rng, draws=fewer, rounds=rounds, deadline=deadline
-            )
-        count = now.solution.count
-        number = _whole_part(count)
-        if not number.any():
-            return
-        used = np.nonzero(number)[0]
-        part = Packed(kinds[now.columns.kind[used]], now.columns.mix[used], number[used])
-        rest = rest_of(rest, part)
-        if (rest.limit < 0).any():
-            return
-        fixed.append(part)
-        value = max(0.0, value - float(problem.cost[part.kind] @ part.number))
-        yield joined(*fixed), rest
-        if covered(rest):
-            return
-        now = None
-
-
-def _whole_part(count: Floats) -> Ints:
-    """Whole nodes of a fractional solution; if there are none, one of each that is almost whole."""
+def _whole_part(now: Blend, kinds: Ints) -> Packed:
+    """Whole nodes of a fractional solution; if there are none, one of each almost whole one."""
+    count = now.solution.count
     number = np.floor(count + 1e-7).astype(np.int64)
     top = float(count.max(initial=0))
-    if number.any() or top <= 1e-6:
-        return number
-    return np.asarray(count >= min(0.85, top)).astype(np.int64)
+    if not number.any() and top > 1e-6:
+        number = np.asarray(count >= min(0.85, top)).astype(np.int64)
+    used = np.nonzero(number)[0]
+    return Packed(kinds[now.columns.kind[used]], now.columns.mix[used], number[used])
 
 
 def small(problem: Problem, cost: float, useful: Ints) -> Ints:

@@ -11,7 +11,7 @@ import numpy as np
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
 from eks_win_capacity.packing.first_fit import least_of_each, starts_of
 from eks_win_capacity.packing.problem import total_cost
-from eks_win_capacity.packing.solve import solve
+from eks_win_capacity.packing.solve import Search
 from eks_win_capacity.planning.model import (
     beyond,
     build,
@@ -274,26 +274,17 @@ class Solving:
         # A plan without zones and subnets is reported as progress only if it may be the answer.
         tell = objective == ask.objective and (coupled or not ask.spread) and slots is None
         starts = starts_of(problem, deadline=deadline)
-        least = min(starts, key=lambda one: total_cost(problem, one), default=None)
-        best: tuple[Packed | None, float] = (least, 0.0)
-
-        def report(packed: Packed, bound: float) -> None:
-            nonlocal best
-            best = packed, bound
-            if ask.progress is not None and tell:
-                ask.progress(total_cost(problem, packed), bound)
-
+        search = Search(
+            problem=problem,
+            deadline=deadline,
+            progress=ask.progress if tell else None,
+            **_aims(model, starts, effort),
+        )
         try:
-            packed, bound, lp_bound = solve(
-                problem,
-                starts=starts,
-                deadline=deadline,
-                report=report,
-                **_aims(model, starts, effort),
-            )
+            search.run(starts)
         except KeyboardInterrupt:
             self.stop()
-            (packed, bound), lp_bound = best, best[1]
+        packed, bound, lp_bound = search.best, search.bound, search.lp_bound
         if packed is None:
             # Only constraints on every plan can prove that none exists.
             fixed = coupled and (ask.zone_lost or ask.uneven)
@@ -364,9 +355,15 @@ def answer(
             until = until.part(_FREE_PART)
         if best is None:
             loose = run.solved(nodes, effort=effort, deadline=until)
-            if not ask.spread:
-                # If pods are spread, only the bound of this plan is needed.
-                loose = _or_alone(run, nodes, loose)
+            impossible = run.impossible
+            for node in _cheap_alone(run, nodes, loose):
+                if loose is None or loose.value - loose.bound <= 1e-9 * loose.value or run.over():
+                    break
+                alone = run.solved((node,))
+                if alone is not None and alone.value < loose.value:
+                    loose = replace(loose, groups=alone.groups, value=alone.value)
+            # A failure with one type proves nothing about the others.
+            run.impossible = impossible
             best = _placed(run, nodes, loose, effort)
     except OutOfTimeError:
         pass
@@ -407,21 +404,11 @@ def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None)
     return run.known
 
 
-def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], best: Answer | None) -> Answer | None:
-    """The answer, or that of a single type if it is cheaper: more types never cost more."""
-    if best is None or len(nodes) < 2 or run.ask.objective != "cost":
-        return best
-    impossible = run.impossible
-    for node in nodes:
-        if best.value - best.bound <= 1e-9 * best.value or run.over():
-            break
-        if run.ask.least_alone(node) < best.value - 1e-9:
-            alone = run.solved((node,))
-            if alone is not None and alone.value < best.value:
-                best = replace(best, groups=alone.groups, value=alone.value)
-    # A failure with one type proves nothing about the others.
-    run.impossible = impossible
-    return best
+def _cheap_alone(run: Solving, nodes: tuple[NodeKind, ...], best: Answer | None) -> list[NodeKind]:
+    """Types on which the workloads may cost less alone: more types never cost more."""
+    if best is None or len(nodes) < 2 or run.ask.objective != "cost" or run.ask.spread:
+        return []
+    return [node for node in nodes if run.ask.least_alone(node) < best.value - 1e-9]
 
 
 def _placed(
@@ -695,5 +682,6 @@ def _packings(
     if not search:
         return model, sorted(starts, key=lambda one: total_cost(problem, one))
     aims = _aims(model, starts, BRIEF) | {"target": _GOOD}
-    packed, _, _ = solve(problem, starts=starts, deadline=until, **aims)
-    return model, [] if packed is None else [packed]
+    brief = Search(problem=problem, deadline=until, **aims)
+    brief.run(starts)
+    return model, [] if brief.best is None else [brief.best]

@@ -31,7 +31,7 @@ from eks_win_capacity.packing.first_fit import (
 )
 from eks_win_capacity.packing.problem import Problem, feasible, total_cost
 from eks_win_capacity.packing.relaxation import fluid_bound, solve_fluid, with_rounded_resources
-from eks_win_capacity.packing.solve import blend, solve
+from eks_win_capacity.packing.solve import Search, blend
 
 
 def problem_of(need, count, room, cost):
@@ -75,7 +75,9 @@ def problems(draw, most=60):
 def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem):
     fluid = solve_fluid(problem)
     number, bound = cheapest_numbers(problem, ())
-    best, proved, _ = solve(problem, target=1e-3, deadline=Deadline())
+    search = Search(problem=problem, target=1e-3, deadline=Deadline())
+    search.run()
+    best, proved = search.best, search.bound
     assert feasible(problem, best)
     cost = total_cost(problem, best)
     assert fluid_bound(problem) == pytest.approx(fluid.value, rel=1e-5)
@@ -157,7 +159,9 @@ def test_thirds_of_a_node_that_do_not_fill_it_are_in_the_bound():
     rounded, fluid = with_rounded_resources(problem)
     assert rounded.need.shape[1] > 3
     assert fluid.value > 1.002 * plain
-    best, bound, _ = solve(problem, target=1e-3, deadline=Deadline())
+    search = Search(problem=problem, target=1e-3, deadline=Deadline())
+    search.run()
+    best, bound = search.best, search.bound
     assert bound <= total_cost(problem, best) <= 1.002 * bound
 
 
@@ -260,7 +264,9 @@ def textbook(problem):
 @given(problems(most=9))
 def test_few_nodes_are_settled_as_the_textbook_does(problem):
     least = textbook(problem)
-    best, proved, _ = solve(problem, target=1e-3, deadline=Deadline())
+    search = Search(problem=problem, target=1e-3, deadline=Deadline())
+    search.run()
+    best, proved = search.best, search.bound
     assert least * (1 - 1e-9) <= total_cost(problem, best) <= least * (1 + 1.1e-3)
     assert proved <= least * (1 + 1e-9)
     columns = Columns(problem)
@@ -345,6 +351,8 @@ def test_the_search_repeats():
     )
     runs = []
     for _ in range(2):
-        best, bound, _ = solve(problem, target=1e-9, deadline=Deadline())
+        search = Search(problem=problem, target=1e-9, deadline=Deadline())
+        search.run()
+        best, bound = search.best, search.bound
         runs.append((best.kind.tolist(), best.mix.tolist(), best.number.tolist(), bound))
     assert runs[0] == runs[1]
