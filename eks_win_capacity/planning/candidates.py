@@ -13,7 +13,6 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.catalog.limits import secondary
-from eks_win_capacity.catalog.type_names import speciality
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     KUBELET_MAX_PODS,
@@ -27,6 +26,7 @@ from eks_win_capacity.density.reserved import (
     karpenter_memory_mib,
 )
 from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.planning.costs import speciality
 from eks_win_capacity.planning.model import build, named, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, Rejection
 from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, NodeKind

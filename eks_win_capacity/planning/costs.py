@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.catalog.prices import LICENCE_OF_T, LICENCE_PER_VCPU, Prices
-from eks_win_capacity.catalog.type_names import speciality
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError, count_of
 from eks_win_capacity.core.lazy import checked_call
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["Buying", "PriceList", "read_buying", "read_prices", "split_by_purchase"]
+__all__ = ["Buying", "PriceList", "read_buying", "read_prices", "speciality", "split_by_purchase"]
 
 
 @checked_call
@@ -143,6 +143,21 @@ Source: Amazon EC2 on-demand pricing, us-east-1, Windows. g4dn.xlarge and p3.2xl
 is 0.205, m5.large 0.188. Approximate, so that no GPU wins a plan without prices.
 """
 
+_NAME: Final = re.compile(r"(?P<series>[a-z]+)(?:\d+)(?P<options>[a-z]*)(-[a-z0-9]+)?\.")
+"""Parts of a type's name: m5dn.large has series m, options dn.
+
+Source: Amazon EC2 user guide, "Instance type naming conventions".
+"""
+
+_ACCELERATED: Final = frozenset({"dl", "f", "g", "gr", "inf", "p", "trn", "vt"})
+"""Series with GPUs, FPGAs or inference chips. Source: as above."""
+
+_STORAGE: Final = frozenset({"d", "h", "i", "im", "is", "z"})
+"""Series with local disks. Source: as above."""
+
+_OLD_STORAGE: Final = ("x1.", "x1e.")
+"""Types with local disks that their names do not show. Source: Amazon EC2, "Instance store"."""
+
 NODE_COST_PRICE: Final = 0.0055
 """Cost of a node in addition to its instance: 50 GiB of gp3 root volume. [USD/h]
 
@@ -154,6 +169,28 @@ NODE_COST_PROXY: Final = 0.06
 
 _MOST: Final = 1e12
 """Largest cost of a node at which the cost of a fleet cannot overflow."""
+
+
+def speciality(name: str) -> str:
+    """
+    Feature that pods must request to use: ``accelerator`` or ``local-disk``; else empty.
+
+    ``burstable`` means T types, whose CPU is a baseline with credits.
+
+    Examples
+    --------
+    >>> [speciality(name) for name in ("g5.xlarge", "m5dn.large", "t3.large", "m5.large")]
+    ['accelerator', 'local-disk', 'burstable', '']
+    """
+    parts = _NAME.match(name)
+    if parts is None:
+        return ""
+    series, options = parts["series"], parts["options"]
+    if series in _ACCELERATED:
+        return "accelerator"
+    if series in _STORAGE or "d" in options or name.startswith(_OLD_STORAGE):
+        return "local-disk"
+    return "burstable" if series == "t" else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.catalog.type_names import gpus_of
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -58,6 +57,27 @@ PROVED: Final = 4e-6
 
 ROUGH: Final = 0.01
 """Gap at which a plan of brief work is good enough."""
+
+
+_GPUS: Final = {
+    "g3": {"4xlarge": 1, "8xlarge": 2, "16xlarge": 4},
+    "g3s": {"xlarge": 1},
+    "g4dn": {"12xlarge": 4, "metal": 8},
+    "g5": {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8},
+    "g6": {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8},
+    "g6e": {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8},
+    "p2": {"xlarge": 1, "8xlarge": 8, "16xlarge": 16},
+    "p3": {"2xlarge": 1, "8xlarge": 4, "16xlarge": 8},
+    "p3dn": {"24xlarge": 8},
+    "p4d": {"24xlarge": 8},
+    "p5": {"48xlarge": 8},
+}
+"""NVIDIA GPUs of a type by family and size; other sizes of g4dn, g5, g6 and g6e have one.
+
+Source: Amazon EC2 instance types guide, "Accelerated computing".
+"""
+
+_ONE_EACH: Final = frozenset({"g4dn", "g5", "g6", "g6e"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +279,19 @@ class Question:
         # Float errors must not raise the bound above the truth.
         price = (each[:, None] / np.maximum(room[:, used], 1e-9)).min(axis=0)
         return float((price * total[used]).max(initial=0.0)) * (1 - 1e-9)
+
+
+def gpus_of(name: str) -> int:
+    """
+    Whole NVIDIA GPUs of an instance type; 0 if it has none, or only a part of one.
+
+    Examples
+    --------
+    >>> [gpus_of(name) for name in ("g5.xlarge", "g4dn.12xlarge", "m5.large")]
+    [1, 4, 0]
+    """
+    family, _, size = name.partition(".")
+    return _GPUS.get(family, {}).get(size, int(family in _ONE_EACH))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import functools
 
 import pytest
 
-from eks_win_capacity.catalog.type_names import gpus_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning import plan_fleet
+from eks_win_capacity.planning.question import gpus_of
 
 ZONES = ["a", "b", "c"]
 
