@@ -268,7 +268,7 @@ def test_karpenter_gets_a_node_pool_and_its_class():
 def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
     from eks_win_capacity.planning import solving, zones_exact
 
-    real = solving.solve
+    real = solving.Search.run
     nets = [Subnet("10.0.0.0/24", zone="a"), Subnet("10.0.1.0/24", zone="b")]
     for options in (
         {"max_types": 1},
@@ -278,19 +278,13 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
         for stop in range(4):
             calls = []
 
-            def solve(*args, stop=stop, calls=calls, **more):
+            def run(search, starts=(), stop=stop, calls=calls):
                 calls.append(1)
-                if len(calls) <= stop:
-                    return real(*args, **more)
-                report = more.get("report", lambda *_: None)
+                if len(calls) > stop:
+                    search.progress = lambda *_: signal.raise_signal(signal.SIGINT)
+                real(search, starts)
 
-                def stopped(*progress):
-                    report(*progress)
-                    signal.raise_signal(signal.SIGINT)
-
-                return real(*args, **{**more, "report": stopped})
-
-            monkeypatch.setattr(solving, "solve", solve)
+            monkeypatch.setattr(solving.Search, "run", run)
             answer = plan(**options)
             assert answer.feasible
             assert len(answer.types) <= options.get("max_types", 9)
@@ -300,7 +294,7 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
             subnets = options.get("subnets", ())
             slots = answer.pods if "zone_lost" in options else None
             assert problems(answer, LOADS, CATALOG, subnets=subnets, slots=slots) == []
-    monkeypatch.setattr(solving, "solve", real)
+    monkeypatch.setattr(solving.Search, "run", real)
     monkeypatch.setattr(solving, "settle", _raising)
     assert plan(subnets=nets, zone_lost=True).status == "interrupted"
     assert zones_exact.settle is not _raising
@@ -313,7 +307,7 @@ def _raising(*_args, **_more):
 def test_an_interrupt_before_any_plan_is_said(monkeypatch):
     from eks_win_capacity.planning import solving
 
-    monkeypatch.setattr(solving, "solve", _raising)
+    monkeypatch.setattr(solving.Search, "relax", _raising)
     assert (plan().feasible, plan().status) == (True, "interrupted")
     monkeypatch.setattr(solving, "starts_of", lambda *_args, **_more: ())
     answer = plan()
