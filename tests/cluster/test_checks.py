@@ -1556,6 +1556,30 @@ def test_a_mapping_of_another_account_does_not_serve_the_nodes():
     assert mapped_from("444455556666", "XXXX").outcome == "pass"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "aws-auth-mapping", "instance-type-caveats", "instance-type-controller",
+        "instance-type-windows", "linux-max-pods-list", "prefix-delegation-nitro",
+        "windows-build-match", "windows-server-version",
+    ],
+)  # fmt: skip
+def test_nothing_is_said_of_nodes_that_were_not_loaded(code):
+    # Self-managed nodes and those of Karpenter are in no node group.
+    parts = {
+        "node_groups": (), "aws_auth": (), "cni_configmap": PREFIX, "version": "1.30",
+        "authentication_mode": "CONFIG_MAP", "region": "eu-west-1",
+    }  # fmt: skip
+    assert outcomes(**parts)[code] == {"unknown"}
+    assert outcomes(**parts, nodes=())[code] == {"pass"}
+
+
+def test_prefixes_at_launch_are_not_known_without_the_classes_of_karpenter():
+    parts = {"node_groups": (), "node_pools": (NodePool(name="win"),)}
+    assert outcomes(**parts)["launch-prefixes"] == {"unknown"}
+    assert outcomes(**parts, node_classes=())["launch-prefixes"] == {"pass"}
+
+
 def test_a_service_of_linux_pods_alone_is_a_warning():
     service = Service(namespace="default", name="web", selector=POD.labels, backends=1100)
 

@@ -261,6 +261,8 @@ class Check(Shown):
         Source of the rule, with its URL.
     whole : tuple of str
         Parts of the state that must be complete for a pass, because the missing rest could fail.
+    about : tuple of str
+        Parts that a pass without a subject speaks of: without them it is unknown.
     needs : tuple of str
         Parts without which the outcome is unknown; ``a|b`` if either one is enough.
     look : callable
@@ -275,6 +277,7 @@ class Check(Shown):
     why: str
     source: str = GUIDE
     whole: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     # By a factory: a plain default stands in the class, where it is taken for a method.
     look: Run = field(default_factory=lambda: lambda *_: iter(()), repr=False)
@@ -300,6 +303,11 @@ class Check(Shown):
         findings = list(self.look(self, look))
         if not findings and self.clear:
             findings.append(self.passed(self.clear))
+        if unseen := [part for part in self.about if getattr(state, part) is None]:
+            findings = [
+                self.unknown(look, *unseen) if f.outcome == "pass" and not f.subject else f
+                for f in findings
+            ]
         partial = [p for p in self.whole if getattr(state, p) is not None and p in state.unknown]
         doubtful = partial and all(f.outcome == "pass" for f in findings)
         for finding in findings:

@@ -532,7 +532,9 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
             subject=name,
         )
     blind = [name or "nodes without a type" for name, row in rows.items() if row is None]
-    if blind:
+    if not old and look.state.nodes is None:
+        yield rule.unknown(look, "nodes")
+    elif blind:
         yield rule.unknown(
             look, seen=f"not in the catalog: {some(blind)}", remedy="give a newer catalog"
         )

@@ -120,7 +120,7 @@ def _windows_roles(look: Look) -> list[str] | None:
         return list(dict.fromkeys(roles))
     if state.windows_nodes or look.hidden_groups:
         return None
-    return None if state.node_groups is None and state.nodes is None else []
+    return None if state.nodes is None else []
 
 
 def _entry_file(look: Look, role: str) -> dict[str, str]:

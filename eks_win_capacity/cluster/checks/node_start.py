@@ -246,6 +246,9 @@ def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
     ]
     for who, count, types in given:
         yield _at_launch(rule, look, who, count or 0, types)
+    hidden = [p for p in ("node_pools", "node_classes") if getattr(look.state, p) is None]
+    if hidden and look.karpenter and not given:
+        yield rule.unknown(look, *hidden)
 
 
 def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, ...]) -> Finding:

@@ -162,6 +162,7 @@ _API = ("default", "kubernetes")
     "but never starts",
     source='Kubernetes, "Guide for running Windows containers in Kubernetes": '
     "https://kubernetes.io/docs/concepts/windows/user-guide/",
+    about=("nodes",),
     whole=("workloads", "pods"),
     needs=("nodes|node_groups|node_classes",),
 )

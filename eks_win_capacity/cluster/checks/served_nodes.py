@@ -87,6 +87,7 @@ def _each_type(
     considers="Instance types that run Windows; amd64 only, no Arm",
     severity="error",
     why="Windows does not start on other types",
+    about=("nodes",),
     whole=("node_groups",),
 )
 def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
@@ -116,6 +117,7 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     considers="Instance types with a known caveat under Windows",
     severity="warning",
     why="such a type runs Windows, but with limitations",
+    about=("nodes",),
     whole=("node_groups",),
 )
 def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
@@ -143,6 +145,7 @@ def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
     severity="warning",
     why="a node gets no pod addresses if the control plane's table lacks its type",
     source=CONTROLLER,
+    about=("nodes",),
     whole=("node_groups",),
 )
 def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
@@ -474,6 +477,7 @@ def _none_yet(rule: Check, look: Look) -> Finding:
     why="those lists count interfaces x (addresses - 1) + 2; a Windows node has one interface "
     "and not the two extra pods",
     source=GUIDE,
+    about=("nodes",),
     needs=("nodes|node_groups|node_pools",),
     clear="no Windows node has the max-pods of the Linux list",
 )

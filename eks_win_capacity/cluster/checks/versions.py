@@ -154,6 +154,7 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
     severity="error",
     why="EKS has AMIs of each Windows Server release only from a certain Kubernetes version",
     source=AMIS,
+    about=("nodes",),
     whole=("node_groups",),
     needs=("nodes|node_groups|node_classes",),
     clear="no Windows nodes yet",
