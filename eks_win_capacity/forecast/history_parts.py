@@ -72,14 +72,14 @@ class Parts:
     """
     Components of histories, each (series, periods), in units of each series' scale.
 
-    Shifts are at the period in which they begin; `kept` are those removed from the level: resets,
-    which recur in sample paths, and newest steps, which may be reversed. `raw` is the history
-    without season, `level` is `raw` without the kept shifts; `outliers` are single deviations.
+    Shifts are at the period in which they begin. `raw` is the history without season, `level` is
+    `raw` without the `removed` shifts: resets, which recur in sample paths, and newest steps,
+    which may be reversed. `outliers` are single deviations.
     """
 
     season: Seasons
     shifts: Floats
-    kept: Floats
+    removed: Floats
     raw: Floats
     level: Floats
     outliers: Floats
@@ -127,8 +127,8 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
     day = calendar.day
     # For periods shorter than a day, only changes that last a day are level shifts.
     shifts = level_shifts(raw, near=max(day, 5))
-    kept = kept_shifts(raw, shifts)
-    level = without_shifts(raw, kept)
+    removed = removed_shifts(raw, shifts)
+    level = without_shifts(raw, removed)
     outlying = outliers(level)
     if day > 1 and any(length % day == 0 for length in calendar.lengths):
         strange = np.where(_again(outlying, day), 0.0, outlying)
@@ -142,7 +142,7 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
         length, size = _newest_run(outlying[row])
         if _as_before(level[row], size):
             outlying[row, -length:] = 0.0
-    return Parts(season, shifts, kept, raw, level, outlying)
+    return Parts(season, shifts, removed, raw, level, outlying)
 
 
 def _again(outlying: Floats, day: int) -> Flags:
@@ -255,7 +255,7 @@ def _returned(values: Floats, sizes: Floats, near: int) -> None:
             return
 
 
-def kept_shifts(values: Floats, sizes: Floats) -> Floats:
+def removed_shifts(values: Floats, sizes: Floats) -> Floats:
     """
     Shifts to remove from the level: resets of a slow leak, and the newest step.
 
@@ -291,11 +291,11 @@ class Step:
     fitted: Flags
 
 
-def newest_step(values: Floats, kept: Floats, outlying: Floats) -> Step:
+def newest_step(values: Floats, removed: Floats, outlying: Floats) -> Step:
     """Newest step of each series: a shift of the last 14 periods, or outliers up to the end."""
     count = len(values)
     age, size = np.zeros(count, dtype=np.int64), np.zeros(count)
-    shift = kept[:, -NEWEST:]
+    shift = removed[:, -NEWEST:]
     for row in np.flatnonzero((shift != 0).any(axis=1)):
         places = np.flatnonzero(shift[row])
         # A temporary dip that has ended is not a step.

@@ -186,7 +186,7 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
     if daily:
         logs, possible = logarithm(clean)
         # A slow leak that is reset grows linearly, not by a factor.
-        possible &= ~(parts.kept != 0).any(axis=1)
+        possible &= ~(parts.removed != 0).any(axis=1)
         # One pass over the periods for both: with few series, most time is spent per period.
         both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
         passed = Filtered.of(both, known, [*back, periods])
@@ -213,7 +213,7 @@ def learn(values: Floats, censored: Flags, calendar: Calendar) -> Learned:
         scale=scale,
         seen=seen,
         parts=parts,
-        step=newest_step(parts.level, parts.kept, parts.outliers),
+        step=newest_step(parts.level, parts.removed, parts.outliers),
         # For periods shorter than a day, a rise of some hours is a season or an outlier.
         surges=surges(parts.level if daily else parts.level[:, :0]),
         views=tuple(views),

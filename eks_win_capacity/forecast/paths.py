@@ -235,7 +235,7 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
         share = np.minimum(least / np.maximum(usual, 1e-12), 1.0)
         sigma[still] = np.where(straight, least[:, None], share[:, None])[still]
         alpha = np.where(still[:, None], 1.0, alpha)
-    parts = np.stack([level, growth, fit.off[at], sigma, alpha, phi, gamma])
+    parts = np.stack([level, growth, fit.fading[at], sigma, alpha, phi, gamma])
     return parts.astype(np.float32), views[model], np.stack(middle, axis=1)
 
 
@@ -338,13 +338,13 @@ def _happenings(learned: Learned, draws: Draws) -> list[tuple[int, Floats]]:
     paths.
     """
     parts, step, surges = learned.parts, learned.step, learned.surges
-    resets = ((parts.kept < 0).sum(axis=1) > 1) & (parts.kept <= 0).all(axis=1)
+    resets = ((parts.removed < 0).sum(axis=1) > 1) & (parts.removed <= 0).all(axis=1)
     level, periods, happenings = _recent_level(learned), learned.seen.shape[1], []
     ahead = np.arange(len(draws.jump))[:, None]
     for row in np.flatnonzero(resets | (surges.count > 0) | (step.age > 0)).tolist():
         total = np.zeros(draws.jump.shape)
         if resets[row]:
-            sizes = parts.kept[row, parts.kept[row] < 0]
+            sizes = parts.removed[row, parts.removed[row] < 0]
             # The rate is uncertain with few resets, so each path has its own.
             often = len(sizes) / learned.seen[row].sum()
             rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))

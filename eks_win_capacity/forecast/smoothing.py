@@ -68,7 +68,7 @@ _USUAL_GROWTH = 0.004
 _STILL = 0.5
 """Prior probability that a short history does not grow."""
 
-_BY_SERIES = ("weight", "level", "off", "growth", "start", "drift", "sigma", "root")
+_BY_SERIES = ("weight", "level", "fading", "growth", "start", "drift", "sigma", "root")
 """Fields of a fit that have a row for each series."""
 
 
@@ -81,7 +81,7 @@ class Fit:
     ----------
     weight : ndarray
         Posterior probability.
-    level, off, growth : ndarray
+    level, fading, growth : ndarray
         At the origin: level, deviation of the last value from it, change of level per period.
     start, drift, sigma : ndarray
         Level and growth before the first period, and standard deviation of the innovations.
@@ -93,7 +93,7 @@ class Fit:
 
     weight: Floats
     level: Floats
-    off: Floats
+    fading: Floats
     growth: Floats
     start: Floats
     drift: Floats
@@ -168,7 +168,7 @@ class Filtered:
     Errors are linear in start level and drift, so each fit has a closed form, both to all periods
     before an origin and to the last of them. `errors`, (periods, series, models), are for models
     that start at level 0 without drift; `units` are the errors that one unit of drift, or of start
-    level, adds. States are level, off and growth after some periods. Gaps are interpolated, not
+    level, adds. States are level, fading and growth after some periods. Gaps are interpolated, not
     seen, and have errors of 0.
     """
 
@@ -317,22 +317,22 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     """Mean and standard deviation of the mixture of models at each step, both (series, horizon)."""
     steps = np.arange(1, horizon + 1)
     added, fade = (part[at.models] for part in _responses(horizon))
-    ahead, share, fading = np.stack([np.ones(horizon), steps]), at.weight, at.weight * at.off
+    ahead, share, carried = np.stack([np.ones(horizon), steps]), at.weight, at.weight * at.fading
     state = np.stack([at.level, at.growth])
-    middle, center = (share * state).sum(axis=2), fading @ fade
+    middle, center = (share * state).sum(axis=2), carried @ fade
     # Differences from the mixture's mean: squares of small numbers lose less precision.
     apart = state - middle[..., None]
     each = np.concatenate([apart[None], np.moveaxis(at.root, (3, 2), (0, 1))])
     doubt = np.einsum("jisk,jlsk->ils", share * each, each)
-    variance = (share * at.sigma**2) @ added + (fading * at.off) @ fade**2 - center**2
+    variance = (share * at.sigma**2) @ added + (carried * at.fading) @ fade**2 - center**2
     variance += np.einsum("ih,ils,lh->sh", ahead, doubt, ahead)
-    variance += 2 * np.einsum("ish,ih->sh", (fading * apart) @ fade, ahead)
+    variance += 2 * np.einsum("ish,ih->sh", (carried * apart) @ fade, ahead)
     return middle.T @ ahead + center, np.sqrt(np.maximum(variance, 0))
 
 
 @lru_cache(maxsize=64)
 def _responses(horizon: int) -> tuple[Floats, Floats]:
-    """Variance ahead per unit of innovation variance, and the share of `off` that remains."""
+    """Variance ahead per unit of innovation variance, and the share of `fading` that remains."""
     alpha, phi, gamma = GRID.T[..., None]
     steps = np.arange(1, horizon + 1)
     fade = phi**steps
