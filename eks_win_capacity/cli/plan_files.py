@@ -20,7 +20,8 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     """
     Workloads from CSV, YAML or JSON, or the state of a cluster, possibly a folder; ``-`` is stdin.
 
-    With `counted`, a mapping of instance types to counts is also accepted, as rows of nodes.
+    With `counted`, rows are those of nodes: a mapping of instance types to counts is accepted, and
+    node groups as AWS describes them.
     """
     path = Path(file)
     if path.is_dir():
@@ -29,13 +30,17 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     text = whole.answer_text(whole.text_of(whole.file_bytes(file), name), name)
     kind = path.suffix.lower()
     if kind == ".csv" or (kind not in {".yaml", ".yml", ".json"} and _looks_like_csv(text)):
-        return _csv(text, file)
+        return _csv(text, file, "nodes" if counted else "workloads")
     documents = whole.values_in(text, name)
     if counted and (counts := whole.type_counts(documents)):
         return [{"instance_type": kind, "nodes": nodes} for kind, nodes in counts.items()]
     root = documents[0] if len(documents) == 1 else whole.objects_in(documents)
     rows = root.get("workloads") if isinstance(root, dict) and "format" not in root else root
     objects = whole.objects_in(documents)
+    if counted and any(isinstance(one, dict) and _OF_GROUPS & one.keys() for one in objects):
+        from eks_win_capacity.files import load_files
+
+        return load_files(objects)
     kinds = [one.get("kind") if isinstance(one, dict) else None for one in objects]
     if _are_manifests(objects):
         return _manifest_rows(objects)
@@ -55,6 +60,10 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
         f"{name} is {whole.what_it_is(shown)}; plan needs a list of workloads, each with name and "
         "replicas, manifests such as Deployments, or the saved state of a cluster"
     )
+
+
+_OF_GROUPS = {"nodegroup", "AutoScalingGroups"}
+"""Members of the answers of AWS that describe node groups."""
 
 
 def _of_folder(path: Path) -> list[dict[str, Any]] | ClusterState:
@@ -142,7 +151,7 @@ def _looks_like_csv(text: str) -> bool:
     )
 
 
-def _csv(text: str, file: str) -> list[dict[str, Any]]:
+def _csv(text: str, file: str, what: str) -> list[dict[str, Any]]:
     import csv
     import io
 
@@ -168,7 +177,7 @@ def _csv(text: str, file: str) -> list[dict[str, Any]]:
                 {(key or "").strip(): _point(value, separator) for key, value in row.items()}
             )
     if not rows:
-        raise InputError(f"{file} holds no workloads: a header and a line for each are needed")
+        raise InputError(f"{file} holds no {what}: a header and a line for each are needed")
     return rows
 
 
@@ -180,14 +189,8 @@ def _point(value: str, separator: str) -> str:
 
 
 def read_current_file(file: str) -> Any:
-    """Running nodes: a table of instance_type, nodes and optionally zone, or a cluster's state."""
-    given = None if file.lower().endswith(".csv") else read_workload_file(file, counted=True)
-    if given is not None and not isinstance(given, list):
-        return given
-    import pandas as pd
-
-    text = whole.text_of(whole.file_bytes(file), file)
-    return pd.DataFrame(_csv(text, file) if given is None else given)
+    """Running nodes: rows of instance_type, nodes and optionally zone, or a cluster's state."""
+    return read_workload_file(file, counted=True)
 
 
 def read_price_file(file: str | None) -> Any:

@@ -14,7 +14,7 @@ from eks_win_capacity.planning.candidates import read_candidates, sized
 from eks_win_capacity.planning.model import beyond, group_of, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, PlannedGroup, PlanValues
 from eks_win_capacity.planning.question import ALL_NODES, Site, status_of
-from eks_win_capacity.planning.workloads import records, whole
+from eks_win_capacity.planning.workloads import plain_name, records, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,9 +106,11 @@ def _read(current: Any, catalog: Catalog) -> Present:
     """
     Present nodes by type and zone.
 
-    A state has Windows nodes and PodDisruptionBudgets, node groups their desired size and one type
-    each, a table the columns ``instance_type``, ``nodes`` and, if any, ``zone``.
+    A state has Windows nodes and PodDisruptionBudgets, or else node groups. These have their desired
+    size and one type each, a table the columns ``instance_type``, ``nodes`` and, if any, ``zone``.
     """
+    if isinstance(current, ClusterState) and current.nodes is None and current.node_groups:
+        current = current.node_groups
     counted = Counter[tuple[str, str]]()
     if isinstance(current, Iterator):
         current = list(current)
@@ -119,13 +121,15 @@ def _read(current: Any, catalog: Catalog) -> Present:
     places = {type_zone: number for type_zone, number in sorted(counted.items()) if number}
     if isinstance(current, ClusterState):
         blocked, notes = _unevictable(current)
-        notes = (*_partial(current), *_out(current), *notes)
+        there = {node.node_group for node in filter(_takes_pods, current.windows_nodes or ())}
+        groups = [group for group in current.node_groups or () if group.name in there]
+        notes = (*_partial(current), *_out(current), *_of_groups(groups), *notes)
         return Present(places=places, pods=_addressed(current), held=blocked, notes=notes)
     return Present(places=places, notes=tuple(_of_groups(current)))
 
 
 def _of_groups(current: Any) -> Iterator[str]:
-    """Notes on node groups of Linux, which are left out, and of Spot nodes."""
+    """Notes on node groups that are read as present nodes: those of Linux, and of Spot nodes."""
     every = current if isinstance(current, Iterable) else ()
     groups = [one for one in every if hasattr(one, "desired_size")]
     if linux := [one.name for one in groups if one.windows is False]:
@@ -238,8 +242,9 @@ def _rows(current: Any) -> list[tuple[str, str, Any]]:
     if isinstance(current, PlanValues):
         current = current.groups
     if hasattr(current, "columns"):
-        columns = {*getattr(current, "column_names", current.columns)}
-        columns.add(getattr(getattr(current, "index", None), "name", None))
+        headings = [*getattr(current, "column_names", current.columns)]
+        headings.append(getattr(getattr(current, "index", None), "name", None))
+        columns = set(map(plain_name, headings))
         if not {"instance_type", "nodes"} <= columns:
             raise InputError(_NEEDED)
         current = records(current, "current")
@@ -261,6 +266,7 @@ _NEEDED: Final = "a table of current needs the columns 'instance_type' and 'node
 def _row(one: Any) -> tuple[str, str, Any]:
     """Type, zone (empty if missing) and number of nodes of a row, planned group or node group."""
     if isinstance(one, Mapping):
+        one = {plain_name(heading): value for heading, value in one.items()}
         if not {"instance_type", "nodes"} <= one.keys():
             raise InputError(_NEEDED)
         zone = one.get("zone")

@@ -155,7 +155,7 @@ def _entry(
     """One node group for eksctl."""
     name, spot = row["instance_type"], row["purchase"] == "spot"
     where = (row["subnet"] or row["zone"]).replace(".", "-").replace("/", "-")
-    parts = ("windows", name.replace(".", "-"), where, row["purchase"] * (not managed or spot))
+    parts = ("windows", name.replace(".", "-"), where, row["purchase"])
     entry: dict[str, Any] = {
         "name": "-".join(one for one in parts if one and one != "on-demand"),
         "amiFamily": ami_family,

@@ -35,6 +35,7 @@ __all__ = [
     "Load",
     "Workload",
     "daemons_of",
+    "plain_name",
     "read_daemons",
     "read_workloads",
     "records",
@@ -277,9 +278,21 @@ def _fields(row: Mapping[Any, Any], where: str) -> dict[str, Any]:
 
 
 def _field(key: str) -> str:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key.strip())
-    plain = re.sub(r"[\s\-]+", "_", words).lower()
+    plain = plain_name(key)
     return _ALSO.get(plain, plain)
+
+
+def plain_name(heading: object) -> str:
+    """
+    The name of a field without capitals, spaces and dashes.
+
+    Examples
+    --------
+    >>> plain_name("instanceType"), plain_name("Instance Type")
+    ('instance_type', 'instance_type')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(heading).strip())
+    return re.sub(r"[\s\-]+", "_", words).lower()
 
 
 def _quantity(row: Mapping[str, Any], key: str, read: Callable[[Any], int]) -> int:

@@ -435,6 +435,32 @@ def test_present_nodes_and_the_launcher_are_options(tmp_path, file):
     assert "not the state" in run(file, "--current", "state").output
 
 
+def a_group(name, **fields):
+    scaling = {"minSize": 0, "desiredSize": 3, "maxSize": 9}
+    group = {"nodegroupName": name, "instanceTypes": ["m5.2xlarge"], "scalingConfig": scaling}
+    return {"nodegroup": group | {"amiType": "WINDOWS_CORE_2022_x86_64"} | fields}
+
+
+@pytest.mark.parametrize(
+    "groups", [a_group("w"), [a_group("w"), a_group("l", amiType="AL2023_x86_64_STANDARD")]]
+)
+def test_node_groups_that_aws_describes_are_present_nodes(tmp_path, file, groups):
+    now = tmp_path / "now.json"
+    now.write_text(json.dumps(groups))
+    options = ("-t", "m5.*large", "--current", now, "--max-replaced", 0)
+    assert asked(file, *options).current == {"m5.2xlarge": 3}
+
+
+def test_headings_of_present_nodes_may_be_written_in_any_way(tmp_path, file):
+    now = tmp_path / "now.csv"
+    for head in ("Instance Type,Nodes", "instanceType,NODES"):
+        now.write_text(f"{head}\nm5.2xlarge,3\n")
+        planned = asked(file, "-t", "m5.*large", "--current", now, "--max-replaced", 0)
+        assert planned.current == {"m5.2xlarge": 3}
+    now.write_text("instance_type,nodes\n")
+    assert "holds no nodes" in str(run(file, "--current", now).exception)
+
+
 def test_how_nodes_are_bought_is_an_option(tmp_path, file):
     (tmp_path / "p.csv").write_text("m5.large,0.188\nm5.xlarge,0.376\n")
     (tmp_path / "s.csv").write_text("m5.large,0.1\nm5.xlarge,0.2\n")

@@ -275,10 +275,11 @@ def test_of_node_groups_those_of_linux_are_left_out_and_spot_is_named():
     windows = NodeGroup(name="w", ami_type="WINDOWS_CORE_2022_x86_64", capacity_type="SPOT")
     windows = replace(windows, instance_types=("m5.4xlarge",), desired_size=2)
     linux = replace(windows, name="l", ami_type="AL2023_x86_64_STANDARD")
-    planned = plan(LOADS[1:], current=iter([windows, linux]), max_replaced=0)
-    assert planned.current == {"m5.4xlarge": 2}
-    assert planned.diff().notes[0] == "Node groups of Linux, left out: l."
-    assert planned.diff().notes[1].startswith("Spot nodes of w count at the price on demand")
+    for current in (iter([windows, linux]), ClusterState(node_groups=(windows, linux))):
+        planned = plan(LOADS[1:], current=current, max_replaced=0)
+        assert planned.current == {"m5.4xlarge": 2}
+        assert planned.diff().notes[0] == "Node groups of Linux, left out: l."
+        assert planned.diff().notes[1].startswith("Spot nodes of w count at the price on demand")
 
 
 @pytest.mark.parametrize("objective", ["cost", "nodes"])

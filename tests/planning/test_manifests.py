@@ -48,6 +48,19 @@ def test_every_manifest_is_taken(asked):
     assert class_faults(plan.karpenter_node_class()) == []
 
 
+@pytest.mark.parametrize("kept", ["none", "default"])
+def test_nodes_paid_already_and_others_are_groups_of_two_names(kept):
+    plan = planned(
+        reserved=KEPT[kept],
+        candidates=["m5.2xlarge"],
+        buy={"paid": {"m5.2xlarge": 1}},
+        at_least={"nodes": 4},
+        prices={"m5.2xlarge": 0.8},
+    )
+    assert {group.purchase for group in plan.groups} == {"paid", "on-demand"}
+    assert eksctl_faults(plan.node_groups()) == []
+
+
 @pytest.mark.parametrize(("least", "cpu", "values"), [(1, "1", None), (3, "1", 3), (3, "3", 2)])
 def test_the_node_pool_asks_for_the_types_that_every_pod_fits(least, cpu, values):
     loads = [*LOADS, {"name": "big", "replicas": 2, "cpu": cpu, "memory": "3Gi"}]
