@@ -118,7 +118,6 @@ class Mixture:
 
     value: float
     count: Floats
-    short: float
     duals: Duals
 
 
@@ -185,7 +184,6 @@ def solve_fractional(
     return Mixture(
         value=float(solved.fun * top),
         count=count,
-        short=float(solved.x[len(kind) :].sum()),
         duals=Duals(duals[: problem.shapes], floor, duals[covers:]),
     )
 
@@ -226,7 +224,7 @@ class Generator:
         self.proof: Proof | None = None
         self.deep = False
 
-    def price(self, duals: Duals, *, tolerance: float = _SLIGHT) -> tuple[Fraction, Ints, Ints]:
+    def price(self, duals: Duals) -> tuple[Fraction, Ints, Ints]:
         """
         A proved bound, and patterns of negative reduced cost at the given duals.
 
@@ -259,7 +257,7 @@ class Generator:
         # Rounded down: a threshold or a budget that is too low only weakens the bound.
         budget = np.floor(problem.cost * float(scale) * (1 - 1e-15)).astype(np.int64)
         budget = budget + problem.share @ limit
-        threshold = budget + np.floor(budget * tolerance).astype(np.int64)
+        threshold = budget + np.floor(budget * _SLIGHT).astype(np.int64)
         ceiling = fractional_bound(profit, self.need, problem.room, self.most, self.prices)
         bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
         kind, mix = self._searched(profit, budget, threshold, bound)
@@ -283,7 +281,7 @@ class Generator:
         self, profit: Ints, budget: Ints, threshold: Ints, bound: Ints
     ) -> tuple[Ints, Ints]:
         """
-        Mixes worth most, by the search over partial mixes; lowers ``bound`` in place.
+        Most valuable mixes, by the search over partial mixes; lowers ``bound`` in place.
 
         The overall bound depends only on the worst kind, that of the highest value per cost. So
         these come first, and kinds that cannot be worse than a mix already found are skipped.
@@ -333,7 +331,7 @@ class Generator:
         self, profit: Ints, budget: Ints, threshold: Ints, bound: Ints
     ) -> tuple[Ints, Ints]:
         """
-        Mixes worth most, by integer programs where partial mixes were cut; the worst kinds first.
+        Most valuable mixes, by integer programs where partial mixes were cut; the worst kinds first.
 
         If three resources bind together, the few partial mixes that are kept can all miss a mix
         that is worth a percent more.

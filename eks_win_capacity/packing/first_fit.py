@@ -320,11 +320,11 @@ class Cut:
     """
     A valid inequality: the nodes of any fleet have room for the value of all its pods.
 
-    At some prices, the pods on a node of kind k are worth at most ``worth[k]``. So the sum of
-    ``worth * nodes`` is at least ``demand``, the value of all pods.
+    At some prices, ``value[k]`` is the largest value of the pods on a node of kind k. So the sum of
+    ``value * nodes`` is at least ``demand``, the value of all pods.
     """
 
-    worth: Ints
+    value: Ints
     demand: int
 
 
@@ -355,7 +355,7 @@ def cheapest_numbers(
 
     rows = np.array(
         [
-            *(cut.worth / max(cut.demand, 1) for cut in cuts),
+            *(cut.value / max(cut.demand, 1) for cut in cuts),
             *(problem.room / np.maximum(problem.count @ problem.need, 1)).T,
             *(problem.most_per_node() / np.maximum(problem.count, 1)).T[problem.count > 0],
         ],

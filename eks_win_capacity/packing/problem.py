@@ -139,7 +139,7 @@ class Duals:
             (1 - part) * self.limit + part * other.limit,
         )
 
-    def worth(self, problem: Problem) -> Floats:
+    def profit(self, problem: Problem) -> Floats:
         """Value of a pod of each shape on a node of each kind, at least zero."""
         scale = np.maximum(problem.limit, 1)
         per_pod = problem.per_pod @ (self.limit / scale) + problem.pod_cost

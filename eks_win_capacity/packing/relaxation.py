@@ -1,4 +1,4 @@
-"""Bounds from prices: what pods on one node can be worth, and the cheapest divisible fleet."""
+"""Bounds from prices: the value of the pods on one node, and the cheapest divisible fleet."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def fluid_bound(problem: Problem, *, deadline: Deadline = NEVER) -> float:
     fluid = solve_fluid(problem, deadline=deadline)
     if fluid is None:
         return np.inf
-    profit = fluid.duals.worth(problem)
+    profit = fluid.duals.profit(problem)
     ceiling = fractional_bound(
         profit, problem.need, problem.room, problem.most_per_node(), fluid.prices
     )
@@ -372,7 +372,7 @@ def best_mixes(  # noqa: PLR0917
     deadline: Deadline = NEVER,
 ) -> Priced:
     """
-    The best mixes worth more than a threshold, for all kinds at once.
+    The best mixes of a value above a threshold, for all kinds at once.
 
     Shapes are decided one after another, those with the largest reduced value first. A partial mix
     is continued only while its bound by ``prices`` exceeds the threshold. If more than ``width`` of
@@ -441,7 +441,7 @@ class _Mixes(NamedTuple):
 class _Knapsacks(NamedTuple):
     """Knapsacks by kind; bounds may be off by ``slip``, and values below ``least`` are ignored."""
 
-    worth: Ints
+    profit: Ints
     need: Ints
     most: Ints
     reduced: Floats
@@ -476,7 +476,7 @@ class _Knapsacks(NamedTuple):
         return _Mixes(
             kind=kind,
             left=mixes.left[parent] - number[:, None] * self.need[shape],
-            value=mixes.value[parent] + number * self.worth[kind, shape],
+            value=mixes.value[parent] + number * self.profit[kind, shape],
             bound=mixes.bound[parent] - lost,
             parent=parent,
             number=number,
@@ -514,7 +514,7 @@ def _traced(history: list[tuple[Ints, Ints, Ints]], chosen: Ints, shapes: int) -
 
 
 def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:
-    """Partial mixes worth most among those of a kind that leave the same room."""
+    """The most valuable of the partial mixes of a kind that leave the same room."""
     mixer = np.uint64(0x9E3779B97F4A7C15)
     key: Any = kind.astype(np.uint64)
     for column in range(left.shape[1]):

@@ -413,7 +413,7 @@ class Search:
 
     def useful(self, rest: Problem, fluid: Fluid) -> Ints:
         """Kinds of node with the most value for their cost, a few of each size."""
-        profit = fluid.duals.worth(rest)
+        profit = fluid.duals.profit(rest)
         most = self.problem.most_per_node()
         # A node that costs nothing counts as a very cheap one.
         cost = np.maximum(rest.cost, rest.cost[rest.cost > 0].min(initial=1.0) / 1024)
@@ -513,7 +513,7 @@ def blend(
     each = max(40, draws // max(len(fluid.kind), 1))
     which = np.repeat(np.arange(len(fluid.kind)), each)
     kind = fluid.kind[which]
-    mix = scatter(problem, kind, fluid.mix[which], duals.worth(problem)[kind], rng=rng)
+    mix = scatter(problem, kind, fluid.mix[which], duals.profit(problem)[kind], rng=rng)
     _take(columns, duals, kind, mix, rng)
     base = np.maximum(fluid.duals.pods, 1e-3 * max(fluid.duals.pods.max(initial=0), 1e-12))
     floors = fluid.duals.floor[problem.floor > 0]
@@ -531,7 +531,7 @@ def blend(
             break
         last = solution.value
         columns.retire(solution.duals, solution.count)
-        profit = solution.duals.worth(problem)
+        profit = solution.duals.profit(problem)
         used = np.nonzero(solution.count > 1e-9)[0]
         if not len(used):
             break
