@@ -506,7 +506,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         f"the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
     )
     starter = launchers(view, [name])[0]
-    if view.state.subnets is None:
+    if not view.state.subnets:
         yield Change(
             code="more-nodes",
             remedy=_scale(starter, name, count, view),

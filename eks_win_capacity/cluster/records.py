@@ -673,6 +673,11 @@ class SubnetState(Shown):
     def __post_init__(self) -> None:
         if self.interfaces is not None:
             object.__setattr__(self, "interfaces", Listed(self.interfaces))
+        if self.reservations is not None:
+            # A `Reservation` of a `Subnet` is taken too.
+            given: tuple[Any, ...] = self.reservations
+            pairs = ((one.cidr, one.type) if hasattr(one, "cidr") else one for one in given)
+            object.__setattr__(self, "reservations", tuple(pairs))
 
     @cached_property
     def subnet(self) -> Subnet | None:

@@ -349,7 +349,10 @@ def _others(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of a pod's requested resources besides CPU, memory and an address."""
     containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
     names = {str(name) for one in containers for name in asked_by(one)}
-    return tuple(sorted(names - {"cpu", "memory", ADDRESS_RESOURCE}))
+    others = sorted(names - {"cpu", "memory", ADDRESS_RESOURCE})
+    # The scheduler adds up what the containers request, and the controller assigns one address.
+    asking = sum(ADDRESS_RESOURCE in asked_by(one) for one in spec.get("containers") or ())
+    return tuple(others if asking < 2 else [*others, f"a second {ADDRESS_RESOURCE}"])
 
 
 def _request(container: Mapping[str, Any]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity import WarmPool, load_files
+from eks_win_capacity import Reservation, WarmPool, load_files
 from eks_win_capacity.cluster import (
     ClusterState,
     InterfaceState,
@@ -500,6 +500,14 @@ def test_of_several_nodepools_the_one_that_should_take_the_pod_is_mended(
     (pod,) = explain_pending(loaded(a_node(), late, said_of, a_configmap(ON), *pools))
     assert (pod.cause, pod.change) == ("nodepool-mismatch", change)
     assert said in pod.remedy
+
+
+def test_reservations_of_a_subnet_are_those_of_its_state():
+    given = {"subnet_id": "s", "cidr": "10.0.0.0/24", "used": ()}
+    held = Reservation("10.0.0.16/28", "explicit")
+    assert SubnetState(**given, reservations=(held,)) == SubnetState(
+        **given, reservations=(("10.0.0.16/28", "explicit"),)
+    )
 
 
 def test_what_an_explicit_reservation_keeps_is_named_with_what_it_would_give():

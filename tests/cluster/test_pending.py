@@ -114,6 +114,13 @@ def test_nodes_are_not_bought_while_what_is_known_has_room_for_all(many, first):
     assert any("has room for 18" in seen for seen in pod.evidence)
 
 
+def test_a_cluster_of_which_no_subnet_was_given_may_still_grow():
+    (pod,) = explained(pods=waiting(), node_groups=(GROUP,), subnets=())
+    more = option(pod, "more-nodes")
+    assert more.feasible is None
+    assert "describe-subnets" in more.why
+
+
 def test_a_request_that_no_advice_counts_is_named():
     (pod,) = explained(pods=waiting(other_requests=("ephemeral-storage",)), node_groups=(GROUP,))
     assert any("requests ephemeral-storage, which no number" in seen for seen in pod.evidence)

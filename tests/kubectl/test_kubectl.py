@@ -136,6 +136,15 @@ def test_a_pod_of_the_host_that_asks_for_an_address_counts_with_one():
     assert (row["address_pods_used"], row["host_pods"]) == (1, 0)
 
 
+def test_addresses_that_several_containers_request_are_named():
+    asking = {"resources": {"limits": {"vpc.amazonaws.com/PrivateIPv4Address": "1"}}}
+    containers = [{"name": name, **asking} for name in ("a", "b")]
+    report = cluster_report(
+        kubectl.load([NODE, pod("web", nodeName="win-1", containers=containers)])
+    )
+    assert any("room for a second vpc.amazonaws.com" in why for why in report.unknown)
+
+
 def test_a_pending_pod_keeps_what_the_scheduler_said():
     said = "0/3 nodes are available: 3 Insufficient vpc.amazonaws.com/PrivateIPv4Address."
     status = {
