@@ -270,7 +270,12 @@ class ClusterView:
     def coming(self, name: str) -> tuple[str, ...]:
         """Evidence that the pods on a node will get their addresses soon; empty if none."""
         node = self.state.nodes_by_name.get(name)
-        if node is None or node.name in self.blocked or name not in self.use:
+        if (
+            node is None
+            or name not in self.subnet_of
+            or name in self.blocked
+            or name not in self.use
+        ):
             return ()
         slots, use = self.slots(node), self.use[name]
         room = self.room_in(self.subnet_of.get(name), prefixes=False)

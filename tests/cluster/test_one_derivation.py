@@ -502,10 +502,31 @@ def test_of_several_nodepools_the_one_that_should_take_the_pod_is_mended(
     assert said in pod.remedy
 
 
+@pytest.mark.parametrize("system", ["linux", ""])
+def test_a_pod_that_waits_on_a_node_of_another_system_is_explained(system):
+    message = f"failed to assign {RESOURCE}"
+    waits, runs = (
+        Pod(namespace="shop", name=phase, node="n", phase=phase, message=message)
+        for phase in ("Pending", "Running")
+    )
+    windows = Pod(namespace="shop", name="w", node="n", phase="Running", selects_os="windows")
+    node = Node(
+        name="n", os=system, instance_type="m5.large", address="10.0.0.4", advertised_addresses=9
+    )
+    net = SubnetState(
+        subnet_id="s",
+        cidr="10.0.0.0/24",
+        used=("10.0.0.4",),
+        interfaces=(InterfaceState(address="10.0.0.4"),),
+    )
+    state = ClusterState(nodes=(node,), pods=(waits, runs, windows), subnets=(net,))
+    assert [one.pod for one in explain_pending(state)] == ["shop/Pending"]
+
+
 def test_reservations_of_a_subnet_are_those_of_its_state():
     given = {"subnet_id": "s", "cidr": "10.0.0.0/24", "used": ()}
-    held = Reservation("10.0.0.16/28", "explicit")
-    assert SubnetState(**given, reservations=(held,)) == SubnetState(
+    kept = Reservation("10.0.0.16/28", "explicit")
+    assert SubnetState(**given, reservations=(kept,)) == SubnetState(
         **given, reservations=(("10.0.0.16/28", "explicit"),)
     )
 
