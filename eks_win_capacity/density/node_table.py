@@ -118,7 +118,7 @@ def node_table(
     """
     name = _type_column(frame, known, column)
     notes: list[str] = []
-    kept = frame
+    kept = frame.reset_index(drop=True)  # so that errors name the row of the file
     if not all_rows:
         kept = _windows_rows(kept, notes, weights)
         kept = _present_rows(kept, notes, weights)
@@ -190,13 +190,11 @@ def _repeated(frame: pd.DataFrame) -> list[str]:
 
 def _perhaps_counts(frame: pd.DataFrame, types: pd.Series) -> list[str]:
     """Note about a numeric column that may count nodes, if each type has only one row."""
-    import pandas as pd
-
     if not len(types) or not types.is_unique:
         return []
     for name in frame.columns:
         words = set(re.findall(r"[a-z]+?(?=s?(?:[^a-z]|$))", str(name).lower()))
-        numbers = pd.to_numeric(frame[name], errors="coerce")
+        numbers = _numbers(frame[name])
         rows_counted = (numbers.diff().iloc[1:] == 1).all() and numbers.iloc[0] < 2
         if not words & _MEASURES and numbers.notna().all() and not rows_counted:
             return [f"each row is one node: if {str(name)!r} says how many, give it with --count"]
@@ -364,19 +362,27 @@ def refuse_so_many(nodes: float, column: object) -> None:
         raise InputError(f"{column} adds up to more than {_MOST_NODES:,} nodes")
 
 
-def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | None:
+def _numbers(column: pd.Series) -> pd.Series:
+    """Numbers of a column, missing where there is none; pandas takes times and booleans for some."""
     import pandas as pd
 
+    numbers: pd.Series = pd.to_numeric(column, errors="coerce")
+    if column.dtype.kind in "mM" or numbers.dtype.kind == "b":
+        return pd.Series(float("nan"), index=column.index)
+    return numbers
+
+
+def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | None:
     name = _count_column(frame, types, wanted)
     if name is None:
         return None
-    counts = pd.to_numeric(frame[name], errors="coerce")
+    counts = _numbers(frame[name])
     wrong = counts.isna() | (counts < 0) | (counts % 1 != 0)
     if wrong.any():
         at = int(wrong.to_numpy().argmax())
         raise InputError(
             f"{name} must be whole numbers from 0 where it says how many nodes a row stands "
-            f"for; got {frame[name].iloc[[at]].tolist()[0]!r} in row {at + 1}; name another column with "
+            f"for; got {frame[name].iloc[[at]].tolist()[0]!r} in row {frame.index[at] + 1}; name another column with "
             "--count, or --count none"
         )
     refuse_so_many(float(counts.sum()), name)

@@ -140,24 +140,33 @@ def column(frame: Frame, name: object, argument: str) -> Any:
     Raises
     ------
     InputError
-        If the frame lacks the column, or Spark cannot refer to it.
+        If the frame lacks the column, or the engine cannot refer to it.
     """
     schema = frame.collect_schema()
     if not isinstance(name, str):
         raise UnsupportedInputError(f"{argument} must be the name of a column; got {name!r}")
     if name not in schema:
-        shown = ", ".join(map(repr, list(schema)[:20]))
+        shown = ", ".join(map(repr, list(schema)[:20])) or "none"
         raise InputError(f"{argument}: the frame has no column {name!r}; it has {shown}")
-    _refuse_in_spark(frame, name, ".`", argument)
+    _refuse_interpreted(frame, name, ".`", argument)
+    if frame.implementation.is_pyspark():
+        spark = frame.to_native().sparkSession
+        twins = [other for other in schema if other.lower() == name.lower() and other != name]
+        if twins and spark.conf.get("spark.sql.caseSensitive") != "true":
+            raise InputError(f"{argument}: to Spark {name!r} and {twins[0]!r} are one; rename one")
     return schema[name]
 
 
-def _refuse_in_spark(frame: Frame, name: str, marks: str, argument: str) -> None:
-    """Refuse a name with characters that Spark, or narwhals on Spark, interprets."""
-    if frame.implementation.is_pyspark() and any(mark in name for mark in marks):
+def _refuse_interpreted(frame: Frame, name: str, marks: str, argument: str) -> None:
+    """Refuse a name that the engine, or narwhals on it, reads as a path or a pattern."""
+    engine = frame.implementation
+    if engine.is_pyspark() and any(mark in name for mark in marks):
         raise InputError(
             f"{argument}: Spark takes no name with {' or '.join(map(repr, marks))}; rename {name!r}"
         )
+    of_polars = engine.is_polars() and name.startswith("^") and name.endswith("$")
+    if of_polars or (name == "*" and (engine.is_polars() or is_sql(frame))):
+        raise InputError(f"{argument}: the engine reads {name!r} as a pattern; rename the column")
 
 
 def check_column(frame: Frame, name: object, argument: str, kind: str) -> None:
@@ -195,15 +204,18 @@ def new_name(
     """
     if not isinstance(answer, str) or not answer:
         raise InputError(f"answer must be the name of a column; got {answer!r}")
-    _refuse_in_spark(frame, answer, "`", "answer")
-    # SQL engines ignore the case of names, so DuckDB would rename the answer.
-    alike = str.lower if is_sql(frame) else str
+    _refuse_interpreted(frame, answer, "`", "answer")
     for name in frame.collect_schema():
-        if alike(str(name)) == alike(answer):
+        if same_name(frame, str(name), answer):
             raise InputError(f"the frame has a column {name!r} already: {cure}")
     if answer.startswith(_STEM):
         raise InputError(f"answer: names from {_STEM!r} on are those of columns inside a query")
     return answer
+
+
+def same_name(frame: Frame, one: str, other: str) -> bool:
+    """Whether the engine takes two names for one: SQL engines ignore the case."""
+    return one.lower() == other.lower() if is_sql(frame) else one == other
 
 
 def spare_names(frame: Frame, count: int) -> list[str]:

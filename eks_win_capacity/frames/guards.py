@@ -16,6 +16,7 @@ from eks_win_capacity.core.errors import (
     InvalidCountError,
     MissingValueError,
     UnknownInstanceTypeError,
+    count_of,
 )
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.frames import backends
@@ -223,7 +224,7 @@ def _unknown(values: Mapping[Any, int], count: int, table: LimitTable) -> Unknow
     shown = ", ".join(f"{name!r} in {n:,}" for name, (_, n) in zip(names, most, strict=True))
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return UnknownInstanceTypeError(
-        f"{count:,} rows have no row in the catalog of {table.as_of}: {shown}.{hint} "
+        f"{count_of(count, 'row has', 'rows have')} no row in the catalog of {table.as_of}: {shown}.{hint} "
         'on_unknown="null" gives nulls',
         names=names,
         count=count,

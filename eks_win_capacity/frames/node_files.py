@@ -139,7 +139,9 @@ class NodeFiles:
         group = ", ".join(f"k{at}" for at in range(len(names)))
         number, bad = "1", "false"
         if amount is not None:
-            number = f"TRY_CAST({quoted(amount)} AS DOUBLE)"
+            # A boolean is not a number, which a cast would make of it.
+            flag = str(self._rows.types[self.columns.index(amount)]) == "BOOLEAN"
+            number = "CAST(NULL AS DOUBLE)" if flag else f"TRY_CAST({quoted(amount)} AS DOUBLE)"
             bad = f"({number} IS NULL OR {number} < 0 OR {number} % 1 <> 0)"
         text = "NULL" if amount is None else f"CAST({quoted(amount)} AS VARCHAR)"
         query = (  # names are quoted, values are literals
@@ -450,7 +452,9 @@ def _among(column: str, values: Sequence[str | None]) -> str:
 
 def _is_parquet(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(_PARQUET)) == _PARQUET
+        if head := file.read(len(_PARQUET)):
+            return head == _PARQUET
+    raise InputError(f"{path} is not a file of nodes: it is empty")
 
 
 def _plain_path(path: Path) -> str:

@@ -230,7 +230,7 @@ def totals(
         raise InputError("by: DuckDB does not group by names with a dot; rename the column")
     data = backends.sortable(data, groups)
     for name in groups:
-        if name in {"nodes", "max_pods", "unknown"}:
+        if any(backends.same_name(data, name, sums) for sums in ("nodes", "max_pods", "unknown")):
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
     # Grouping by another column too would create too many groups of names to be worthwhile.
     few = count is None and not groups and not isinstance(kubelet_max_pods, str)

@@ -262,7 +262,7 @@ def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments
         ("instance_type,count\nm5.large,1\nm5.large,-1\n", "got '-1'"),
         ("instance_type,os\nm5.large,linux\n", "--all-rows"),
         ('a,b\n"1,2\n', "cannot be read"),
-        ("", "cannot be read|no column"),
+        ("", "it is empty"),
         ("Fleet of today,\ninstance_type,n\nm5.large,1\n", "begins with a title"),
         ("instance_type,n\nm5.large,1,2\n", "as many fields as its header|Expected Number"),
     ],
@@ -285,6 +285,35 @@ def test_no_first_line_of_a_long_file_is_skipped(tmp_path, streamed):
     path = tmp_path / "nodes.csv"
     path.write_text("n0,c5.large,x\n" + "n1,m5.large\n" * 5000)
     with pytest.raises(InputError, match="as many fields as its header"):
+        fleet(path)
+
+
+@pytest.mark.parametrize("empty", ["a.csv", "z.csv"])
+def test_an_empty_file_of_a_folder_is_named(tmp_path, empty):
+    (tmp_path / "nodes.csv").write_text("instance_type\nm5.large\n")
+    (tmp_path / empty).touch()
+    with pytest.raises(InputError, match=f"{empty} is not a file of nodes: it is empty"):
+        fleet(tmp_path)
+
+
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("kind", [True, pd.Timestamp("2026-01-01")])
+def test_times_and_booleans_are_no_counts(tmp_path, monkeypatch, kind, long):
+    path = tmp_path / "nodes.parquet"
+    pd.DataFrame({"instance_type": ["m5.large", "c5.large"], "x": kind}).to_parquet(path)
+    if long:
+        monkeypatch.setattr(fleet_files, "LONG", 0)
+    assert "--count" not in fleet(path)
+    with pytest.raises(InputError, match="x must be whole numbers from 0"):
+        fleet(path, "--count", "x")
+
+
+def test_a_wrong_count_is_in_the_row_of_the_file(tmp_path):
+    path = tmp_path / "nodes.csv"
+    path.write_text(
+        "instance_type,os,count\nm5.large,linux,1\nm5.large,windows,2\nm5.large,windows,x\n"
+    )
+    with pytest.raises(InputError, match="got 'x' in row 3;"):
         fleet(path)
 
 
