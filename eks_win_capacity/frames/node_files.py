@@ -72,6 +72,9 @@ class NodeFiles:
         form: CsvForm | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> None:
+        # DuckDB reports an import of pandas that Ctrl-C ends as a missing package.
+        import pandas  # noqa: F401, ICN001
+
         try:
             import duckdb
         except ImportError:

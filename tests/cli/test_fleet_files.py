@@ -470,6 +470,19 @@ def test_a_pass_that_is_stopped_ends_as_other_commands_do(tmp_path, words, kind,
             files.counted(["instance_type"])
 
 
+def test_duckdb_does_not_import_pandas_itself(tmp_path):
+    """It would report an import that is interrupted as a missing package."""
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type\nm5.large\n")
+    ask = f"""if True:
+        import sys
+        from eks_win_capacity.frames.node_files import NodeFiles
+        with NodeFiles([{str(path)!r}]) as files:
+            print("pandas" in sys.modules)"""
+    run = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert run.stdout == "True\n"
+
+
 def test_bytes_of_parquet_are_not_read_as_text(tmp_path):
     path = tmp_path / "nodes.parquet"
     pd.DataFrame({"instance_type": ["m5.large"], "raw": [b"\xff"]}).to_parquet(path)
