@@ -129,16 +129,6 @@ class Proof:
     bound: float
 
 
-@dataclass(frozen=True)
-class Relaxed:
-    """Result of column generation: columns, LP solution, and the bound with its proof."""
-
-    columns: Columns
-    solution: Mixture
-    bound: Fraction
-    proof: Proof | None
-
-
 def solve_fractional(
     problem: Problem,
     columns: Columns,
@@ -217,7 +207,6 @@ class Generator:
     def __init__(self, problem: Problem, columns: Columns, *, deadline: Deadline = NEVER) -> None:
         self.problem, self.columns, self.deadline = problem, columns, deadline
         self.most = problem.most_per_node()
-        self.need = problem.need
         self.prices = np.zeros((problem.kinds, problem.need.shape[1]))
         self.cuts: list[Cut] = []
         self.bound = Fraction(0)
@@ -258,7 +247,7 @@ class Generator:
         budget = np.floor(problem.cost * float(scale) * (1 - 1e-15)).astype(np.int64)
         budget = budget + problem.share @ limit
         threshold = budget + np.floor(budget * _SLIGHT).astype(np.int64)
-        ceiling = fractional_bound(profit, self.need, problem.room, self.most, self.prices)
+        ceiling = fractional_bound(profit, problem.need, problem.room, self.most, self.prices)
         bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
         kind, mix = self._searched(profit, budget, threshold, bound)
         if self.deep:
@@ -299,9 +288,9 @@ class Generator:
                 continue
             room, most = problem.room[look], self.most[look]
             prices = resource_prices(
-                profit[look].astype(np.float64), self.need, room, most, deadline=self.deadline
+                profit[look].astype(np.float64), problem.need, room, most, deadline=self.deadline
             )
-            tight = fractional_bound(profit[look], self.need, room, most, prices)
+            tight = fractional_bound(profit[look], problem.need, room, most, prices)
             # Rounded up by more than the float error: a bound may only be too large.
             whole = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64)
             better = whole < bound[look]
@@ -309,7 +298,7 @@ class Generator:
             bound[look] = np.minimum(bound[look], whole)
             priced = best_mixes(
                 profit[look],
-                self.need,
+                problem.need,
                 room,
                 most,
                 prices,
@@ -385,9 +374,9 @@ class Generator:
         stop: Callable[[Mixture, Fraction], bool] | None = None,
         rounds: int = 400,
         centre: Duals | None = None,
-    ) -> Relaxed:
+    ) -> Mixture:
         """
-        Add patterns until none has a negative reduced cost.
+        Fractional optimum: patterns are added until none has a negative reduced cost.
 
         ``stop`` is called after every round; ``centre`` are the duals with the best bound known.
         """
@@ -427,11 +416,17 @@ class Generator:
                 break
             else:
                 still += 1
-        return Relaxed(self.columns, solution, self.bound, self.proof)
+        return solution
 
 
 def rounded(
-    problem: Problem, relaxed: Relaxed, *, back: int, gap: float, effort: float, deadline: Deadline
+    columns: Columns,
+    solution: Mixture,
+    *,
+    back: int,
+    gap: float,
+    effort: float,
+    deadline: Deadline,
 ) -> list[Packed]:
     """
     Packings of the whole part of the fractional optimum, completed by an integer program.
@@ -441,9 +436,8 @@ def rounded(
     """
     from scipy.optimize import Bounds, LinearConstraint
 
-    columns = relaxed.columns
-    kind, mix = columns.kind, columns.mix
-    fixed = np.maximum(np.floor(relaxed.solution.count + 1e-7).astype(np.int64) - back, 0)
+    problem, kind, mix = columns.problem, columns.kind, columns.mix
+    fixed = np.maximum(np.floor(solution.count + 1e-7).astype(np.int64) - back, 0)
     base = Packed(kind[fixed > 0], mix[fixed > 0], fixed[fixed > 0])
     rest = rest_of(problem, base)
     if covered(rest):
@@ -451,13 +445,13 @@ def rounded(
     if (rest.limit < 0).any():
         return []
     cost = problem.costs(kind, mix)
-    spare = relaxed.solution.duals.reduced(problem, kind, mix)
-    order = np.argsort(spare - (relaxed.solution.count > 1e-9) * 1e9, kind="stable")
+    spare = solution.duals.reduced(problem, kind, mix)
+    order = np.argsort(spare - (solution.count > 1e-9) * 1e9, kind="stable")
     chosen = order[:_COLUMNS]
     matrix, right = constraint_rows(rest, kind[chosen], mix[chosen])
     # The gap is a part of the whole cost, so the open part alone may have a larger one.
     reference = max(total_cost(problem, base), 0.0)
-    open_cost = max(relaxed.solution.value - reference, 1e-9)
+    open_cost = max(solution.value - reference, 1e-9)
     solved = deadline.milp(
         cost[chosen] / max(cost.max(), 1e-12),
         constraints=LinearConstraint(matrix, -np.inf, right),

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
 
-    from eks_win_capacity.packing.column_generation import Mixture, Relaxed
+    from eks_win_capacity.packing.column_generation import Mixture
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.problem import Duals, Ints, Problem
     from eks_win_capacity.packing.relaxation import Fluid
@@ -218,15 +218,15 @@ class Search:
                 return
             self.extend(starts)
             size = self.problem.shapes**1.5 * math.sqrt(self.problem.kinds)
-            relaxed = self.generator.run(
+            solution = self.generator.run(
                 stop=self.stop,
                 rounds=min(400, max(8, int(self.effort * _WORK / size))),
                 centre=None if fluid is None else fluid.duals,
             )
-            self.prove(float(relaxed.bound))
-            self.lp_bound = max(self.lp_bound, float(relaxed.bound))
+            self.lp_bound = float(self.generator.bound)
+            self.prove(self.lp_bound)
             # Rounding the LP relaxation is sometimes cheaper than every dive.
-            self.round(relaxed)
+            self.round(solution)
             if self.nodes() < _SUMMED:
                 self.sum_up()
             for parts in _PARTS[_EARLY_DIVES:]:
@@ -445,9 +445,10 @@ class Search:
         passed = solution.value <= self.bound and self.generator.deep
         return passed or (near and self.nodes() > _FEW) or self.done() or self.until.over()
 
-    def round(self, relaxed: Relaxed) -> None:
+    def round(self, solution: Mixture) -> None:
         """Round the fractional optimum by integer programs over its columns."""
-        if self.nodes() <= _FEW and relaxed.proof is not None:
+        proof = self.generator.proof
+        if self.nodes() <= _FEW and proof is not None:
             before = math.inf
             # The cheaper the best packing, the fewer patterns can be part of a cheaper one.
             while self.cost < before * (1 - 1e-9) and not self.done():
@@ -457,7 +458,7 @@ class Search:
                     packed, bound = settled(
                         self.problem,
                         self.columns,
-                        relaxed.proof,
+                        proof,
                         self.cost,
                         gap=self.target / 3,
                         deadline=self.deadline.part(0.5),
@@ -470,8 +471,8 @@ class Search:
             if self.gap() <= self.target or (back and self.deadline.over()):
                 return
             for packed in rounded(
-                self.problem,
-                relaxed,
+                self.columns,
+                solution,
                 back=back,
                 gap=self.target / 3,
                 effort=self.effort,

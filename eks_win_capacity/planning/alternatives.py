@@ -150,7 +150,9 @@ def fewer_types(
     except (OutOfTimeError, ArithmeticError):
         pass
     if not answers and run.over():
-        answers += _first_alone(run, nodes)
+        # After an interrupt there is time to pack the most likely single type first-fit.
+        packed = (quick(run, (node,)) for node in _likeliest(run, nodes))
+        answers += itertools.islice(filter(None, packed), 1)
     if not answers:
         return None
     if least is None and top == 1 and run.ask.objective == "cost":
@@ -281,15 +283,6 @@ def _by_dropping(
         names = {group.instance_type for group in groups}
         if len(names) <= top:
             answers.append(tried)
-
-
-def _first_alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Answer]:
-    """The most likely single type packed first-fit, for which there is time after an interrupt."""
-    for node in _likeliest(run, nodes):
-        packed = quick(run, (node,))
-        if packed is not None:
-            return [packed]
-    return []
 
 
 def with_certainty(

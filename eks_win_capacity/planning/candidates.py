@@ -430,15 +430,8 @@ def alone(ask: Question, nodes: tuple[NodeKind, ...], *, deadline: Deadline) -> 
             values.append(math.nan)
             continue
         packed = first_fit(model.problem, np.array([index]))
-        if packed is None:
-            values.append(None)
-        elif ask.objective == "cost":
-            values.append(float(packed.number.sum()) * nodes[index].cost)
-        elif ask.objective == "nodes":
-            values.append(float(packed.number.sum()))
-        else:
-            groups = named(model, packed)
-            values.append(value_of(groups, ask.objective))
+        value = None if packed is None else value_of(named(model, packed), ask.objective)
+        values.append(value)
     return values
 
 
