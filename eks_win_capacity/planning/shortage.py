@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import ALL_NODES, BRIEF
-from eks_win_capacity.planning.solving import least_in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -174,7 +173,8 @@ def _by_zone(run: Solving) -> list[Solving]:
     loads = tuple(
         replace(
             load,
-            replicas=least_in_zone(int(slot), len(zones), load.max_skew),
+            # The fewest pods in a zone if zones differ by at most the skew.
+            replicas=max(0, -(-(int(slot) - (len(zones) - 1) * load.max_skew) // len(zones))),
             zone_spread=False,
         )
         for load, slot in zip(ask.workloads, ask.slots, strict=True)

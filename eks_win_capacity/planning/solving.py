@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     Ways = Iterable[list[PlannedGroup]]
 
-__all__ = ["Solving", "answer", "by_sums", "least_in_zone", "quick"]
+__all__ = ["Solving", "answer", "by_sums", "quick"]
 
 _FEW: Final = 8
 """Shapes of pods up to which the search continues to a gap of a quarter of a percent."""
@@ -474,8 +474,6 @@ class _Zones:
         if ask.spread and not run.over():
             few = self.best is None or value_of(self.best.groups, "nodes") <= _SUMMED
             self.pack(run.shared_out(self.nodes) if few else None)
-            if not self.near():
-                run.prove(self.least(), even=True)
             if self.near():
                 return self.best
         if not ask.spread and not run.over():
@@ -505,25 +503,6 @@ class _Zones:
         """Whether the best answer is near the bound."""
         best, gap = self.best, NEAR if self.effort is None else ROUGH
         return best is not None and best.value - self.run.bound <= gap * best.value
-
-    def least(self) -> float:
-        """Sum of the bounds for the fewest pods of each zone."""
-        ask, zones = self.run.ask, len(self.run.ask.zones)
-        skews = [1 if ask.zone_lost else load.max_skew for load in ask.workloads]
-        least = np.array(
-            [
-                least_in_zone(int(slot), zones, skew) * spread
-                for slot, skew, spread in zip(ask.slots, skews, ask.spreads, strict=True)
-            ],
-            dtype=np.int64,
-        )
-        if not least.any() or self.run.over():
-            return 0.0
-        # Without limits, a zone with exactly these pods has been solved already.
-        plain = not ask.limits and not ask.present and not ask.buying.paid
-        one = self.solved.get((least.tobytes(), UNLIMITED, ())) if plain else None
-        one = one or self.share(self.nodes, least, {})
-        return 0.0 if one is None else zones * one.bound
 
     def coupled(self, shares: Ints | None = None) -> Answer | None:
         """Answer of all zones packed together, by given shares or by even ones in rotation."""
@@ -583,11 +562,6 @@ def by_sums(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer |
             run.deadline = run.deadline.part(_SHARE_PART)
             zones.pack(shares)
     return zones.best
-
-
-def least_in_zone(pods: int, zones: int, skew: int) -> int:
-    """Fewest pods in a zone if zones differ by at most ``skew``."""
-    return max(0, -(-(pods - (zones - 1) * skew) // zones))
 
 
 def _shares(ask: Question, given: Ints | None = None) -> list[tuple[str, tuple[Site, ...], Ints]]:
