@@ -509,9 +509,16 @@ def _read_words(content: str, *, counted: bool) -> pd.DataFrame:
 
 
 def _read_aligned(content: str, head: str) -> pd.DataFrame:
-    """Table of kubectl's output, whose columns start where their headings do."""
+    """
+    Table of kubectl's output, whose columns start where their headings do.
+
+    A table that lost its alignment on the way has at least two spaces between all fields.
+    """
     import pandas as pd
 
+    lines = [re.split(r"\s{2,}", line.strip()) for line in content.splitlines() if line.strip()]
+    if all(len(line) == len(lines[0]) for line in lines):
+        return pd.DataFrame(lines[1:], columns=lines[0])
     starts = [match.start() for match in re.finditer(r"\S+(?: \S+)*", head)]
     return pd.read_fwf(
         io.StringIO(content),

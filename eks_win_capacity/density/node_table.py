@@ -55,6 +55,9 @@ _NOTHING: Final = {"", "-", "none", "null", "nan", "<none>"}
 UNNAMED: Final = "column_"
 """Prefix of the names of columns in a table without header, before their number from 1."""
 
+_THOUSANDS: Final = r"\s*[0-9]{1,3}(?:\.[0-9]{3})+\s*"
+"""Counts such as 1.000, which is a thousand in many languages."""
+
 _SAMPLE: Final = 1_000
 _NAMED: Final = 5
 _MOST_NODES: Final = 1_000_000_000
@@ -343,11 +346,11 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
 
 
 def _unnamed_numbers(frame: pd.DataFrame) -> str:
-    """First column of small whole numbers in a table without header; empty if there is none."""
+    """First column of small counts in a table without header, such as 3 or x3; else empty."""
     for name in frame.columns:
         if str(name).startswith(UNNAMED) and len(frame):
             sample = frame[name].head(_SAMPLE).astype(str).str.strip()
-            if sample.str.fullmatch("[0-9]{1,5}").all():
+            if sample.str.fullmatch(r"[x(]?[0-9]{1,5}[x)]?", case=False).all():
                 return str(name)
     return ""
 
@@ -376,6 +379,12 @@ def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | 
     name = _count_column(frame, types, wanted)
     if name is None:
         return None
+    texts = frame[name].astype(str)
+    if (unclear := texts[texts.str.fullmatch(_THOUSANDS)]).size:
+        raise InputError(
+            f"{name}: {unclear.iloc[0]!r} may be a whole number with a separator of thousands or "
+            "with decimals: write it without, or --count none"
+        )
     counts = _numbers(frame[name])
     wrong = counts.isna() | (counts < 0) | (counts % 1 != 0)
     if wrong.any():

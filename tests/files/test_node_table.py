@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -166,6 +167,22 @@ def test_two_columns_of_counts_are_refused_until_one_is_named():
     assert counted(text, "--count", "none") == {"m5.large": 1}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "m5.large x12\nm5.xlarge x3\n",
+        "12x m5.large\n3x m5.xlarge\n",
+        "m5.large (12)\nm5.xlarge (3)\n",
+    ],
+)
+def test_counts_with_a_sign_are_not_passed_over(text):
+    assert "may say how many nodes a row stands for" in str(fleet(text).exception)
+
+
+def test_a_table_of_kubectl_that_lost_its_columns_is_read():
+    assert counted(re.sub(" {3,}", "   ", KUBECTL)) == counted(KUBECTL)
+
+
 @pytest.mark.parametrize("text", ["m5.large 12\nm5.xlarge 3\n", "m5.large,12\nm5.xlarge,3\n"])
 def test_numbers_without_a_head_are_refused_until_they_are_named(text):
     assert "--count column_2, or --count none" in str(fleet(text).exception)
@@ -178,7 +195,7 @@ def test_nodes_printed_without_their_types_are_refused_with_the_command_that_pri
     assert "-L node.kubernetes.io/instance-type" in str(fleet(text).exception)
 
 
-@pytest.mark.parametrize("count", ["1,200", "3/3", "12 nodes"])
+@pytest.mark.parametrize("count", ["1,200", "1.200", "1.000", "1.000.000", "3/3", "12 nodes"])
 def test_numbers_that_cannot_be_read_are_not_passed_over(count):
     message = str(fleet(f"instance_type\tcount\nm5.large\t{count}\n").exception)
     assert count in message
