@@ -18,7 +18,7 @@ from eks_win_capacity.forecast.history import read_rows
 from eks_win_capacity.forecast.history_parts import Calendar
 from eks_win_capacity.forecast.learning import VIEWS, exact, learn
 from eks_win_capacity.forecast.paths import Answers, Draws, simulate
-from eks_win_capacity.forecast.periods import date_of, panel
+from eks_win_capacity.forecast.periods import DAYS_PER_YEAR, date_of, panel
 from eks_win_capacity.forecast.result import ExhaustionForecast
 from eks_win_capacity.forecast.seasons import usable_season
 
@@ -249,7 +249,7 @@ def forecast_exhaustion(
     ahead = peaks.grid.periods(horizon, peaks.grid.starts(np.array([newest]))[0])
     lengths = _season_lengths(season_lengths, peaks)
     steps, notes = (None, []) if events is None else event_steps(events, rows, peaks, ahead, usable)
-    year = 365.25 / peaks.grid.days
+    year = DAYS_PER_YEAR / peaks.grid.days
     draws = Draws.of(int(seed), paths=int(paths), horizon=ahead, year=year)
     day, given = max(round(1 / peaks.grid.days), 1), season_lengths is not None
     calendar = Calendar(lengths, given, ahead, day)

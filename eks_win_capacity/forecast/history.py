@@ -196,13 +196,12 @@ def _as_used(values: Floats, capacity: Floats, times: pd.DatetimeIndex, kind: st
 
 def _refuse_odd_times(table: Table, times: pd.DatetimeIndex, values: Floats) -> None:
     """Refuse repeated times with different values if a column of strings may name the subnet."""
-    suspects = table.frame.attrs.get("texts", ())
-    if not table.single or not suspects:
+    if not table.single or not table.strings:
         return
     same = times.asi8[1:] == times.asi8[:-1]
     if (same & (values[1:] != values[:-1])).any():
         raise InputError(
-            f"times repeat with other values, and {listed(suspects)} may tell the subnets apart: "
+            f"times repeat with other values, and {listed(table.strings)} may tell the subnets apart: "
             "name that column with subnet="
         )
 

@@ -126,7 +126,7 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
     raw = (filled - season.term) / season.factor
     day = calendar.day
     # For periods shorter than a day, only changes that last a day are level shifts.
-    shifts = level_shifts(raw, near=max(day, 5))
+    shifts = level_shifts(raw, near=max(day, _NEAR))
     removed = removed_shifts(raw, shifts)
     level = without_shifts(raw, removed)
     outlying = outliers(level)
@@ -180,7 +180,7 @@ def _above(bound: Floats, mean: Floats, sigma: Floats) -> Floats:
     return np.maximum(bound, mean + np.where(sigma > 0, safe * hazard, 0.0))
 
 
-def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
+def level_shifts(values: Floats, *, near: int) -> Floats:
     """
     Sizes of the level shifts at the periods in which they begin; 0 elsewhere.
 

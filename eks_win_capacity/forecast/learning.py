@@ -69,7 +69,7 @@ MIN_TRAINING = 21
 _POSITIVE = 0.1
 """Share of the usual level that all periods must exceed for the view of the logarithm."""
 
-_MONTH = 28
+MONTH = 28
 """Periods whose mean is the usual level."""
 
 _CLIP = 16.0
@@ -250,9 +250,9 @@ def origins(periods: int, horizon: int) -> list[int]:
 def logarithm(values: Floats) -> tuple[Floats, Flags]:
     """Logarithms of levels, and whether each series is far enough from zero for this view."""
     # Compared with the last month, because growth may multiply a level by a hundred.
-    sums = np.pad(values, ((0, 0), (_MONTH, 0))).cumsum(axis=1)
-    known = np.minimum(np.arange(1, values.shape[1] + 1), _MONTH)
-    usual = (sums[:, _MONTH:] - sums[:, :-_MONTH]) / known
+    sums = np.pad(values, ((0, 0), (MONTH, 0))).cumsum(axis=1)
+    known = np.minimum(np.arange(1, values.shape[1] + 1), MONTH)
+    usual = (sums[:, MONTH:] - sums[:, :-MONTH]) / known
     possible = np.asarray(((values > _POSITIVE * usual) & (usual > 0)).all(axis=1))
     return np.log(np.where(possible[:, None], values, 1.0)), possible
 
@@ -354,7 +354,7 @@ def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
     """
     errors, steps, most = _ENDED
     periods = values.shape[1]
-    month = min(_MONTH, periods // 3)
+    month = min(MONTH, periods // 3)
     risen = values[:, -month:].mean(axis=1) - values[:, :month].mean(axis=1)
     past = np.abs(risen) / (periods - month)
     hardly = fit.weight * (np.abs(fit.growth) < _HARDLY * past[:, None])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast.learning import VIEWS, exact, normal_quantile
+from eks_win_capacity.forecast.learning import MONTH, VIEWS, exact, normal_quantile
+from eks_win_capacity.forecast.periods import DAYS_PER_YEAR
 from eks_win_capacity.forecast.smoothing import stacked
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Draws:
         rng = np.random.default_rng(seed)
         spread = (np.arange(paths) + 0.5) / paths
         normal = normal_quantile(spread)
-        surprise = rng.permutation(spread)
+        surprise, day = rng.permutation(spread), year / DAYS_PER_YEAR
         return cls(
             model=rng.permutation(spread),
             parameter=np.stack([rng.permutation(normal), rng.permutation(normal)]),
@@ -117,9 +118,9 @@ class Draws:
             recurs=(rng.permutation(spread) < RECURS).astype(np.float32),
             stays=rng.permutation(spread),
             surprise=surprise,
-            surprised=_surprised(surprise * paths - 0.5, horizon=horizon, day=year / 365.25),
+            surprised=_surprised(surprise * paths - 0.5, horizon=horizon, day=day),
             begin=-np.log(rng.permutation(spread)),
-            lasts=rng.geometric(1 / max(_PASSES * year / 365.25, 1.0), size=paths).astype(float),
+            lasts=rng.geometric(1 / max(_PASSES * day, 1.0), size=paths).astype(float),
             height=np.exp(_HEIGHTS * rng.permutation(normal)),
             mostly=rng.permutation(spread),
             year=year,
@@ -289,8 +290,8 @@ def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles
 
 
 def _recent_level(learned: Learned) -> Floats:
-    """Mean level of the last 28 periods, at least 0."""
-    return np.asarray(np.maximum(learned.parts.level[:, -28:].mean(axis=1), 0.0))
+    """Mean level of the last month, at least 0."""
+    return np.asarray(np.maximum(learned.parts.level[:, -MONTH:].mean(axis=1), 0.0))
 
 
 def _innovations(

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 DAY_NS = 86_400_000_000_000
-DAYS_PER_MONTH = 365.25 / 12
+DAYS_PER_YEAR = 365.25
+DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 
 _UNIT_NS = {"w": 7 * DAY_NS, "d": DAY_NS, "h": DAY_NS // 24, "min": DAY_NS // 1440}
 _DURATION = re.compile(

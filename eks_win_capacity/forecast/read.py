@@ -348,6 +348,8 @@ class Table:
     prefixes: bool
     assumed: str = ""
     """Column that was assumed to be used addresses."""
+    strings: tuple[Any, ...] = ()
+    """Other columns of several strings, which may name the subnets."""
 
 
 def read_table(
@@ -356,12 +358,14 @@ def read_table(
     """History of any shape as columns time, subnet, value, and optionally capacity."""
     if not isinstance(history, (pd.Series, pd.DataFrame)) and hasattr(history, "to_pandas"):
         history = history.to_pandas()
-    if isinstance(history, pd.Series):
-        return _of_series(history, given)
-    if not isinstance(history, pd.DataFrame):
+    if not isinstance(history, (pd.Series, pd.DataFrame)):
         raise UnsupportedInputError(
             f"history must be a Series or a DataFrame; got {type(history).__name__}"
         )
+    if not len(history):
+        raise InputError("history is empty: at least some days of used addresses are needed")
+    if isinstance(history, pd.Series):
+        return _of_series(history, given)
     everything = next((kind for kind in ("used", "available") if given[kind] is True), None)
     frame, given = _with_index(history, given)
     named = {role: name for role, name in given.items() if not isinstance(name, bool)}
@@ -411,9 +415,9 @@ def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any, *, given:
             *(numbers(frame[str(roles[x])], x) for x in ("used", "available"))
         )
     rest = [c for c in frame.columns if c not in roles.values() and is_text(frame[c])]
-    long.attrs["texts"] = [c for c in rest if len(frame[c].unique()) > 1]
+    strings = tuple(c for c in rest if len(frame[c].unique()) > 1)
     assumed = str(name) if plain(name) in _WEAK and kind not in given else ""
-    return Table(long, kind, subnet is None, counts_prefixes(name), assumed)
+    return Table(long, kind, subnet is None, counts_prefixes(name), assumed, strings)
 
 
 def _with_index(
@@ -425,8 +429,6 @@ def _with_index(
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"history has two columns named {twice!r}")
-    if not len(frame):
-        raise InputError("history is empty: at least some days of used addresses are needed")
     index = frame.index
     if isinstance(index, pd.RangeIndex):
         return frame, given
@@ -449,8 +451,6 @@ def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -
     named = [name for name in given.values() if isinstance(name, str)]
     if any(name != series.name for name in named):
         raise InputError(f"a Series has no columns to name; got {', '.join(map(repr, named))}")
-    if not len(series):
-        raise InputError("history is empty: at least some days of used addresses are needed")
     name, index = series.name, series.index
     said, prefixes = None, False
     subnet: Any = "subnet"
@@ -506,8 +506,8 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     if roles["subnet"] is not None or odd or not columns or all(map(says_nothing, columns)):
         raise InputError(
             "history has no column that says used or available addresses; name it with used=NAME, "
-            "available=NAME or percent=NAME, or say used=True or available=True; it has "
-            f"{listed(c for c in frame.columns if c != INDEX)}{_not_of_numbers(frame, odd)}"
+            "available=NAME or percent=NAME, or say used=True or available=True; "
+            f"{_has(frame)}{_not_of_numbers(frame, odd)}"
         )
     kind, subnets, assumed = _kind_and_columns(columns, everything)
     count = len(frame)

@@ -144,10 +144,6 @@ class ExhaustionForecast:
             }
         )
 
-    def _past(self, row: int) -> pd.DatetimeIndex:
-        count = len(self.panel.peaks[row])
-        return self.panel.grid.starts(self.panel.last[row] - count + 1 + np.arange(count))
-
     def _in_kind(self, values: Any, name: str) -> Any:
         if self.rows.single:
             return values[0] if isinstance(values, (list, pd.Index)) else values[0].item()
@@ -287,13 +283,13 @@ class ExhaustionForecast:
         return self._in_kind(self._days_left(risk), "days_left")
 
     def _days_left(self, risk: float) -> Floats:
-        steps = self._quantile_steps(risk)
-        if not self.panel.grid.months:
-            return np.asarray(steps * self.panel.grid.days)
-        out = steps.copy()
-        for row in np.flatnonzero(np.isfinite(steps) & (steps > 0)):
-            ends = self.panel.grid.starts(self.panel.last[row] + np.array([0, int(steps[row])]))
-            out[row] = (ends[1] - ends[0]) / pd.Timedelta(days=1)
+        steps, grid = self._quantile_steps(risk), self.panel.grid
+        out = steps * grid.days
+        if grid.months:
+            rows = np.flatnonzero(np.isfinite(steps))
+            last = self.panel.last[rows]
+            full = grid.starts(last + steps[rows].astype(np.int64))
+            out[rows] = (full - grid.starts(last)) / pd.Timedelta(days=1)
         return out
 
     @property
@@ -371,18 +367,14 @@ class ExhaustionForecast:
         return self._changes_table(self.answers.outliers)
 
     def _changes_table(self, changes: Found) -> pd.DataFrame:
-        rows = [row for row in range(len(self.subnets)) if len(changes[row][0])]
-        names = np.repeat(rows, [len(changes[row][0]) for row in rows]).astype(np.intp)
-        times = [self._past(row)[changes[row][0]] for row in rows]
+        periods, sizes = zip(*changes, strict=True)
+        rows = np.repeat(np.arange(len(changes)), [len(each) for each in periods])
+        first = self.panel.last - [len(peaks) - 1 for peaks in self.panel.peaks]
         return pd.DataFrame(
             {
-                "subnet": self.subnets.take(names),
-                "time": times[0].append(times[1:])
-                if times
-                else self.panel.grid.starts(np.zeros(0, dtype=np.int64)),
-                "change": np.concatenate([changes[row][1] for row in rows])
-                if rows
-                else np.zeros(0),
+                "subnet": self.subnets.take(rows),
+                "time": self.panel.grid.starts(first[rows] + np.concatenate(periods)),
+                "change": np.concatenate(sizes),
             }
         )
 
