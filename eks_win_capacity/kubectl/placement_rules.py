@@ -111,6 +111,8 @@ def _node_rules(spec: Mapping[str, Any], fields: dict[str, Any]) -> Iterator[str
     for key, values in wanted.items():
         if key in objects.TYPE_LABELS:
             fields["allowed_types"] = values
+        elif key in objects.ARCH_LABELS and values and "amd64" not in values:
+            yield f"nodes by {key}={','.join(map(str, values))}, which no Windows node is"
         elif key not in _EVERYWHERE:
             yield f"nodes by {key}{'=' * bool(values)}{','.join(map(str, values))}"
 

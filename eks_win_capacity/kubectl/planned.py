@@ -42,7 +42,8 @@ def workload_rows(
     """
     Rows of the workloads in manifests of Windows pods, and notes on what is left out.
 
-    A missing ``replicas`` counts as 1 pod, as in Kubernetes; a Job counts by ``parallelism``.
+    A missing ``replicas`` counts as 1 pod, as in Kubernetes; a Job counts by ``parallelism``, if it
+    has not ended and has as many pods to complete.
     ``runtimes`` are the node selectors of RuntimeClasses, by name.
     A row has name, replicas, cpu [millicores], memory [bytes], host_process and the placement
     rules; notes list what is left out, and rules and requests that a plan does not support.
@@ -77,6 +78,8 @@ def workload_rows(
         elif kind == "DaemonSet":
             why = "left out, as a DaemonSet runs on every node: name it by --daemonset"
             notes.setdefault(why, []).append(f"{kind} {name}")
+        elif _has_ended(manifest):
+            notes.setdefault("left out, as they have ended", []).append(f"{kind} {name}")
         else:
             replicas = lent.get(f"{kind} {name}", asked.pop("replicas"))
             called = alone if short.count(alone) == 1 else f"{name}/{kind.lower()}"
@@ -151,7 +154,17 @@ def _replicas(manifest: Mapping[str, Any]) -> Any:
     if kind == "CronJob":
         spec = spec["jobTemplate"]["spec"]
     count = spec.get(_AT_ONCE.get(kind, "replicas"))
-    return 1 if count is None else count
+    count = 1 if count is None else count
+    # No more pods of a Job run at once than it has to complete.
+    most = spec.get("completions") if kind in _AT_ONCE else None
+    return min(count, most) if isinstance(most, int) and isinstance(count, int) else count
+
+
+def _has_ended(manifest: Mapping[str, Any]) -> bool:
+    """Whether a Job is complete or has failed: it starts no more pods."""
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    ends = {one.get("type") for one in conditions if one.get("status") == "True"}
+    return manifest["kind"] == "Job" and bool(ends & {"Complete", "Failed"})
 
 
 KIND: Final = "ClusterConfig"

@@ -157,3 +157,42 @@ def test_workloads_of_one_host_port_are_named():
     assert workload_rows([web])[1] == []
     _, (note,) = workload_rows([web, api])
     assert note.endswith("apart that take host port 80: web, api")
+
+
+def a_job(**spec):
+    status = (
+        {"conditions": [{"type": spec.pop("ended"), "status": "True"}]} if "ended" in spec else {}
+    )
+    job = with_rules()
+    return {
+        **job,
+        "kind": "Job",
+        "spec": {**spec, "template": job["spec"]["template"]},
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "pods"),
+    [
+        ({"parallelism": 4, "completions": 10}, 4),
+        ({"parallelism": 20, "completions": 3}, 3),
+        ({"parallelism": 20}, 20),
+        ({"completions": 9}, 1),
+    ],
+)
+def test_a_job_runs_no_more_pods_at_once_than_it_completes(spec, pods):
+    (row,), _ = workload_rows([a_job(**spec)])
+    assert row["replicas"] == pods
+
+
+@pytest.mark.parametrize("how", ["Complete", "Failed"])
+def test_a_job_that_has_ended_needs_no_node(how):
+    with pytest.raises(InputError, match="left out, as they have ended: Job"):
+        workload_rows([a_job(parallelism=4, ended=how)])
+
+
+def test_a_processor_that_no_windows_node_has_is_said():
+    selected = {"kubernetes.io/os": "windows", "kubernetes.io/arch": "arm64"}
+    _, notes = workload_rows([with_rules(nodeSelector=selected)])
+    assert any("arch=arm64, which no Windows node is" in note for note in notes)
