@@ -36,9 +36,21 @@ class _Groups:
     """Groups of nodes with the same pods, and the kinds that these nodes may still become."""
 
     number: Ints
-    mix: Ints
     used: Ints
     able: Flags
+
+
+@dataclass(frozen=True)
+class _Step:
+    """
+    How the groups arose from those before: the one each was, -1 if new, and its new pods of a shape.
+
+    Copies of all pods of all groups in each step would take minutes for thousands of shapes.
+    """
+
+    shape: int
+    parent: Ints
+    more: Ints
 
 
 def decreasing(problem: Problem, kinds: Ints) -> Ints:
@@ -67,28 +79,31 @@ def first_fit(
     """
     count = problem.count if count is None else count
     order = decreasing(problem, kinds) if order is None else order
-    groups = _empty(problem, kinds, 0)
+    groups, steps = _empty(problem, kinds, 0), list[_Step]()
     for shape in order[count[order] > 0].tolist():
         left = int(count[shape])
         each = _most_more(problem, kinds, groups, shape, left)
         capacity = each * groups.number
         # Groups fill in order: each gets the pods that do not fit into those before it.
         taken = np.clip(left - (np.cumsum(capacity) - capacity), 0, capacity)
-        groups = _fed(problem, kinds, groups, shape, each, taken)
+        groups, step = _fed(problem, kinds, groups, shape, each, taken)
         left -= int(taken.sum())
         if left:
             fresh = _empty(problem, kinds, left)
             each = _most_more(problem, kinds, fresh, shape, left)
             if not each[0]:
                 return None
-            opened = _fed(problem, kinds, fresh, shape, each, np.array([left]), spare=False)
+            taken = np.array([left])
+            opened, first = _fed(problem, kinds, fresh, shape, each, taken, spare=False)
             groups = _Groups(
                 np.concatenate([groups.number, opened.number]),
-                np.concatenate([groups.mix, opened.mix]),
                 np.concatenate([groups.used, opened.used]),
                 np.concatenate([groups.able, opened.able]),
             )
-    return _settled(problem, kinds, groups)
+            parent = np.concatenate([step.parent, np.full_like(first.parent, -1)])
+            step = _Step(shape, parent, np.concatenate([step.more, first.more]))
+        steps.append(step)
+    return _settled(problem, kinds, groups, _mixes(steps, len(groups.number), problem.shapes))
 
 
 def starts_of(problem: Problem, *, deadline: Deadline) -> tuple[Packed, ...]:
@@ -121,7 +136,6 @@ def _empty(problem: Problem, kinds: Ints, number: int) -> _Groups:
     rows = min(number, 1)
     return _Groups(
         np.full(rows, number, dtype=np.int64),
-        np.zeros((rows, problem.shapes), dtype=np.int64),
         np.zeros((rows, problem.need.shape[1]), dtype=np.int64),
         np.ones((rows, len(kinds)), dtype=bool),
     )
@@ -129,13 +143,16 @@ def _empty(problem: Problem, kinds: Ints, number: int) -> _Groups:
 
 def _most_more(problem: Problem, kinds: Ints, groups: _Groups, shape: int, top: int) -> Ints:
     """Pods of a shape that still fit on a node of each group, on the best kind it may become."""
-    able = groups.able & problem.allowed[kinds, shape]
+    need, room = problem.need[shape], problem.room[kinds]
+    most = np.zeros(len(groups.number), dtype=np.int64)
+    # Most groups are too full even for the most room of any kind.
+    partial = np.nonzero((room.max(axis=0) - groups.used >= need).all(axis=1))[0]
+    able, used = groups.able[partial] & problem.allowed[kinds, shape], groups.used[partial]
     fits = np.full(able.shape, min(int(problem.most[shape]), top), dtype=np.int64)
-    need = problem.need[shape]
     for resource in np.nonzero(need)[0].tolist():
-        free = problem.room[kinds, resource] - groups.used[:, resource, None]
+        free = room[:, resource] - used[:, resource, None]
         fits = np.minimum(fits, free // need[resource])
-    most: Ints = np.where(able, fits, 0).max(axis=1, initial=0)
+    most[partial] = np.where(able, fits, 0).max(axis=1, initial=0)
     return most
 
 
@@ -148,7 +165,7 @@ def _fed(  # noqa: PLR0917
     taken: Ints,
     *,
     spare: bool = True,
-) -> _Groups:
+) -> tuple[_Groups, _Step]:
     """Groups with ``taken`` more pods: ``each`` per node, and the remainder on one more node."""
     full, rest = np.divmod(taken, np.maximum(each, 1))
     odd = (rest > 0).astype(np.int64)
@@ -157,17 +174,26 @@ def _fed(  # noqa: PLR0917
     more = np.column_stack([each, rest, np.zeros_like(rest)]).ravel()
     kept = np.nonzero(number)[0]
     parent, number, more = kept // 3, number[kept], more[kept]
-    mix = groups.mix[parent]
-    mix[:, shape] += more
     used = groups.used[parent] + more[:, None] * problem.need[shape]
     able = groups.able[parent]
     fed = np.nonzero(more)[0]
     fits = (problem.room[kinds] >= used[fed, None]).all(axis=2)
     able[fed] &= problem.allowed[kinds, shape] & fits
-    return _Groups(number, mix, used, able)
+    return _Groups(number, used, able), _Step(shape, parent, more)
 
 
-def _settled(problem: Problem, kinds: Ints, groups: _Groups) -> Packed | None:
+def _mixes(steps: list[_Step], rows: int, shapes: int) -> Ints:
+    """Pods of each shape on a node of each group, from the steps by which the groups arose."""
+    mix = np.zeros((rows, shapes), dtype=np.int64)
+    row = at = np.arange(rows)
+    for step in reversed(steps):
+        mix[row, step.shape] += step.more[at]
+        at = step.parent[at]
+        row, at = row[at >= 0], at[at >= 0]
+    return mix
+
+
+def _settled(problem: Problem, kinds: Ints, groups: _Groups, mix: Ints) -> Packed | None:
     """Nodes as their cheapest kinds within the shared limits; None if a node has no kind left."""
     kind: list[int] = []
     group: list[int] = []
@@ -179,7 +205,7 @@ def _settled(problem: Problem, kinds: Ints, groups: _Groups) -> Packed | None:
         for one in kinds[cheap[groups.able[row, cheap]]].tolist():
             count = left
             if len(free):
-                use = problem.usage(np.array([one]), groups.mix[row : row + 1])[0]
+                use = problem.usage(np.array([one]), mix[row : row + 1])[0]
                 takes = use > 0
                 count = min(left, int((free[takes] // use[takes]).min(initial=left)))
                 free -= max(count, 0) * use
@@ -192,9 +218,7 @@ def _settled(problem: Problem, kinds: Ints, groups: _Groups) -> Packed | None:
                 break
         if left:
             return None
-    return Packed(
-        np.array(kind, dtype=np.int64), groups.mix[group], np.array(number, dtype=np.int64)
-    )
+    return Packed(np.array(kind, dtype=np.int64), mix[group], np.array(number, dtype=np.int64))
 
 
 def refill(  # noqa: PLR0917

@@ -314,7 +314,8 @@ def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
 
 def usable(load: Load, node: NodeKind) -> bool:
     """Whether a node may run one pod of a workload, and has room for it."""
-    return node.may_run(load) and not _lacking(load, node)
+    needs = zip(load.need(node.extended), node.room, strict=True)
+    return node.may_run(load) and all(want <= have for want, have in needs)
 
 
 def _lacking(load: Load, node: NodeKind) -> list[str]:
@@ -333,9 +334,10 @@ def _amount(resource: str, value: int) -> str:
 
 
 def _of_no_use(node: NodeKind, live: list[Load]) -> Rejection | None:
-    allowed = [load for load in live if node.may_run(load)]
-    if not live or not all(_lacking(load, node) for load in allowed):
+    # Of thousands of workloads, one that fits is enough.
+    if not live or any(usable(load, node) for load in live):
         return None
+    allowed = [load for load in live if node.may_run(load)]
     if not allowed:
         return Rejection(
             instance_type=node.name, code="not-allowed", why="no workload is allowed on it"

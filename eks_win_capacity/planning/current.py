@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError, count_of
 from eks_win_capacity.core.values import is_missing
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.candidates import read_candidates, sized
 from eks_win_capacity.planning.model import beyond, group_of, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, PlannedGroup, PlanValues
@@ -285,6 +286,21 @@ def _row(one: Any) -> tuple[str, str, Any]:
     return one.instance_types[0], "", one.desired_size
 
 
+@dataclass
+class _Search:
+    """Plans of questions, without time once one of them was interrupted."""
+
+    plan_of: Callable[[Question], FleetPlan]
+    interrupted: bool = False
+
+    def __call__(self, ask: Question) -> FleetPlan:
+        if self.interrupted:
+            ask = replace(ask, deadline=Deadline.after(0.0))
+        plan = self.plan_of(ask)
+        self.interrupted |= plan.status == "interrupted"
+        return plan
+
+
 def from_now(
     ask: Question,
     *,
@@ -297,27 +313,28 @@ def from_now(
 
     The plan from scratch is used if it drains no more nodes than allowed and is cheaper. Otherwise
     present nodes are kept and their free room is used first; of those that become empty, as many as
-    allowed are drained.
+    allowed are drained. An interrupt ends all searches.
     """
+    planned = _Search(plan_of)
     ask, present = _with_candidates(ask, _read(current, ask.catalog))
     if max_replaced is not None:
         present = replace(present, most=max_replaced)
-    fresh = plan_of(replace(ask, deadline=ask.deadline.part(_REPLAN)))
+    fresh = planned(replace(ask, deadline=ask.deadline.part(_REPLAN)))
     best = fresh if fresh.feasible and present.may_become(fresh.groups) else None
-    kept, bound = _keeping(ask, present, fresh, plan_of)
+    kept, bound = _keeping(ask, present, fresh, planned)
     added = [bound] * kept.feasible
     if kept.feasible:
         best = kept if best is None or kept.value <= best.value * (1 + 1e-9) else best
         fewer = _without_dearest(present)
         if best is kept and fewer.places != present.places and not ask.deadline.over():
             # Draining as many as allowed and adding others can save more than draining empty ones.
-            other, bound = _keeping(ask, fewer, fresh, plan_of)
+            other, bound = _keeping(ask, fewer, fresh, planned)
             added += [bound] * other.feasible
             best = other if other.feasible and other.value < best.value * (1 - 1e-9) else best
     now = sum(_values(ask, present))
     if best is not None and best.value > now * (1 + 1e-9) and fresh.lower_bound <= now:
         # A search without time may miss that the present nodes suffice.
-        same, _ = _keeping(_of_types(ask, present.types), present, fresh, plan_of)
+        same, _ = _keeping(_of_types(ask, present.types), present, fresh, planned)
         best = same if same.feasible and same.value < best.value else best
     best = best or kept
     broken = ", ".join(beyond(ask, best.groups))
@@ -335,7 +352,7 @@ def from_now(
     if types > (ask.max_types or types):
         notes += (f"Present nodes that stay make it {types} types, not {ask.max_types}.",)
     return replace(
-        _proved(best, bound),
+        _proved(best, bound, interrupted=planned.interrupted),
         current=present.types,
         current_kept=present.kept(best.groups),
         current_notes=notes,
@@ -494,12 +511,12 @@ def _not_found(plan: FleetPlan, code: str, why: str, remedy: str) -> FleetPlan:
     return replace(plan, feasible=False, infeasible=(reason,), status="not-found", **nothing)
 
 
-def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
+def _proved(plan: FleetPlan, bound: float, *, interrupted: bool) -> FleetPlan:
     """The plan with a proved bound and the resulting status."""
     if not plan.feasible:
-        return plan
+        return replace(plan, status="interrupted") if interrupted else plan
     bound = min(bound, plan.value)
-    status = status_of(plan.value, bound, interrupted=plan.status == "interrupted")
+    status = status_of(plan.value, bound, interrupted=interrupted)
     return replace(plan, lower_bound=bound, lp_bound=min(plan.lp_bound, bound), status=status)
 
 

@@ -463,6 +463,13 @@ def _too_much(run: Solving) -> FleetPlan:
         why = f"too few nodes, or types that hold their pods, for {ask.min_types} types"
         return _no(run, "types-short", why, "Ask for fewer types, or allow more candidates")
     why = "subnets and limits leave no room for the nodes asked for at least"
+    for name, number in ask.at_least.items():
+        if name in ask.catalog and not any(node.name == name for node in run.every):
+            why = f"at least {number:,} x {name} are asked for, which is not a candidate of use"
+        elif number > ask.limits.get(name, number):
+            why = (
+                f"at least {number:,} and at most {ask.limits[name]:,} nodes are asked for ({name})"
+            )
     return _no(run, "limits", why, "Ask for fewer nodes, or raise the limits")
 
 

@@ -228,6 +228,16 @@ class Question:
 
     def needs(self, extended: tuple[str, ...]) -> Ints:
         """Needs of one pod of each workload, extended resources last."""
+        return self._needs if extended == self.extended else self._needs_of(extended)
+
+    @cached_property
+    def _needs(self) -> Ints:
+        # Each type asks for them, and there may be thousands of workloads.
+        needs = self._needs_of(self.extended)
+        needs.setflags(write=False)
+        return needs
+
+    def _needs_of(self, extended: tuple[str, ...]) -> Ints:
         rows = [load.need(extended) for load in self.workloads]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(RESOURCES) + len(extended))
 

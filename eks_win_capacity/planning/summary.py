@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.core import charts
 from eks_win_capacity.core.display import html_frame, html_table
 from eks_win_capacity.core.errors import InputError, count_of
+from eks_win_capacity.planning.costs import speciality
 from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
 from eks_win_capacity.planning.question import PROVED
 
@@ -152,6 +153,11 @@ def summary_lines(plan: PlanValues) -> list[str]:
         lines.append(f"Cost: {plan.price_basis}.")
     if plan.estimated_prices:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
+    if burstable := [name for name in plan.types if speciality(name) == "burstable"]:
+        lines.append(
+            f"The CPU of {', '.join(burstable)} counts in full: use above its baseline spends credits, "
+            "which the plan does not model."
+        )
     if plan.current is not None:
         lines += str(diff_of(plan)).splitlines()
     others = (plan.best, plan.single_type, plan.other_mode)

@@ -290,6 +290,19 @@ def test_a_fleet_of_which_all_must_stay_is_proved(objective, most):
     assert planned.status == "proved"
 
 
+def test_an_interrupt_ends_all_searches_from_now(monkeypatch):
+    searched = []
+
+    def interrupted(*_args, **_options):
+        searched.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eks_win_capacity.packing.solve.with_rounded_resources", interrupted)
+    planned = plan(current={"m5.4xlarge": 9}, max_replaced=2)
+    assert (planned.status, planned.feasible, len(searched)) == ("interrupted", True, 1)
+    assert planned.diff().drain <= 2
+
+
 @pytest.mark.parametrize("seconds", [1e-6, 1e-3, 1e-2])
 def test_present_nodes_that_suffice_are_found_without_time(seconds):
     asked = {"candidates": ["m5.*"], "compare": False, "time_limit_s": seconds}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import operator
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -192,6 +193,18 @@ def test_first_fit_in_groups_is_first_fit_pod_by_pod(problem, allowed):
     packed = first_fit(problem, np.arange(4), order=order)
     assert packed.number.sum() == len(nodes)
     assert total_cost(problem, packed) == pytest.approx(cost)
+
+
+def test_first_fit_of_thousands_of_shapes_takes_no_minute():
+    rng, number = np.random.default_rng(1), 1_500
+    need = np.column_stack([rng.integers(50, 4_000, number), rng.integers(64, 9_000, number)])
+    room = [(8_000, 32_000), (96_000, 384_000)]
+    problem = problem_of(need.tolist(), [20] * number, room, [8.0, 97.0])
+    begun = time.process_time()
+    packed = first_fit(problem, np.arange(2))
+    assert time.process_time() - begun < 2
+    assert (packed.number @ packed.mix == 20).all()
+    assert (packed.mix @ problem.need <= problem.room[packed.kind]).all()
 
 
 def kinds_of(problem, mix):

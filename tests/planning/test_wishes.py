@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import re
 
 import pytest
 
@@ -176,6 +177,29 @@ def test_as_many_types_and_nodes_as_asked_for_are_there():
     assert sum(g.nodes for g in few.groups if g.zone == "a") <= 2
     with pytest.raises(InputError, match="min_types"):
         bought(load(), min_types=3, max_types=2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (
+            {"at_least": {"nodes": 9}, "limits": {"nodes": 5}},
+            r"at least 9 and at most 5 .*\(nodes\)",
+        ),
+        ({"at_least": {"a": 4}, "limits": {"a": 3}, "zones": ZONES}, r"at most 3 .*\(a\)"),
+        ({"at_least": {"x1.32xlarge": 2}}, "at least 2 x x1.32xlarge .* not a candidate"),
+    ],
+)
+def test_nodes_asked_for_that_cannot_be_are_named(asked, words):
+    planned = plan(load(), **asked)
+    assert (planned.status, planned.infeasible[0].code) == ("infeasible", "limits")
+    assert re.search(words, str(planned))
+
+
+def test_credits_of_burstable_types_are_said():
+    planned = plan(load(), candidates=["t3.large"], prices=None)
+    assert "The CPU of t3.large counts in full" in str(planned)
+    assert "credits" not in str(plan(load()))
 
 
 def test_nodes_of_pods_that_may_be_anywhere_stand_in_all_zones():
