@@ -349,13 +349,11 @@ _STOPPED = """
 import signal, sys
 from eks_win_capacity.cli import main
 from eks_win_capacity.planning import solving
-real = solving.solve
-def solve(*args, report, **more):
-    def stopped(*told):
-        report(*told)
-        signal.raise_signal(signal.SIGINT)
-    return real(*args, report=stopped, **more)
-solving.solve = solve
+real = solving.Search.run
+def run(search, *starts):
+    search.progress = lambda *_: signal.raise_signal(signal.SIGINT)
+    real(search, *starts)
+solving.Search.run = run
 main(sys.argv[1:])
 """
 
