@@ -151,7 +151,7 @@ def fewer_types(
         pass
     if not answers and run.over():
         # After an interrupt there is time to pack the most likely single type first-fit.
-        packed = (quick(run, (node,)) for node in _likeliest(run, nodes))
+        packed = (quick(run, alone) for _, alone in _alone(run, nodes))
         answers += itertools.islice(filter(None, packed), 1)
     if not answers:
         return None
@@ -225,11 +225,16 @@ def _searched(run: Solving, nodes: tuple[NodeKind, ...], _: float) -> Answer | N
 
 
 def _alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[_Choice]:
-    """Each type that can run all workloads alone with a lower bound, the most likely first."""
-    cost = run.ask.objective == "cost"
-    return [
-        (run.ask.least_alone(node) if cost else 0.0, (node,)) for node in _likeliest(run, nodes)
-    ]
+    """Each type that can run all workloads alone with a lower bound, the cheapest first-fit first."""
+    able: list[tuple[float, str, _Choice]] = []
+    for value, node in zip(values_alone(run.ask, nodes, deadline=run.deadline), nodes, strict=True):
+        if value is not None:
+            bound = run.ask.least_alone(node)
+            # Types that there was no time to pack are ordered by the bound.
+            order = bound if math.isnan(value) else value
+            choice = (bound if run.ask.objective == "cost" else 0.0, (node,))
+            able.append((order, node.name, choice))
+    return [choice for *_, choice in sorted(able, key=lambda one: one[:2])]
 
 
 def _choices(run: Solving, nodes: tuple[NodeKind, ...], top: int) -> list[_Choice]:
@@ -246,21 +251,6 @@ def _choices(run: Solving, nodes: tuple[NodeKind, ...], top: int) -> list[_Choic
         if bound < math.inf:
             choices.append((bound, tuple(node for node in nodes if node.name in chosen)))
     return sorted(choices, key=operator.itemgetter(0))
-
-
-def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
-    """Types that can run all workloads alone, in order of the value of a first-fit fleet."""
-    values = zip(values_alone(run.ask, nodes, deadline=run.deadline), nodes, strict=True)
-    # Types that there was no time to pack are ordered by a bound.
-    able = sorted(
-        (
-            (run.ask.least_alone(node) if math.isnan(value) else value, node.name, node)
-            for value, node in values
-            if value is not None
-        ),
-        key=lambda one: one[:2],
-    )
-    return [node for _, _, node in able]
 
 
 def _by_dropping(

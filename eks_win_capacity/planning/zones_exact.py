@@ -125,7 +125,7 @@ def list_patterns(
 def _most_in_zone(model: Model) -> Ints:
     """Most pods of each shape on a node: for spread shapes, the largest share of a zone."""
     problem, zones = model.problem, max(len(model.ask.zones), 1)
-    most = np.minimum(problem.count, problem.most)
+    most: Ints = problem.most_per_node().max(axis=0, initial=0)
     for shape, group in enumerate(model.members):
         load = model.ask.workloads[group[0]]
         if load.zone_spread:
@@ -138,17 +138,11 @@ def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags, *, top: int) -> 
     """Mixes that fit on some node; None if there are more than ``top``."""
     rows = np.zeros((1, len(need)), dtype=np.int64)
     for shape in range(len(need)):
-        cap = int(most[shape])
-        fits = [
-            int(min(have // want for have, want in zip(room, need[shape], strict=True) if want))
-            for room, may in zip(rooms.tolist(), allowed[:, shape].tolist(), strict=True)
-            if may
-        ]
-        cap = max(0, min(cap, max(fits, default=0)))
-        if len(rows) * (cap + 1) > _ROWS:
+        numbers = int(most[shape]) + 1
+        if len(rows) * numbers > _ROWS:
             return None
-        rows = np.repeat(rows, cap + 1, axis=0)
-        rows[:, shape] = np.tile(np.arange(cap + 1), len(rows) // (cap + 1))
+        rows = np.repeat(rows, numbers, axis=0)
+        rows[:, shape] = np.tile(np.arange(numbers), len(rows) // numbers)
         used = rows @ need
         holds: Flags = np.zeros(len(rows), dtype=bool)
         for room, may in zip(rooms, allowed, strict=True):
