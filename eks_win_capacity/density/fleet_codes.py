@@ -35,7 +35,7 @@ BLOCK = 1 << 15
 NUMBERS: Final = 1 << 17  # no mutant: speed alone
 """Numbers in a block of arithmetic: they stay in the cache, with few calls."""
 
-_TEXT_BLOCK = 1 << 18
+_TEXT_BLOCK = 1 << 17
 """Rows in a block of strings: large enough to amortize a call, small in memory."""
 
 _NARROW = 2
