@@ -27,6 +27,7 @@ from eks_win_capacity.cluster.serving import (
     advertised_mode,
     asked_mode,
     causes,
+    comes_with_a_node,
     difference_reason,
     expected_addresses,
     group_of,
@@ -76,8 +77,8 @@ class ClusterView:
         self._slots: dict[str, Slots | None] = {}
         self._left: dict[PodNeed, Mapping[str, int]] = {}
         self._shown: dict[tuple[PodNeed, frozenset[str]], Mapping[str, int]] = {}
-        self._typical: dict[str, tuple[int, int, int]] = {}
-        self.use = use_by_node(state)
+        self._typical: dict[str, tuple[int, int, int, int]] = {}
+        self.use = use_by_node(state.windows_pods or ())
         self.windows = list(state.windows_nodes or ())
         self.asked = asked_mode(state)
         self.mode = self._seen_mode() if self.asked is None else self.asked
@@ -511,27 +512,35 @@ class ClusterView:
         return most, gain
 
     def fresh(self, name: str, need: PodNeed) -> int:
-        """Pods of one kind that fit on a new node besides its HostProcess pods. [pods]."""
+        """Pods of one kind that fit on a new node besides those that every node has. [pods]."""
         row = self.row(name)
         if row is None:
             return 0
-        hosts, cpu, memory = self._beside(row)
+        taken, beside, cpu, memory = self._beside(row)
         addresses = self.expected(name, prefixes=self.mode) or secondary(row.ipv4_per_interface)
         if (pool := self.pool(row)) is not None:
             addresses = min(addresses, curve_of(row.ipv4_per_interface, pool).most)
-        room = (addresses, self.max_pods_of(name) - hosts, cpu, memory)
+        room = (addresses - taken, self.max_pods_of(name) - beside, cpu, memory)
         return int(pods_in(np.array([room], np.float64), need)[0])
 
-    def _beside(self, row: InstanceType) -> tuple[int, int, int]:
-        """HostProcess pods on a node of a type, and CPU and memory of a new node; cached."""
+    @cached_property
+    def _daemons(self) -> Mapping[str, Use]:
+        """Use of each Windows node by pods that a new node would have too."""
+        return use_by_node(filter(comes_with_a_node, self.state.windows_pods or ()))
+
+    def _beside(self, row: InstanceType) -> tuple[int, int, int, int]:
+        """Addresses and number of such pods on a node of a type, and what they leave; cached."""
         if row.name not in self._typical:
             same = [n for n in self.windows if n.instance_type == row.name]
             cpus = [n.cpu_m for n in same if n.cpu_m is not None]
             memories = [n.memory_bytes for n in same if n.memory_bytes is not None]
+            kept = [self._daemons.get(n.name, IDLE) for n in same or self.windows]
+            cpu, memory = allocatable(row)
             self._typical[row.name] = (
-                max((self.use_of(n).host for n in same), default=0),
-                max(cpus) if cpus else allocatable(row)[0],
-                max(memories) if memories else allocatable(row)[1],
+                max((use.with_address for use in kept), default=0),
+                max((use.pods for use in kept), default=0),
+                max(cpus, default=cpu) - max((use.cpu_m for use in kept), default=0),
+                max(memories, default=memory) - max((use.memory for use in kept), default=0),
             )
         return self._typical[row.name]
 

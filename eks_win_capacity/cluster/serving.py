@@ -286,10 +286,15 @@ def pods_in(rooms: npt.NDArray[np.float64], need: PodNeed) -> npt.NDArray[np.int
     return np.where(np.isinf(lowest), 0, np.maximum(lowest, 0)).astype(np.int64)
 
 
-def use_by_node(state: ClusterState) -> dict[str, Use]:
-    """Total use of each Windows node."""
+def comes_with_a_node(pod: Pod) -> bool:
+    """Whether a new node would have such a pod: of a DaemonSet, or on the host's network."""
+    return not pod.takes_address or pod.owner.startswith("DaemonSet/")
+
+
+def use_by_node(pods: Iterable[Pod]) -> dict[str, Use]:
+    """Total use of each Windows node by some of its pods."""
     use: dict[str, Use] = defaultdict(Use)
-    for pod in state.windows_pods or ():
+    for pod in pods:
         if not pod.node:
             continue
         node = use[pod.node]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from large_state import large_state
 
+from eks_win_capacity import plan_fleet
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import (
     ClusterState,
@@ -119,6 +120,34 @@ def test_a_cluster_of_which_no_subnet_was_given_may_still_grow():
     more = option(pod, "more-nodes")
     assert more.feasible is None
     assert "describe-subnets" in more.why
+
+
+@pytest.mark.parametrize(
+    ("daemon", "nodes", "gain"),
+    [
+        # Of 9 addresses one goes to the DaemonSet on each new node, too.
+        ({"cpu_m": 10, "memory_bytes": MIB}, 2, 16),
+        ({"cpu_m": 1500, "memory_bytes": MIB}, 2, 10),
+        ({"cpu_m": 1500, "memory_bytes": MIB, "host_process": True}, 2, 10),
+        ({"cpu_m": 10, "memory_bytes": 5632 * MIB}, 2, 10),
+    ],
+)
+def test_further_nodes_run_the_pods_of_daemonsets_too(daemon, nodes, gain):
+    logs = running(1, owner="DaemonSet/logs", **daemon)
+    pods = (*logs, *waiting(gain - 1, owner="Deployment/web"))
+    parts = {
+        "nodes": (node(1),),
+        "node_groups": (replace(GROUP, max_size=9),),
+        "subnets": (subnet(),),
+    }
+    more = option(explained(pods=pods, **parts)[0], "more-nodes")
+    assert (more.nodes, more.gain) == (nodes, gain)
+    plan = plan_fleet(
+        ClusterState(name="prod", pods=pods, cni_configmap=ON, **parts),
+        candidates=["m5.large"],
+        reserved={"cpu": "0", "memory": "2Gi"},
+    )
+    assert plan.nodes == nodes
 
 
 def test_a_request_that_no_advice_counts_is_named():
