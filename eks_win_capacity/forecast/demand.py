@@ -129,7 +129,7 @@ def forecast_demand(
                     events=known,
                     **options,
                 )
-                pieces.append(_Piece(each, subnet, each.zone(subnet), limit, binding, _one(pods)))
+                pieces.append(_Piece(each, subnet, limit, binding, _one(pods)))
     return DemandForecast(Listed(plans), tuple(pieces))
 
 
@@ -233,7 +233,6 @@ class _Piece:
 
     plan: DemandPlan
     subnet: str
-    zone: str
     limit: int
     binding: str
     pods: ExhaustionForecast
@@ -241,7 +240,8 @@ class _Piece:
     @property
     def head(self) -> dict[str, Any]:
         """Plan, subnet and zone: the first columns of each row."""
-        return {"plan": self.plan.name, "subnet": self.subnet, "zone": self.zone}
+        zone = self.plan.zone(self.subnet)
+        return {"plan": self.plan.name, "subnet": self.subnet, "zone": zone}
 
     def share(self, pods: Any) -> NDArray[np.int64]:
         """Pods that the subnet carries of a total, rounded up."""

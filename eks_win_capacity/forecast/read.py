@@ -28,12 +28,15 @@ Roles = dict[str, Any]
 VALUES = ("used", "available", "percent")
 """Kinds of values."""
 
+_IPAM = "subnetipusage"
+"""CloudWatch's metric of IPAM, a percentage although its name does not say so."""
+
 _NAMES: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "datetime", "date", "ts", "ds", "at", "day", "when", "period"),
     "subnet": ("subnet", "subnetid", "uniqueid", "subnetname", "subnetarn", "id", "name", "series"),
     "used": ("used", "addresses", "ips", "prefixes", "pods", "count", "y"),
     "available": ("available", "free"),
-    "percent": ("subnetipusage", "percent", "pct", "utilization", "utilisation"),
+    "percent": (_IPAM, "percent", "pct", "utilization", "utilisation"),
     "capacity": (
         "capacity",
         "total",
@@ -52,7 +55,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 _WORD = re.compile(r"%|\d+|[A-Z]+(?=[A-Z][a-z]|\d|\b|_)|[A-Z]?[a-z]+|[A-Z]+")
 
-_WEAK = {"addresses", "ips", "prefixes", "pods", "count", "y"}
+_WEAK = set(_NAMES["used"]) - {"used"}
 """Names of values that may also be names of subnets."""
 
 KIND = {
@@ -70,9 +73,6 @@ KIND = {
 
 _NEGATIONS = {"not", "non", "no"}
 """Words that reverse the meaning of the next."""
-
-_IPAM = "subnetipusage"
-"""CloudWatch's metric of IPAM, a percentage although its name does not say so."""
 
 _THINGS = {
     *("ip", "ips", "ipv", "4", "address", "addresses", "addr", "addrs", "prefix", "prefixes"),
