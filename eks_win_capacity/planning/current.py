@@ -14,7 +14,7 @@ from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.candidates import read_candidates, sized
 from eks_win_capacity.planning.model import beyond, group_of, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, PlannedGroup, PlanValues
-from eks_win_capacity.planning.question import ALL_NODES, Site, status_of
+from eks_win_capacity.planning.question import ALL_NODES, PROVED, Site, status_of
 from eks_win_capacity.planning.workloads import plain_name, records, whole
 
 if TYPE_CHECKING:
@@ -345,6 +345,10 @@ def from_now(
         )
     every = _sized(ask, [*present.types, *best.types])
     bound = max(fresh.lower_bound, _least(ask, present, added))
+    if PROVED < 1 - bound / (best.value or 1.0) < _SUNK and added and not ask.deadline.over():
+        # The small cost of present nodes alone may be what is not proved.
+        free = planned(_with_present(ask, present, part=0.0))
+        bound = max(bound, _least(ask, present, [free.lower_bound], part=0.0))
     notes, types = present.notes, len(best.types)
     outside = sorted({zone for _, zone in present.within(ask.zones)} - {*ask.zones, ""})
     if outside:
@@ -438,12 +442,13 @@ def _without_dearest(present: Present) -> Present:
     return replace(present, places={type_zone: n for type_zone, n in places.items() if n}, most=0)
 
 
-def _with_present(ask: Question, present: Present) -> Question:
+def _with_present(ask: Question, present: Present, *, part: float = _SUNK) -> Question:
     """
     The question with present nodes as separate kinds, limited to their zone and number.
 
-    Nodes in other zones than the plan's run no pods. Addresses and blocks that the others have
-    attached, for the fewest pods on a node of the type now, are not taken from their subnet again.
+    They count a part of their cost. Nodes in other zones than the plan's run no pods. Addresses and
+    blocks that the others have attached, for the fewest pods on a node of the type now, are not
+    taken from their subnet again.
     """
     stocks = present.within(ask.zones)
     kinds, zones = [], [zone for zone in ask.zones if zone]
@@ -452,7 +457,7 @@ def _with_present(ask: Question, present: Present) -> Question:
         node = present.kinds[name]
         pods = min(present.pods.get(name, 0), len(node.attached) - 1)
         taken = (node.addresses(pods), int(node.prefixes[pods]))
-        sunk = node.cost * _SUNK
+        sunk = node.cost * part
         if not zone or zone in zones:
             kinds.append(
                 replace(node, purchase="present", zone=zone, stock=number, held=taken, cost=sunk)
@@ -520,13 +525,13 @@ def _proved(plan: FleetPlan, bound: float, *, interrupted: bool) -> FleetPlan:
     return replace(plan, lower_bound=bound, lp_bound=min(plan.lp_bound, bound), status=status)
 
 
-def _least(ask: Question, present: Present, added: list[float]) -> float:
+def _least(ask: Question, present: Present, added: list[float], *, part: float = _SUNK) -> float:
     """
     Lower bound on the value of a fleet that drains no more present nodes than allowed.
 
     It is that of the nodes that stay, or for costs their sum with a bound on what must be added: the
     first of ``added`` if all stay, the second, if any, if only the fewest stay. Present nodes count
-    for a small part of their cost there, which is deducted.
+    for a part of their cost there, which is deducted.
     """
     stay = sorted(_values(ask, present))
     fewest = max(len(stay) - present.most, sum(present.held.values()))
@@ -535,11 +540,11 @@ def _least(ask: Question, present: Present, added: list[float]) -> float:
     more_asked = ask.at_least or ask.min_types > 1 or ask.zone_lost
     if ask.objective != "cost" or other_price or more_asked or not added:
         return least
-    both = least * (1 - _SUNK) + added[0]
+    both = least * (1 - part) + added[0]
     if len(present.places) == 1 and len(added) > 1:
         # With several types or zones, it is unknown which nodes stay.
-        more = sum(stay[: fewest + 1]) * (1 - _SUNK) + added[0]
-        both = max(both, min(more, least * (1 - _SUNK) + added[1]))
+        more = sum(stay[: fewest + 1]) * (1 - part) + added[0]
+        both = max(both, min(more, least * (1 - part) + added[1]))
     return max(least, both)
 
 

@@ -290,6 +290,18 @@ def test_a_fleet_of_which_all_must_stay_is_proved(objective, most):
     assert planned.status == "proved"
 
 
+def test_a_plan_with_additions_alone_is_proved_to_the_last_digit():
+    loads = [
+        {"name": "web", "replicas": 3, "cpu": "1100m", "memory": "1500Mi"},
+        {"name": "api", "replicas": 1, "cpu": "300m", "memory": "3000Mi"},
+    ]
+    prices = {"r5.large": 0.319, "c5.large": 0.183, "m5.xlarge": 0.37}
+    asked = {"prices": prices, "candidates": list(prices), "node_cost": 0, "compare": False}
+    planned = plan_fleet(loads, current={"c5.large": 1}, max_replaced=0, **asked)
+    assert planned.cost == pytest.approx(0.553)
+    assert planned.status == "proved"
+
+
 def test_an_interrupt_ends_all_searches_from_now(monkeypatch):
     searched = []
 
