@@ -557,12 +557,3 @@ def _below(
     full = np.nonzero(~more.any(axis=1))[0]
     every = bool(priced.complete.all()) and len(full) <= _EVERY
     return priced.kind[full], priced.mix[full], every
-
-
-def filled_up(problem: Problem, columns: Columns, count: Floats) -> Packed | None:
-    """Packing of the whole part of a fractional solution, with the rest placed first-fit."""
-    number = np.floor(count + 1e-7).astype(np.int64)
-    used = np.nonzero(number)[0]
-    base = Packed(columns.kind[used], columns.mix[used], number[used])
-    rest = first_fit(rest_of(problem, base), np.arange(problem.kinds))
-    return None if rest is None else joined(base, rest)

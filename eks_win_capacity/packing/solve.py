@@ -12,7 +12,6 @@ import numpy as np
 from eks_win_capacity.packing.column_generation import (
     Columns,
     Generator,
-    filled_up,
     rounded,
     settled,
     single,
@@ -54,9 +53,6 @@ if TYPE_CHECKING:
 
 _WORK = 250_000
 """Rounds of column generation at most, times shapes to the power 1.5 and the root of kinds."""
-
-_EARLY = 6
-"""Rounds of column generation between two quick packings."""
 
 _SEED = 20
 """Seed of the random numbers, so that results repeat."""
@@ -429,14 +425,11 @@ class Search:
             if packed is not None:
                 self.columns.add(packed.kind, packed.mix)
         self.columns.add(*single(self.problem))
-        self.until, self.asked = self.deadline.part(0.7), 0
+        self.until = self.deadline.part(0.7)
 
     def stop(self, solution: Mixture, proved: Fraction) -> bool:
         """Whether column generation has proved enough, after its bound was recorded."""
         self.prove(float(proved))
-        self.asked += 1
-        if self.simple and self.asked % _EARLY == 0:
-            self.offer(filled_up(self.problem, self.columns, solution.count))
         # The bound cannot exceed the fractional cost: if they are close, or much closer than the
         # bound is to the best packing, the LP relaxation does not keep the gap open.
         short = solution.value - float(proved)
