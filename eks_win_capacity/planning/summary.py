@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FleetDiff", "as_html", "diff_of", "draw_plan", "explained", "summary_lines"]
 
-_HATCHES: Final = {"cpu": "", "memory": "//", "addresses": "..", "kubelet": "xx"}
-"""Hatch of each constraint, for readers who cannot tell the colours apart."""
+_LOOKS: Final = {
+    "cpu": (charts.CONSTRAINTS["cpu"], ""),
+    "memory": (charts.CONSTRAINTS["memory"], "//"),
+    "addresses": (charts.CONSTRAINTS["addresses"], ".."),
+    "kubelet": (charts.CONSTRAINTS["kubelet"], "xx"),
+    "empty": ("#d9d9d9", ""),
+}
+"""Colour of nodes by what binds first, and a hatch for readers who cannot tell colours apart."""
 
 _OTHER: Final = (charts.SKY, "oo")
 """Colour and hatch of extended resources."""
@@ -37,9 +43,9 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
 
     Present nodes, if any, are thin bars below.
     """
-    if not plan.groups:
+    present = (plan.current or {}) if plan.feasible else {}
+    if not plan.groups and not any(present.values()):
         raise InputError("the plan has no nodes: there is nothing to draw")
-    present = plan.current or {}
     names = sorted(
         {*plan.types, *present}, key=lambda name: (plan.types.get(name, present.get(name, 0)), name)
     )
@@ -51,7 +57,8 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
         ax.barh(below, now, 0.18, color=_NOW, label="now")
     ax.set_yticks(range(len(names)), names)
     most = max([*plan.types.values(), *present.values()])
-    ax.set_xlim(0, most * 1.35)
+    # With few bars, the legend stands beside the costs, not below them.
+    ax.set_xlim(0, most * (1.35 if len(names) > 2 else 1.8))
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("nodes")
@@ -67,8 +74,8 @@ def _bars(ax: Any, plan: PlanValues, names: list[str]) -> None:
     cost = dict.fromkeys(names, 0.0)
     named: set[str] = set()
     for group in sorted(plan.groups, key=lambda one: (one.instance_type, one.binds)):
-        name, binds = group.instance_type, group.binds
-        color, hatch = (charts.CONSTRAINTS[binds], _HATCHES[binds]) if binds in _HATCHES else _OTHER
+        name, binds = group.instance_type, group.binds if group.pods else "empty"
+        color, hatch = _LOOKS.get(binds, _OTHER)
         ax.barh(
             names.index(name),
             group.nodes,

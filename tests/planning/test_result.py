@@ -388,6 +388,14 @@ def test_karpenter_counts_110_pods_without_a_limit():
     assert "maxPods: 110" in planned.karpenter_node_class()
 
 
+def test_empty_present_nodes_are_drawn_as_such():
+    kept = plan(current={"m5.xlarge": 30}, max_replaced=0, compare=False).plot()
+    assert "empty" in {text.get_text() for text in kept.get_legend().get_texts()}
+    nothing = [{"name": "web", "replicas": 0, "cpu_m": 100, "mib": 64}]
+    drained = plan(nothing, current={"m5.xlarge": 3}, compare=False).plot()
+    assert drained.get_title(loc="left").endswith("100 % less than the 3 now")
+
+
 def test_an_unknown_launcher_is_refused():
     with pytest.raises(InputError, match="launcher must be"):
         plan(launcher="helm")
