@@ -909,6 +909,41 @@ def test_nodes_of_one_subnet_do_not_count_its_last_block_twice():
     assert (report.total["attachable"], report.total["headroom"]) == (16, 16)
 
 
+@pytest.mark.parametrize(
+    ("used", "reserved", "total"),
+    [
+        # One whole block of 16 is all that is left: a prefix, or single addresses.
+        (range(32, 255), (), 16),
+        # Beside the block there are four single addresses.
+        (range(36, 255), (), 20),
+        # The block is reserved: single addresses never take it.
+        (range(36, 255), (("10.0.0.16/28", "prefix"),), 20),
+        (range(48, 255), (("10.0.0.16/28", "prefix"),), 32),
+    ],
+)
+def test_nodes_of_two_modes_do_not_count_the_same_addresses(used, reserved, total):
+    base = Node(name="win-1", os="windows", pods_limit=110, cpu_m=2000)
+    nodes = (
+        replace(base, instance_type="m5.large", address="10.0.0.4", advertised_addresses=144),
+        replace(
+            base, name="win-2", instance_type="m4.large", address="10.0.0.5", advertised_addresses=9
+        ),
+    )
+    # The first block, which AWS keeps in part, is used.
+    taken = (*range(4, 16), *used)
+    net = SubnetState(
+        subnet_id="subnet-1",
+        cidr="10.0.0.0/24",
+        used=tuple(f"10.0.0.{n}" for n in taken),
+        interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
+        reservations=reserved,
+    )
+    report = cluster_report(
+        ClusterState(nodes=nodes, pods=(), cni_configmap=PREFIX, subnets=(net,))
+    )
+    assert report.total["headroom"] == total
+
+
 def test_a_missing_policy_is_not_to_blame_where_another_node_is_served():
     answers = ({"AttachedPolicies": [{"PolicyName": "AmazonEKSClusterPolicy"}]},)
     items = (a_node(addresses=None), a_node("win-2"), a_configmap(ON))
