@@ -519,16 +519,28 @@ def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | N
 
 
 def disruption_budget(item: Mapping[str, Any]) -> DisruptionBudget:
-    """A PodDisruptionBudget as a record."""
+    """
+    A PodDisruptionBudget as a record.
+
+    Without a status, only a budget that never allows an eviction is known.
+    """
     namespace, name, _ = metadata(item)
-    chosen = (item.get("spec") or {}).get("selector") or {}
+    spec = item.get("spec") or {}
+    chosen = spec.get("selector") or {}
+    rules = chosen.get("matchExpressions") or []
+    single = [one for one in rules if one.get("operator") == "In" and len(one["values"]) == 1]
+    labels = {one["key"]: one["values"][0] for one in single} | (chosen.get("matchLabels") or {})
     allowed = (item.get("status") or {}).get("disruptionsAllowed")
+    if allowed is None and (
+        spec.get("maxUnavailable") in {0, "0", "0%"} or spec.get("minAvailable") == "100%"
+    ):
+        allowed = 0
     return DisruptionBudget(
         namespace=namespace,
         name=name,
-        selector=pairs(chosen.get("matchLabels") or {}),
+        selector=pairs(labels),
         allowed=None if allowed is None else int(allowed),
-        readable=not chosen.get("matchExpressions"),
+        readable=len(single) == len(rules),
     )
 
 

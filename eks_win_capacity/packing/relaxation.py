@@ -194,7 +194,7 @@ def fluid_bound(problem: Problem, *, deadline: Deadline = NEVER) -> float:
     ArithmeticError
         If the solver failed.
     """
-    fluid = solve_fluid(problem, deadline=deadline)
+    fluid = solve_fluid(problem, deadline=deadline) if problem.kinds else None
     if fluid is None:
         return np.inf
     profit = fluid.duals.profit(problem)

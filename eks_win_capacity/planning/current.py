@@ -200,7 +200,7 @@ def _unevictable(state: ClusterState) -> tuple[dict[tuple[str, str], int], tuple
         mine = [
             budget
             for budget in by_namespace[pod.namespace]
-            if not budget.readable or set(budget.selector) <= set(pod.labels)
+            if set(budget.selector) <= set(pod.labels)
         ]
         sure = [budget for budget in mine if budget.readable]
         if len(sure) > 1:

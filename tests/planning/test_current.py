@@ -355,6 +355,25 @@ def test_budgets_are_read_and_kept():
     assert ClusterState.from_dict(state.to_dict()) == state
 
 
+@pytest.mark.parametrize(
+    ("spec", "allowed"),
+    [
+        ({"maxUnavailable": 0}, 0),
+        ({"maxUnavailable": "0%"}, 0),
+        ({"minAvailable": "100%"}, 0),
+        ({"minAvailable": "50%"}, None),
+        ({"maxUnavailable": 1}, None),
+    ],
+)
+def test_a_budget_without_status_may_never_allow_an_eviction(spec, allowed):
+    chosen = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}
+    meta = {"namespace": "shop", "name": "web"}
+    budget = {"kind": "PodDisruptionBudget", "metadata": meta, "spec": spec | {"selector": chosen}}
+    assert load_files(budget).budgets == a_state(allowed).budgets
+    chosen["matchExpressions"].append({"key": "tier", "operator": "Exists"})
+    assert load_files(budget).budgets == (replace(a_state(allowed).budgets[0], readable=False),)
+
+
 def test_nodes_are_replaced_up_to_the_limit_where_that_saves_more():
     loads = [{"name": "web", "replicas": 60, "cpu": "1", "memory": "1Gi"}]
     prices = {"m5.4xlarge": 3.0, "c5.4xlarge": 1.0}

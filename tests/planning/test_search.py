@@ -166,6 +166,12 @@ def test_thirds_of_a_node_that_do_not_fill_it_are_in_the_bound():
     assert bound <= total_cost(problem, best) <= 1.002 * bound
 
 
+def test_no_kind_of_node_holds_no_pod():
+    problem = problem_of([(1, 1, 1)], [4], [(10, 10, 9)], [1.0])
+    assert fluid_bound(problem.only(np.array([], dtype=np.int64))) == np.inf
+    assert 0 < fluid_bound(problem.only(np.array([0]))) <= 1
+
+
 def test_pods_that_stand_alone_on_their_nodes_are_in_the_fluid_bound():
     problem = problem_of([(1, 1, 1), (5, 5, 1)], [40, 40], [(10, 10, 9)], [1.0])
     alone = dataclasses.replace(problem, most=np.array([1, 9]))
