@@ -349,22 +349,21 @@ def answer(
     ask, until, best = run.ask, run.deadline, None
     try:
         if ask.spread:
-            best = _spread_out(run, nodes, effort)
+            _quickly(run, nodes, effort)
             until = run.deadline.part(_SPREAD_PART)
         elif ask.limited or ask.zoned:
             until = until.part(_FREE_PART)
-        if best is None:
-            loose = run.solved(nodes, effort=effort, deadline=until)
-            impossible = run.impossible
-            for node in _cheap_alone(run, nodes, loose):
-                if loose is None or loose.value - loose.bound <= 1e-9 * loose.value or run.over():
-                    break
-                alone = run.solved((node,))
-                if alone is not None and alone.value < loose.value:
-                    loose = replace(loose, groups=alone.groups, value=alone.value)
-            # A failure with one type proves nothing about the others.
-            run.impossible = impossible
-            best = _placed(run, nodes, loose, effort)
+        loose = run.solved(nodes, effort=effort, deadline=until)
+        impossible = run.impossible
+        for node in _cheap_alone(run, nodes, loose):
+            if loose is None or loose.value - loose.bound <= 1e-9 * loose.value or run.over():
+                break
+            alone = run.solved((node,))
+            if alone is not None and alone.value < loose.value:
+                loose = replace(loose, groups=alone.groups, value=alone.value)
+        # A failure with one type proves nothing about the others.
+        run.impossible = impossible
+        best = _placed(run, nodes, loose, effort)
     except OutOfTimeError:
         pass
     best = cheaper(best, run.known)
@@ -375,33 +374,12 @@ def answer(
     return Answer(best.groups, best.value, min(run.bound, best.value), run.lp_bound)
 
 
-def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
-    """
-    Answer spread over the zones with unlimited subnets, if it fits into the real ones.
-
-    Quick answers are recorded first.
-    """
-    ask = run.ask
+def _quickly(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> None:
+    """Record quick answers spread over the zones."""
     for search in (False, True):
         run.known = cheaper(run.known, quick(run, nodes, search=search))
-        if run.known is not None and ask.progress is not None and effort is None:
-            ask.progress(run.known.value, 0.0)
-    if not ask.limited:
-        return None
-    free = run.afresh(sites=tuple(Site(zone=zone) for zone in ask.zones))
-    free.deadline = run.deadline.part(_EXACT_PART)
-    unlimited = answer(free, nodes, effort=effort)
-    if free.interrupted:
-        run.stop()
-    if unlimited is None:
-        return None
-    run.prove(unlimited.bound)
-    run.lp_bound, run.even_only = unlimited.lp_bound, free.even_only
-    placed = placed_in(ask, unlimited.groups, ask.sites)
-    if placed is None or beyond(ask, placed):
-        return None
-    run.known = cheaper(run.known, replace(unlimited, groups=placed))
-    return run.known
+        if run.known is not None and run.ask.progress is not None and effort is None:
+            run.ask.progress(run.known.value, 0.0)
 
 
 def _cheap_alone(run: Solving, nodes: tuple[NodeKind, ...], best: Answer | None) -> list[NodeKind]:
