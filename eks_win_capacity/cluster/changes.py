@@ -36,6 +36,7 @@ from eks_win_capacity.cluster.serving import (
     platform_serves,
     taints_of,
 )
+from eks_win_capacity.cluster.shared_room import in_all
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,
     KUBELET_MAX_PODS_ADVISED,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from eks_win_capacity.cluster.cluster_view import ClusterView
-    from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
+    from eks_win_capacity.cluster.state import ClusterState, Node, Pod, SubnetState
 
 
 _ASK_SUBNETS: Final = "give aws ec2 describe-subnets and describe-network-interfaces"
@@ -76,13 +77,18 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     )
 
 
+def _together(nodes: list[Node], need: PodNeed, view: ClusterView) -> int:
+    """More pods of one kind that fit on nodes, which may share a subnet. [pods]."""
+    return in_all(view.left_on(nodes, need), view, address=need.address)
+
+
 def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Changes that make cordoned or broken nodes available again."""
     if view.cordoned:
         room = view.left_on(view.cordoned, need)
         # A node that fits none of the pods stays cordoned.
         named = [name for name in room if room[name]][:_NAMED] or list(room)[:_NAMED]
-        gain = sum(room[name] for name in named)
+        gain = in_all({name: room[name] for name in named}, view, address=need.address)
         yield Change(
             code="uncordon",
             remedy=f"kubectl uncordon {' '.join(word(name, 'NODE') for name in named)}",
@@ -92,7 +98,7 @@ def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
             f"{_take(named)} {gain:,} more",
         )
     if view.broken:
-        gain = sum(view.left_on(view.broken, need).values())
+        gain = _together(view.broken, need, view)
         first = word(view.broken[0].name, "NODE")
         yield Change(
             code="repair-node",
@@ -270,7 +276,7 @@ def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     """Change that lets a pod tolerate the taints of the Windows nodes."""
     tainted = [node for node in view.ready if node.taints]
     taints = sorted({t for node in tainted for t in node.taints}) or taints_of(pod.message)
-    gain = sum(view.left_on(tainted, need).values())
+    gain = _together(tainted, need, view)
     return Change(
         code="tolerate",
         remedy=f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}"
@@ -294,7 +300,7 @@ def select(pod: Pod, view: ClusterView) -> Change:
         )
         if value not in right
     ]
-    gain = sum(view.left_on(view.ready, PodNeed.of(pod)).values())
+    gain = _together(view.ready, PodNeed.of(pod), view)
     return Change(
         code="fix-selector",
         remedy='select nodes that exist: nodeSelector {kubernetes.io/os: "windows", '

@@ -19,6 +19,7 @@ from eks_win_capacity.cluster.remedies import (
     word,
 )
 from eks_win_capacity.cluster.serving import REASONS, PodNeed, causes
+from eks_win_capacity.cluster.shared_room import in_all
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE
@@ -307,7 +308,10 @@ def _cause(
     """Cause of a pending pod, and the evidence besides its message."""
     cause, evidence = _seen_cause(pod, reasons, view)
     if rooms := _denied_room(cause, pod, reasons, view):
-        evidence = (*evidence, _room_shown(rooms))
+        evidence = (
+            *evidence,
+            _room_shown(rooms, in_all(rooms, view, address=PodNeed.of(pod).address)),
+        )
     if cause not in NO_ROOM:
         return cause, evidence
     if pod.other_requests:
@@ -343,23 +347,23 @@ def _denied_room(
     return view.room_shown(PodNeed.of(pod), lacked)
 
 
-def _room_shown(rooms: Mapping[str, int]) -> str:
+def _room_shown(rooms: Mapping[str, int], total: int) -> str:
     return (
-        f"the known state has room for {count_of(sum(rooms.values()), 'such pod')}, first on "
+        f"the known state has room for {count_of(total, 'such pod')}, first on "
         f"{next(iter(rooms))}: pods are missing in it (kubectl get pods -A), or the state and "
         "the message are from different times"
     )
 
 
-def _see_what_holds(rooms: Mapping[str, int], waiting: int) -> Iterator[Change]:
-    if sum(rooms.values()) >= waiting:
+def _see_what_holds(rooms: Mapping[str, int], total: int, waiting: int) -> Iterator[Change]:
+    if rooms and total >= waiting:
         yield Change(
             code="look",
             remedy="first check what uses this room: kubectl get pods -A -o wide "
             f"--field-selector spec.nodeName={word(next(iter(rooms)), 'NODE')}; then check the "
             "scheduler's present message: kubectl get events -A --field-selector reason=FailedScheduling",
             unit="",
-            why=_room_shown(rooms),
+            why=_room_shown(rooms, total),
         )
 
 
@@ -410,7 +414,8 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
     """Changes that may help the pending pods like this one; the caller ranks them."""
     need = PodNeed.of(pod)
     # Order matters among equals: changes that need no node come first.
-    yield from _see_what_holds(_denied_room(cause, pod, causes(pod.message), view), waiting)
+    rooms = _denied_room(cause, pod, causes(pod.message), view)
+    yield from _see_what_holds(rooms, in_all(rooms, view, address=need.address), waiting)
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
         yield from changes.enable(need, view)
     if cause == "no-address-asked":

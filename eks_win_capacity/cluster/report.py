@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import html
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.serving import REASONS, advertised_by, other_requests
+from eks_win_capacity.cluster.shared_room import in_all
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.display import html_frame, records_of
 from eks_win_capacity.core.errors import InputError, count_of, without_accounts
 from eks_win_capacity.core.lazy import checked_call
@@ -464,49 +463,13 @@ def _limits(node: Node, pod: tuple[int, int], use: Use, view: ClusterView) -> di
 
 
 def _shared_growth(rows: pd.DataFrame, view: ClusterView) -> dict[str, int]:
-    """
-    Excess of the column sums over what the subnets can really give. [pods].
-
-    Each node's row counts all of the subnet's free slots, so a sum counts them repeatedly.
-    """
-    excess = dict.fromkeys(("headroom", "attachable"), 0)
-    for column in excess:
-        # By subnet and mode: pods, and the slots that the subnet can fill in the mode.
-        grown: dict[str, dict[bool, tuple[int, int]]] = defaultdict(dict)
-        reserved: dict[str, int] = {}
-        for node, pods in zip(view.windows, rows[column].tolist(), strict=True):
-            slots, subnet = view.slots(node), view.subnet_of[node.name]
-            if slots is None or slots.room is None or subnet is None or not isinstance(pods, int):
-                continue
-            used = view.use_of(node).with_address
-            there = max(slots.old + slots.each * slots.attached - used, 0)
-            before, _ = grown[subnet.subnet_id].get(slots.prefix_delegation, (0, 0))
-            more = before + max(pods - there, 0)
-            grown[subnet.subnet_id][slots.prefix_delegation] = more, slots.room
-            reserved[subnet.subnet_id] = _reserved_prefixes(subnet)
-        for name, modes in grown.items():
-            most = _most_pods(modes.get(False, (0, 0)), modes.get(True, (0, 0)), reserved[name])
-            excess[column] += sum(pods for pods, _ in modes.values()) - most
+    """Excess of the column sums over what the nodes can take together. [pods]."""
+    excess = {}
+    for column in ("headroom", "attachable"):
+        pods = dict(zip(rows["node"], rows[column].tolist(), strict=True))
+        known = {name: more for name, more in pods.items() if isinstance(more, int)}
+        excess[column] = sum(known.values()) - in_all(known, view)
     return excess
-
-
-def _reserved_prefixes(subnet: SubnetState) -> int:
-    """Free prefixes in a subnet's reservations, which single addresses never take."""
-    model = subnet.subnet
-    if model is None or not model.placement_known:
-        return 0
-    return model.free_prefixes - int(model.free_unreserved_blocks.sum())
-
-
-def _most_pods(single: tuple[int, int], prefixes: tuple[int, int], reserved: int) -> int:
-    """Pods that one subnet can serve, if some take single addresses and others prefixes."""
-    (pods, free), (of_prefixes, blocks) = single, prefixes
-    # A prefix outside reservations takes its addresses from those of single pods.
-    return max(
-        min(of_prefixes, ADDRESSES_PER_PREFIX * count)
-        + min(pods, max(free - ADDRESSES_PER_PREFIX * max(count - reserved, 0), 0))
-        for count in range(blocks + 1)
-    )
 
 
 def _by_request(room: int | None, used: int, pods: int, request: int) -> int | None:

@@ -938,10 +938,16 @@ def test_nodes_of_two_modes_do_not_count_the_same_addresses(used, reserved, tota
         interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
         reservations=reserved,
     )
-    report = cluster_report(
-        ClusterState(nodes=nodes, pods=(), cni_configmap=PREFIX, subnets=(net,))
-    )
-    assert report.total["headroom"] == total
+    state = ClusterState(nodes=nodes, pods=(), cni_configmap=PREFIX, subnets=(net,))
+    assert cluster_report(state).total["headroom"] == total
+    # Advice on these nodes promises no more.
+    message = f"0/2 nodes are available: 2 Insufficient {RESOURCE}."
+    waits = a_windows_pod("w", message=message, requests_address=True)
+    closed = tuple(replace(node, schedulable=False) for node in nodes)
+    (pod,) = explain_pending(replace(state, nodes=closed, pods=(waits,)))
+    assert next(one.gain for one in pod.options if one.code == "uncordon") == total
+    (pod,) = explain_pending(replace(state, pods=(waits,)))
+    assert any(f"has room for {total} such pods" in seen for seen in pod.evidence)
 
 
 def test_a_missing_policy_is_not_to_blame_where_another_node_is_served():
