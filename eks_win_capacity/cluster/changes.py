@@ -61,11 +61,12 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     data = view.state.cni_configmap
     if data is None or go_bool(data.get(ENABLE_IPAM, "")) or not need.address:
         return
-    gain = sum(
-        view.left(node, need, addresses=addresses)
+    served = {
+        node.name: view.left(node, need, addresses=addresses)
         for node in view.ready
         if (addresses := view.expected(node.instance_type, prefixes=False)) is not None
-    )
+    }
+    gain = in_all(served, view)
     yield Change(
         code="enable-windows-ipam",
         remedy=patch({ENABLE_IPAM: "true"}, view.state),

@@ -502,12 +502,13 @@ def serve(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     for node in view.silent:
         by_reason.setdefault(view.reason(node), []).append(node)
     for reason, nodes in by_reason.items():
-        gain = sum(
-            view.left(
+        served = {
+            node.name: view.left(
                 node, need, addresses=view.expected(node.instance_type, prefixes=bool(view.mode))
             )
             for node in nodes
-        )
+        }
+        gain = in_all(served, view, address=need.address)
         yield _by_reason(reason, nodes, gain, need, view)
 
 

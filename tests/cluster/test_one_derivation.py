@@ -950,6 +950,38 @@ def test_nodes_of_two_modes_do_not_count_the_same_addresses(used, reserved, tota
     assert any(f"has room for {total} such pods" in seen for seen in pod.evidence)
 
 
+@pytest.mark.parametrize(("free", "gain"), [(5, 5), (100, 18)])
+def test_turning_windows_support_on_gives_no_more_than_the_subnet_has(free, gain):
+    nodes = tuple(
+        Node(
+            name=f"win-{n}",
+            os="windows",
+            instance_type="m5.large",
+            address=f"10.0.0.{n}",
+            pods_limit=110,
+            cpu_m=2000,
+            advertised_addresses=0,
+        )
+        for n in (4, 5)
+    )
+    net = SubnetState(
+        subnet_id="subnet-1",
+        cidr="10.0.0.0/24",
+        used=tuple(f"10.0.0.{n}" for n in range(4, 255 - free)),
+        interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
+    )
+    message = f"0/2 nodes are available: 2 Insufficient {RESOURCE}."
+    (pod,) = explain_pending(
+        ClusterState(
+            nodes=nodes,
+            pods=(a_windows_pod("w", message=message, requests_address=True),),
+            cni_configmap={"enable-windows-ipam": "false"},
+            subnets=(net,),
+        )
+    )
+    assert next(o.gain for o in pod.options if o.code == "enable-windows-ipam") == gain
+
+
 def test_a_missing_policy_is_not_to_blame_where_another_node_is_served():
     answers = ({"AttachedPolicies": [{"PolicyName": "AmazonEKSClusterPolicy"}]},)
     items = (a_node(addresses=None), a_node("win-2"), a_configmap(ON))
