@@ -408,7 +408,25 @@ def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None
     unsure = ~now & ~exact(learned.views[0])
     if ask.events is not None:
         unsure &= ~ask.events[chunk].any(axis=1)
-    answers.reached[chunk[unsure]] *= _surest(learned.day, values.shape[1] / len(paths))
+    rows = chunk[unsure]
+    answers.reached[rows] = _estimated(answers.reached[rows], paths.shape[2])
+    answers.reached[rows] *= _surest(learned.day, values.shape[1] / len(paths))
+
+
+def _estimated(share: Floats, paths: int) -> Floats:
+    """
+    Probability of exhaustion by each period, from the share of the sample paths.
+
+    Two more paths run out, spread over the horizon, and two more do not, because a few hundred
+    paths do not show that something is impossible.
+
+    References
+    ----------
+    Agresti and Coull, "Approximate is better than 'exact' for interval estimation of binomial
+    proportions", The American Statistician 52(2), 1998.
+    """
+    passed = np.linspace(0, 1, share.shape[1] + 1)[1:]
+    return np.asarray((share * paths + 2 * passed) / (paths + 4))
 
 
 def _surest(day: int, horizons: float) -> float:

@@ -419,6 +419,16 @@ def test_growth_that_ended_weeks_ago_is_not_expected_back(since):
     assert forecast.probability() < 0.15
 
 
+def test_what_no_path_shows_is_unlikely_but_not_impossible():
+    noisy = days(500 + np.random.default_rng(0).integers(0, 9, 120))
+    far = forecast_exhaustion(noisy, capacity=60_000, horizon=60)
+    # Two of 504 paths run out, the second at the end.
+    assert far.probability() == pytest.approx(2 / 504)
+    assert far.probability(far.horizon_end - pd.Timedelta(days=30)) == pytest.approx(1 / 504)
+    line = days(500.0 + 3 * np.arange(120))
+    assert forecast_exhaustion(line, capacity=60_000, horizon=60).probability() == 0
+
+
 def test_hours_are_never_surer_than_their_horizons_of_history_allow():
     at = np.arange(24 * 40)
     wave = 100 + 20 * np.sin(at / 24 * 2 * np.pi)
@@ -427,7 +437,8 @@ def test_hours_are_never_surer_than_their_horizons_of_history_allow():
     ask = {"capacity": 110, "step": "h"}
     for horizon, surest in ((2, 20 / 21), (4, 10 / 11), (10, 0.9)):
         forecast = forecast_exhaustion(noisy, horizon=horizon, **ask)
-        assert forecast.probability() == pytest.approx(surest)
+        # Two of 504 paths are added that do not run out.
+        assert forecast.probability() == pytest.approx(surest * 502 / 504)
     announced = forecast_exhaustion(noisy, horizon=10, events=[("2026-02-12", 500)], **ask)
     assert announced.probability() == 1
 
