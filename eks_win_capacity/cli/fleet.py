@@ -215,7 +215,8 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
         fleet_files.refuse_unknown(nodes, catalog)
     groups = Fleet.encode(nodes.table.types, on_unknown="null")
     sizes = _by_type(groups, asked.options)
-    _refuse_taken(asked.file, sizes, files.columns)
+    # DuckDB would rename an answer that differs from a column by case alone.
+    _refuse_taken(asked.file, sizes, [name.lower() for name in files.columns])
     sizing = Sizing(nodes.by, _answers(nodes.table.frame[nodes.by], groups, sizes), nodes.kept)
     tally = _Tally.of(groups, nodes.table.counts)
     if asked.out is not None:

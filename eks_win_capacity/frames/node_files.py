@@ -142,9 +142,10 @@ class NodeFiles:
         group = ", ".join(f"k{at}" for at in range(len(names)))
         number, bad = "1", "false"
         if amount is not None:
-            # A boolean is not a number, which a cast would make of it.
-            flag = str(self._rows.types[self.columns.index(amount)]) == "BOOLEAN"
-            number = "CAST(NULL AS DOUBLE)" if flag else f"TRY_CAST({quoted(amount)} AS DOUBLE)"
+            # A cast would take a boolean for a number, and 1.000, perhaps a thousand, for 1.
+            kind, text = str(self._rows.types[self.columns.index(amount)]), quoted(amount)
+            other = {"BOOLEAN": "true", "VARCHAR": f"rtrim({text}) LIKE '%.___'"}.get(kind, "false")
+            number = f"CASE WHEN {other} THEN NULL ELSE TRY_CAST({text} AS DOUBLE) END"
             bad = f"({number} IS NULL OR {number} < 0 OR {number} % 1 <> 0)"
         text = "NULL" if amount is None else f"CAST({quoted(amount)} AS VARCHAR)"
         query = (  # names are quoted, values are literals

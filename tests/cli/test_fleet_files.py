@@ -308,6 +308,25 @@ def test_times_and_booleans_are_no_counts(tmp_path, monkeypatch, kind, long):
         fleet(path, "--count", "x")
 
 
+@pytest.mark.parametrize("long", [False, True])
+def test_a_count_with_a_dot_for_thousands_is_not_one(tmp_path, monkeypatch, long):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type;count\nm5.large;1.000 \nc5.large;2.0\n")
+    if long:
+        monkeypatch.setattr(fleet_files, "LONG", 0)
+    with pytest.raises(InputError, match=r"^count.*'1\.000 '"):
+        fleet(path)
+    path.write_text("instance_type;count\nm5.large;3.0\nc5.large;2.00\n")
+    assert json.loads(fleet(path, "-o", "json"))["rows"][-1]["nodes"] == 5
+
+
+def test_answers_of_long_files_are_not_renamed(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type,Prefix_Pods\nm5.large,x\n")
+    with pytest.raises(InputError, match="has a column 'prefix_pods' already"):
+        fleet(path)
+
+
 def test_a_wrong_count_is_in_the_row_of_the_file(tmp_path):
     path = tmp_path / "nodes.csv"
     path.write_text(

@@ -90,6 +90,16 @@ def test_partitions_of_spark_change_nothing(spark, partitions, expected):
     assert whole(ask(frame.repartition(partitions))) == expected
 
 
+@pytest.mark.filterwarnings("ignore:.*PySpark does not yet fully support pandas")
+def test_spark_names_answers_as_they_are_called(spark):
+    frame = spark.createDataFrame([["a", 1]], "k string, v bigint")
+    answer = ewc.frames.study(
+        frame, lambda *_: pd.DataFrame({"a`b": [1]}), by="k", columns={"a`b": "int64"}
+    )
+    assert answer.columns == ["k", "a`b"]
+    assert [tuple(row) for row in answer.collect()] == [("a", 1)]
+
+
 def test_no_rows_have_no_answers():
     out = ask(SCENARIOS[:0])
     assert list(out.columns) == ["scenario", "mode", *COLUMNS]
