@@ -215,7 +215,6 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
         fleet_files.refuse_unknown(nodes, catalog)
     groups = Fleet.encode(nodes.table.types, on_unknown="null")
     sizes = _by_type(groups, asked.options)
-    # DuckDB would rename an answer that differs from a column by case alone.
     _refuse_taken(asked.file, sizes, [name.lower() for name in files.columns])
     sizing = Sizing(nodes.by, _answers(nodes.table.frame[nodes.by], groups, sizes), nodes.kept)
     tally = _Tally.of(groups, nodes.table.counts)
@@ -276,6 +275,7 @@ def _refuse_kind(asked: _Asked, columns: Sequence[str]) -> None:
 
 
 def _refuse_taken(file: str, sizes: pd.DataFrame, columns: Container[str]) -> None:
+    """Refuse columns named like an answer; in lower case for DuckDB, which would rename the answer."""
     taken = [name for name in sizes if name in columns]
     if taken:
         raise InputError(f"{file} has a column {taken[0]!r} already; rename it or drop it")

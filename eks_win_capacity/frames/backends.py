@@ -317,6 +317,11 @@ def _in_polars(
     ).drop(key, strict=False)  # Polars keeps the right key if the left one is an expression
 
 
+def ticked(name: str) -> str:
+    """A name as an identifier of Spark."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def _in_spark(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
     from pyspark.sql import functions
 
@@ -326,6 +331,5 @@ def _in_spark(native: Any, by: str, keys: Sequence[str], values: Mapping[str, An
     rows = list(zip(keys, *([int(x) for x in column] for column in values.values()), strict=True))
     schema = ", ".join([f"`{key}` string", *(f"`{name}` bigint" for name in values)])
     table = native.sparkSession.createDataFrame(rows, schema)
-    quoted = "`" + by.replace("`", "``") + "`"
-    joined = native.withColumn(key, functions.col(quoted))
+    joined = native.withColumn(key, functions.col(ticked(by)))
     return joined.join(functions.broadcast(table), on=key, how="left").drop(key)

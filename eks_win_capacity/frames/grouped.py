@@ -116,10 +116,7 @@ def study(
         keys = ", ".join(
             f"`{f.name}` {f.dataType.simpleString()}" for f in native.select(names).schema
         )
-        kinds = ", ".join(
-            "`{}` {}".format(name.replace("`", "``"), _SPARK_TYPES[kind])
-            for name, kind in promised.items()
-        )
+        kinds = ", ".join(f"{backends.ticked(n)} {_SPARK_TYPES[k]}" for n, k in promised.items())
         # Spark counts the arguments of the function, and counts one too many for a method.
         whole = lambda group: asked.whole(group)  # noqa: E731, PLW0108
         return native.groupBy(*names).applyInPandas(whole, f"{keys}, {kinds}")

@@ -142,10 +142,7 @@ class NodeFiles:
         group = ", ".join(f"k{at}" for at in range(len(names)))
         number, bad = "1", "false"
         if amount is not None:
-            # A cast would take a boolean for a number, and 1.000, perhaps a thousand, for 1.
-            kind, text = str(self._rows.types[self.columns.index(amount)]), quoted(amount)
-            other = {"BOOLEAN": "true", "VARCHAR": f"rtrim({text}) LIKE '%.___'"}.get(kind, "false")
-            number = f"CASE WHEN {other} THEN NULL ELSE TRY_CAST({text} AS DOUBLE) END"
+            number = _as_number(amount, self._rows)
             bad = f"({number} IS NULL OR {number} < 0 OR {number} % 1 <> 0)"
         text = "NULL" if amount is None else f"CAST({quoted(amount)} AS VARCHAR)"
         query = (  # names are quoted, values are literals
@@ -437,6 +434,13 @@ def _numbered(name: str) -> str:
 def literal(value: str) -> str:
     """A string as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def _as_number(name: str, rows: Any) -> str:
+    """SQL of a count; null for booleans, and for 1.000, which may be a thousand."""
+    kind, cell = str(rows.types[rows.columns.index(name)]), quoted(name)
+    other = {"BOOLEAN": "true", "VARCHAR": f"rtrim({cell}) LIKE '%.___'"}.get(kind, "false")
+    return f"CASE WHEN {other} THEN NULL ELSE TRY_CAST({cell} AS DOUBLE) END"
 
 
 def _list(values: Sequence[Any]) -> str:
