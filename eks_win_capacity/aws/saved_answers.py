@@ -19,6 +19,7 @@ from eks_win_capacity.cluster.state import (
     FargateProfile,
     NodeGroup,
     identity,
+    refuse_other_vpcs,
     refuse_zone,
 )
 from eks_win_capacity.core.documents import yaml_value
@@ -63,6 +64,7 @@ def state(
         cluster, nets = _cluster(answers), subnets(answers, why, saved=saved)
         for net in nets or ():
             refuse_zone(net.zone, cluster.get("region"), part="subnets", what="a subnet")
+        refuse_other_vpcs(nets or (), cluster.get("vpc_id"))
         return ClusterState(
             **cluster,
             support_ends=_support_ends(answers),

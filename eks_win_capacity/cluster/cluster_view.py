@@ -129,7 +129,9 @@ class ClusterView:
                 parsed = ipaddress.IPv4Address(address)
             except ValueError:
                 return None
-            return next((subnet for network, subnet in known if parsed in network), None)
+            # Of subnets of several VPCs that hold the address, none is known to be the node's.
+            holding = [subnet for network, subnet in known if parsed in network]
+            return holding[0] if len(holding) == 1 else None
 
         return {node.name: place(node.address) for node in self.windows}
 
@@ -139,12 +141,10 @@ class ClusterView:
 
     @cached_property
     def interfaces(self) -> Mapping[str, InterfaceState]:
-        """Interface of each instance, by its primary address."""
-        return {
-            interface.address: interface
-            for subnet in self.state.subnets or ()
-            for interface in subnet.interfaces or ()
-        }
+        """Interface of each instance, by its primary address if only one has it."""
+        known = [one for subnet in self.state.subnets or () for one in subnet.interfaces or ()]
+        times = Counter(one.address for one in known)
+        return {one.address: one for one in known if times[one.address] == 1}
 
     @cached_property
     def _addresses(self) -> Mapping[str, list[str]]:

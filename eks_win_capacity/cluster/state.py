@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -339,6 +339,7 @@ class ClusterState(Shown):
             refuse_zone(node.zone, values["region"], part="nodes", what=f"node {node.name}")
         for subnet in values["subnets"] or ():
             refuse_zone(subnet.zone, values["region"], part="subnets", what="a subnet")
+        refuse_other_vpcs(values["subnets"] or (), values["vpc_id"])
         return ClusterState(**values, unknown=why)
 
     def to_dict(self) -> dict[str, Any]:
@@ -442,6 +443,21 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 
 _ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 """Start of the name of an availability or local zone: its region."""
+
+
+def refuse_other_vpcs(subnets: Sequence[SubnetState], vpc_id: str | None) -> None:
+    """
+    Refuse subnets of other VPCs beside those of the cluster's, whose ranges may overlap.
+
+    Raises StateConflictError if there are any.
+    """
+    others = [one for one in subnets if one.vpc_id not in {"", vpc_id}]
+    if vpc_id and 0 < len(others) < len(subnets):
+        raise StateConflictError(
+            f"{others[0].subnet_id} is of {others[0].vpc_id}, and the cluster is in {vpc_id}: save "
+            f"the answers with --filters Name=vpc-id,Values={vpc_id}",
+            part="subnets",
+        )
 
 
 def refuse_zone(zone: str, region: str | None, *, part: str, what: str) -> None:

@@ -24,7 +24,7 @@ from eks_win_capacity.cluster import (
 )
 from eks_win_capacity.cluster.pending import NO_ROOM
 from eks_win_capacity.cluster.serving import autoscaler_tags
-from eks_win_capacity.core.errors import WarmTargetError
+from eks_win_capacity.core.errors import StateConflictError, WarmTargetError
 
 RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"
 ON = {"enable-windows-ipam": "true"}
@@ -948,6 +948,45 @@ def test_nodes_of_two_modes_do_not_count_the_same_addresses(used, reserved, tota
     assert next(one.gain for one in pod.options if one.code == "uncordon") == total
     (pod,) = explain_pending(replace(state, pods=(waits,)))
     assert any(f"has room for {total} such pods" in seen for seen in pod.evidence)
+
+
+def of_vpc(vpc, *addresses):
+    return SubnetState(
+        subnet_id=f"subnet-{vpc}",
+        vpc_id=vpc,
+        cidr="10.0.0.0/24",
+        used=addresses,
+        interfaces=(InterfaceState(address="10.0.0.4"),),
+    )
+
+
+def test_subnets_of_other_vpcs_are_refused_beside_those_of_the_cluster():
+    nets = (of_vpc("vpc-1"), of_vpc("vpc-2"))
+    with pytest.raises(StateConflictError, match="Name=vpc-id,Values=vpc-1"):
+        ClusterState(vpc_id="vpc-1").merge(ClusterState(subnets=nets))
+    described = [
+        {"SubnetId": net.subnet_id, "VpcId": net.vpc_id, "CidrBlock": net.cidr} for net in nets
+    ]
+    cluster = {"cluster": {"name": "prod", "resourcesVpcConfig": {"vpcId": "vpc-1"}}}
+    with pytest.raises(StateConflictError, match="subnet-vpc-2 is of vpc-2"):
+        load_files(cluster, {"Subnets": described})
+
+
+def test_a_node_whose_address_two_vpcs_have_is_in_no_known_subnet():
+    node = Node(
+        name="win-1",
+        os="windows",
+        instance_type="m5.large",
+        address="10.0.0.4",
+        pods_limit=110,
+        advertised_addresses=9,
+    )
+    nets = (of_vpc("vpc-1", "10.0.0.4"), of_vpc("vpc-2", "10.0.0.4"))
+    state = ClusterState(nodes=(node,), pods=(), cni_configmap={"enable-windows-ipam": "true"})
+    alone = cluster_report(replace(state, subnets=nets[:1])).nodes
+    both = cluster_report(replace(state, subnets=nets)).nodes
+    assert alone["attachable"].tolist() == [9]
+    assert both["attachable"].isna().all()
 
 
 @pytest.mark.parametrize(("free", "gain"), [(5, 5), (100, 18)])
