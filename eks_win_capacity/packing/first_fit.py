@@ -377,15 +377,18 @@ def cheapest_numbers(
     """
     from scipy.optimize import Bounds, LinearConstraint
 
+    wanted = problem.count @ problem.need
+    # What no pod asks for, no node needs to have.
+    cuts, asked = tuple(cut for cut in cuts if cut.demand > 0), wanted > 0
     rows = np.array(
         [
-            *(cut.value / max(cut.demand, 1) for cut in cuts),
-            *(problem.room / np.maximum(problem.count @ problem.need, 1)).T,
+            *(cut.value / cut.demand for cut in cuts),
+            *(problem.room[:, asked] / wanted[asked]).T,
             *(problem.most_per_node() / np.maximum(problem.count, 1)).T[problem.count > 0],
         ],
         dtype=np.float64,
     )
-    sums = np.arange(len(rows)) < len(cuts) + problem.need.shape[1]
+    sums = np.arange(len(rows)) < len(cuts) + asked.sum()
     nonzero = (rows > 0).any(axis=1)
     rows, sums = rows[nonzero], sums[nonzero]
     top = float(problem.cost.max())

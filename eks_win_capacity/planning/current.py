@@ -343,7 +343,7 @@ def from_now(
         return _not_found(
             best, "limits", why, "Raise the limits, or allow more nodes to be drained"
         )
-    every = _sized(ask, [*present.types, *best.types])
+    every = _sized(ask, [*present.types, *best.types], paid=True)
     bound = max(fresh.lower_bound, _least(ask, present, added))
     if PROVED < 1 - bound / (best.value or 1.0) < _SUNK and added and not ask.deadline.over():
         # The small cost of present nodes alone may be what is not proved.
@@ -422,14 +422,15 @@ def _of_types(ask: Question, most: dict[str, int], others: Collection[str] = ())
     return replace(ask, candidates=candidates, limits={**ask.limits, **limits})
 
 
-def _sized(ask: Question, names: list[str]) -> dict[str, NodeKind]:
-    """On-demand nodes by type."""
+def _sized(ask: Question, names: list[str], *, paid: bool = False) -> dict[str, NodeKind]:
+    """On-demand nodes by type; with ``paid``, nodes already paid of types without a price too."""
     if not names:
         return {}
     # Without pods no type is useless; the workloads still determine the resources in ``room``.
     none = tuple(replace(load, replicas=0) for load in ask.workloads)
     nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=none, surge=0))[0]
-    return {node.name: node for node in nodes if node.purchase == "on-demand"}
+    sources = ("paid", "on-demand") if paid else ("on-demand",)
+    return {node.name: node for source in sources for node in nodes if node.purchase == source}
 
 
 def _without_dearest(present: Present) -> Present:

@@ -491,6 +491,21 @@ def test_changes_cost_what_the_plan_costs_however_nodes_are_bought(buy):
     assert changes.cost_now == pytest.approx(due + 6 * 0.0055)
 
 
+def test_nodes_paid_already_need_no_price_beside_present_ones():
+    planned = plan_fleet(
+        [{"name": "web", "replicas": 30, "cpu": "500m", "memory": "1Gi"}],
+        candidates=["m5.2xlarge", "m5.4xlarge"],
+        prices={"m5.2xlarge": 0.8},
+        buy={"paid": {"m5.4xlarge": 1}},
+        current={"m5.2xlarge": 1},
+        max_replaced=0,
+        compare=False,
+    )
+    rows = planned.diff().to_pandas().set_index("instance_type")
+    assert rows.loc["m5.4xlarge", "add"] == 1
+    assert rows["cost_after"].sum() == pytest.approx(planned.cost)
+
+
 def test_no_present_node_becomes_a_spot_node_by_staying():
     buy = {"spot_share": 1, "spot_prices": SPOT}
     planned = plan(current={"m5.2xlarge": 8}, max_replaced=0, buy=buy)

@@ -166,6 +166,16 @@ def test_thirds_of_a_node_that_do_not_fill_it_are_in_the_bound():
     assert bound <= total_cost(problem, best) <= 1.002 * bound
 
 
+def test_no_node_needs_what_no_pod_asks_for():
+    """The third resource may be that of pods in another zone, or of no replicas."""
+    problem = problem_of([(5, 5, 0)], [4], [(10, 10, 0), (10, 10, 4)], [1.0, 9.0])
+    number, bound = cheapest_numbers(problem, ())
+    assert number.tolist() == [2, 0]
+    assert bound == pytest.approx(2, rel=1e-5)
+    problem = problem_of([(5, 5, 0), (1, 1, 1)], [4, 0], [(10, 10, 0), (10, 10, 4)], [1.0, 9.0])
+    assert cheapest_numbers(problem, ())[1] == pytest.approx(2, rel=1e-5)
+
+
 def test_no_kind_of_node_holds_no_pod():
     problem = problem_of([(1, 1, 1)], [4], [(10, 10, 9)], [1.0])
     assert fluid_bound(problem.only(np.array([], dtype=np.int64))) == np.inf
