@@ -319,24 +319,7 @@ def from_now(
     ask, present = _with_candidates(ask, _read(current, ask.catalog))
     if max_replaced is not None:
         present = replace(present, most=max_replaced)
-    fresh = planned(replace(ask, deadline=ask.deadline.part(_REPLAN)))
-    best = fresh if fresh.feasible and present.may_become(fresh.groups) else None
-    kept, bound = _keeping(ask, present, fresh, planned)
-    added = [bound] * kept.feasible
-    if kept.feasible:
-        best = kept if best is None or kept.value <= best.value * (1 + 1e-9) else best
-        fewer = _without_dearest(present)
-        if best is kept and fewer.places != present.places and not ask.deadline.over():
-            # Draining as many as allowed and adding others can save more than draining empty ones.
-            other, bound = _keeping(ask, fewer, fresh, planned)
-            added += [bound] * other.feasible
-            best = other if other.feasible and other.value < best.value * (1 - 1e-9) else best
-    now = sum(_values(ask, present))
-    if best is not None and best.value > now * (1 + 1e-9) and fresh.lower_bound <= now:
-        # A search without time may miss that the present nodes suffice.
-        same, _ = _keeping(_of_types(ask, present.types), present, fresh, planned)
-        best = same if same.feasible and same.value < best.value else best
-    best = best or kept
+    fresh, best, added = _cheapest(ask, present, planned)
     broken = ", ".join(beyond(ask, best.groups))
     if broken:
         why = f"present nodes that stay leave too little room within the limits ({broken})"
@@ -363,6 +346,30 @@ def from_now(
         node_costs={name: _mean_cost(ask, present, node) for name, node in every.items()},
         idle_addresses={name: node.addresses(0) for name, node in every.items()},
     )
+
+
+def _cheapest(
+    ask: Question, present: Present, planned: _Search
+) -> tuple[FleetPlan, FleetPlan, list[float]]:
+    """Plan from scratch, the cheapest from the present nodes, and bounds on what it must add."""
+    fresh = planned(replace(ask, deadline=ask.deadline.part(_REPLAN)))
+    best = fresh if fresh.feasible and present.may_become(fresh.groups) else None
+    kept, bound = _keeping(ask, present, fresh, planned)
+    added = [bound] * kept.feasible
+    if kept.feasible:
+        best = kept if best is None or kept.value <= best.value * (1 + 1e-9) else best
+        fewer = _without_dearest(present)
+        if best is kept and fewer.places != present.places and not ask.deadline.over():
+            # Draining as many as allowed and adding others can save more than draining empty ones.
+            other, bound = _keeping(ask, fewer, fresh, planned)
+            added += [bound] * other.feasible
+            best = other if other.feasible and other.value < best.value * (1 - 1e-9) else best
+    now = sum(_values(ask, present))
+    if best is not None and best.value > now * (1 + 1e-9) and fresh.lower_bound <= now:
+        # A search without time may miss that the present nodes suffice.
+        same, _ = _keeping(_of_types(ask, present.types), present, fresh, planned)
+        best = same if same.feasible and same.value < best.value else best
+    return fresh, best or kept, added
 
 
 def _mean_cost(ask: Question, present: Present, node: NodeKind) -> float:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.core.arrays import choice
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE, KUBELET_MAX_PODS, WINDOWS_BUILDS
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ _TEMPLATE_TAG: Final = "k8s.io/cluster-autoscaler/node-template"
 
 _LABELS: Final = {"windows-fleet": "planned"}
 _TAINT: Final = {"key": "os", "value": "windows", "effect": "NoSchedule"}
+
+_FAMILIES: Final = tuple(
+    f"WindowsServer{year}{edition}Container"
+    for year in WINDOWS_BUILDS.values()
+    for edition in ("Core", "Full")
+)
+_KARPENTER_FAMILIES: Final = tuple(f"Windows{year}" for year in WINDOWS_BUILDS.values())
+"""Names of the Windows images, by eksctl and by Karpenter; others start Linux nodes."""
 
 _IMAGE: Final = (
     "/aws/service/ami-windows-latest/Windows_Server-{year}-English-{edition}-EKS_Optimized-"
@@ -73,6 +82,7 @@ def node_groups(
     managed Windows groups refuse an image and leave both out, and ``kubeletExtraConfig`` is
     refused for Windows.
     """
+    choice(ami_family, _FAMILIES, name="ami_family")
     # The defaults of the image are 110 pods, and nothing reserved.
     plain = _max_pods(plan) == KUBELET_MAX_PODS and not _reservations(plan) and ami is None
     places = [(row, _of_place(plan, row)) for row in plan.places()]
@@ -105,10 +115,18 @@ def node_groups(
             "metadata": {"name": cluster, "region": region},
             "managedNodeGroups" if plain else "nodeGroups": entries,
         }
-    notes.append(_chosen(ami_family))
+    return _text([*notes, *_last_notes(plan, ami_family)], document)
+
+
+def _last_notes(plan: PlanValues, ami_family: str) -> list[str]:
+    """Notes on pods of other releases, on nodes that run already, and on subnets without an id."""
+    notes = [_chosen(ami_family)]
+    if kept := [f"{n:,} x {name}" for name, n in plan.current_kept.items() if n]:
+        running = "nodes that run already and stay, to be left out of new groups"
+        notes.append(f"{running}: {', '.join(kept)}")
     if any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups):
         notes.append("put subnet ids in place of the CIDRs")
-    return _text(notes, document)
+    return notes
 
 
 def _of_place(plan: PlanValues, row: dict[str, Any]) -> list[PlannedGroup]:
@@ -383,6 +401,7 @@ def _pool_notes(plan: PlanValues) -> list[str]:
 
 def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) -> str:
     """EC2NodeClass with image, subnets, and the kubelet's limit."""
+    choice(ami_family, _KARPENTER_FAMILIES, name="ami_family")
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
     most = _max_pods(plan)
     document = {

@@ -306,7 +306,7 @@ class FleetPlan(PlanValues):
         Raises
         ------
         InputError
-            If the plan is infeasible.
+            If the plan is infeasible, or the image is not one of Windows.
         """
         from eks_win_capacity.planning.manifests import node_groups
 

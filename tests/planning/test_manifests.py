@@ -110,6 +110,23 @@ def test_managed_groups_need_no_template_where_the_image_does_it_all():
     assert eksctl_faults(plain.node_groups()) == []
 
 
+def test_a_manifest_names_the_nodes_that_run_already():
+    plan = planned(current={"m5.2xlarge": 2, "c5.large": 1}, max_replaced=1)
+    kept = ", ".join(f"{n} x {name}" for name, n in plan.current_kept.items() if n)
+    assert f"to be left out of new groups: {kept}\n" in plan.node_groups()
+    assert "run already" not in planned().node_groups()
+
+
+def test_an_image_that_is_not_of_windows_is_refused():
+    plan = plan_of("eksctl", False, 110, "default")
+    for year in ("2019", "2022", "2025"):
+        assert eksctl_faults(plan.node_groups(ami_family=f"WindowsServer{year}FullContainer")) == []
+        assert class_faults(plan.karpenter_node_class(ami_family=f"Windows{year}")) == []
+    for write in (plan.node_groups, plan.karpenter_node_class):
+        with pytest.raises(InputError, match="ami_family must be"):
+            write(ami_family="AL2023")
+
+
 def test_a_plan_that_is_none_writes_nothing():
     none = plan_fleet([{"name": "big", "replicas": 1, "cpu": "99"}], candidates=["m5.large"])
     for write in (none.node_groups, none.karpenter, none.karpenter_node_class):
