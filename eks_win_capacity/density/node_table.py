@@ -229,7 +229,11 @@ def _type_column(frame: pd.DataFrame, known: Container[str], wanted: str | None)
     fitting += sorted((n for n in shares if shares[n] > 0.5), key=lambda n: -shares[n])
     _refuse_two(frame, [name for name in fitting if not named])
     if fitting or named:
-        return (fitting or named)[0]
+        chosen = (fitting or named)[0]
+        # pandas numbers columns of one name.
+        same = re.compile(re.escape(str(chosen)) + r"\.[0-9]+")
+        _refuse_two(frame, [chosen, *(name for name in fitting if same.fullmatch(str(name)))])
+        return chosen
     cure = (
         "; kubectl get nodes -L node.kubernetes.io/instance-type,kubernetes.io/os prints them"
         if {"NAME", "STATUS", "ROLES"} <= set(columns)

@@ -245,6 +245,12 @@ def test_the_column_of_types_that_is_named_is_the_one_that_is_read():
         node_table(frame, CATALOG, column="latter")
 
 
+def test_two_columns_of_types_with_one_name_are_refused_where_they_differ():
+    head = "instance_type,instance_type\n"
+    assert "'instance_type.1' both hold" in str(fleet(f"{head}m5.large,c5.large\n").exception)
+    assert counted(f"{head}m5.large,m5.large\n") == {"m5.large": 1}
+
+
 def test_two_columns_of_types_are_refused_until_one_is_named():
     text = "node,before,after\na,m5.large,m6i.large\nb,m5.large,m6i.large\n"
     assert "'before' and 'after' both hold instance types" in str(fleet(text).exception)
