@@ -305,12 +305,17 @@ class Search:
             if now is None:
                 kinds = small(rest, value / parts, useful)
                 narrowed = rest.only(kinds)
-                best = solve_fluid(narrowed, deadline=self.deadline)
-                if best is None or not len(best.kind):
+                optimum = solve_fluid(narrowed, deadline=self.deadline)
+                if optimum is None or not len(optimum.kind):
                     break
-                value, until = best.value, self.deadline
+                value = optimum.value
                 now = blend(
-                    narrowed, best, rng=self.rng, draws=draws, rounds=_VARIED // 2, deadline=until
+                    narrowed,
+                    optimum,
+                    rng=self.rng,
+                    draws=draws,
+                    rounds=_VARIED // 2,
+                    deadline=self.deadline,
                 )
             part = _whole_part(now, kinds)
             rest, now = rest_of(rest, part), None
@@ -322,11 +327,11 @@ class Search:
                 self.offer(fixed)
                 self.columns.add(fixed.kind, fixed.mix)
                 break
-            pods = float(fluid.duals.pods @ rest.count)
-            if self.simple and pods < 0.6 * tried:
-                tried = pods
-                self.end(rest, fixed, pods, useful)
-            if last is None and pods <= _ENDS * each and rest.count.sum() <= _PODS:
+            left = float(fluid.duals.pods @ rest.count)
+            if self.simple and left < 0.6 * tried:
+                tried = left
+                self.end(rest, fixed, left, useful)
+            if last is None and left <= _ENDS * each and rest.count.sum() <= _PODS:
                 last = rest, fixed
             if self.done(_AIM):
                 return

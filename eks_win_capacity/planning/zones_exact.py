@@ -305,7 +305,7 @@ class _Program:
     """
 
     def __init__(self, model: Model, patterns: Patterns, ask: Question, *, evenly: bool) -> None:
-        self.model, self.patterns, self.ask, self.evenly = model, patterns, ask, evenly
+        self.model, self.patterns, self.ask = model, patterns, ask
         self.wanted = [int(ask.wanted[list(group)].sum()) for group in model.members]
         loads = [ask.workloads[group[0]] for group in model.members]
         self.even = np.array([evenly or load.zone_spread for load in loads], dtype=bool)
