@@ -81,9 +81,6 @@ _FEW = 60
 _PODS = 400
 """Pods that are packed at once, at most."""
 
-_ENDS = 8.0
-"""Value of the rest, in average nodes, below which a dive tries to end early."""
-
 _DEPTH, _BRIEF = 40, 4
 """Steps of a dive at most; fewer if the first good packing suffices, as first-fit completes it."""
 
@@ -200,14 +197,14 @@ class Search:
             if fluid is not None:
                 # A dive takes less time, so it comes first if a good packing suffices.
                 if self.number is not None and self.effort >= 1:
-                    self.pack(self.problem, None, fluid, self.number)
+                    self.pack(fluid, self.number)
                 first = None if self.done(_AIM) else self.draw(fluid, starts)
             for turn, parts in enumerate(_PARTS[:_EARLY_DIVES]):
                 if fluid is None or first is None or (turn and (self.done() or self.brief())):
                     break
                 self.dive(first, fluid, parts)
                 if self.number is not None and self.effort < 1 and not self.done():
-                    self.pack(self.problem, None, fluid, self.number)
+                    self.pack(fluid, self.number)
                 if self.few and not self.done(_AIM):
                     self.repack(fluid)
             if self.bound == math.inf or self.done() or self.brief():
@@ -296,10 +293,9 @@ class Search:
         """
         problem = rest = self.problem
         useful, value, kinds = self.useful(problem, fluid), fluid.value, np.arange(problem.kinds)
-        each = value / fluid.nodes.sum()
         large = (problem.cost[fluid.kind] > value / parts).any()
         now = None if large else first
-        fixed, last, tried = None, None, math.inf
+        fixed, tried = None, math.inf
         draws = max(200, (_DRAWS + 20 * problem.shapes) // 6)
         for _ in range(_BRIEF if self.simple and self.effort < 1 else _DEPTH):
             if now is None:
@@ -331,13 +327,8 @@ class Search:
             if self.simple and left < 0.6 * tried:
                 tried = left
                 self.end(rest, fixed, left, useful)
-            if last is None and left <= _ENDS * each and rest.count.sum() <= _PODS:
-                last = rest, fixed
             if self.done(_AIM):
                 return
-        # Packing the last nodes by their total room takes longer than a dive, so it comes last.
-        if self.sums and last is not None and not self.done():
-            self.pack(*last, fluid)
 
     def end(self, rest: Problem, fixed: Packed, value: float, useful: Ints) -> None:
         """Place the remaining pods first-fit on nodes of two sizes."""
@@ -346,15 +337,11 @@ class Search:
             if tail is not None:
                 self.offer(joined(fixed, tail))
 
-    def pack(
-        self, rest: Problem, fixed: Packed | None, fluid: Fluid, number: Ints | None = None
-    ) -> None:
-        """Pack the remaining pods on the cheapest nodes with enough room, then with more room."""
-        kinds = self.useful(rest, fluid)
-        narrowed = rest.only(kinds)
-        most = self.cost - (0.0 if fixed is None else total_cost(self.problem, fixed))
-        if number is not None:
-            number = number[kinds] if number[kinds].sum() == number.sum() else None
+    def pack(self, fluid: Fluid, cheapest: Ints) -> None:
+        """Pack all pods on the cheapest nodes with enough room, then with more room."""
+        kinds, most = self.useful(self.problem, fluid), self.cost
+        narrowed = self.problem.only(kinds)
+        number: Ints | None = cheapest[kinds] if cheapest[kinds].sum() == cheapest.sum() else None
         for turn, spare in enumerate(_SPARE):
             if turn or number is None:
                 noise = self.rng.uniform(-_NOISE, _NOISE, narrowed.kinds) if turn else None
@@ -367,7 +354,7 @@ class Search:
                 tries = int(np.clip(_TRIES // number.sum(), 20, 200))
                 nodes = np.tile(np.repeat(np.arange(narrowed.kinds), number), (tries, 1))
                 packed, left = pack(narrowed, nodes, fluid.duals.pods, rng=self.rng)
-                self.complete(narrowed, kinds, packed, left, fixed)
+                self.complete(narrowed, kinds, packed, left)
                 if not left.any():
                     return
             elif turn:
@@ -375,7 +362,12 @@ class Search:
                 return
 
     def complete(
-        self, rest: Problem, kinds: Ints, packed: Packed, left: Ints, fixed: Packed | None
+        self,
+        rest: Problem,
+        kinds: Ints,
+        packed: Packed,
+        left: Ints,
+        fixed: Packed | None = None,
     ) -> None:
         """Offer a packing of the rest, with pods that are left first-fit on extra nodes."""
         if left.any():
