@@ -10,7 +10,7 @@ from eks_win_capacity.core.errors import (
     MissingExtraError,
     UnsupportedInputError,
 )
-from eks_win_capacity.frames.node_files import literal, quoted
+from eks_win_capacity.frames.node_files import by_enum, literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -256,30 +256,14 @@ def looked_up(
     engine = frame.implementation
     native = frame.to_native()
     if engine.is_duckdb():
-        look_up = _in_duckdb if ordered else _joined_in_duckdb
-        return nw.from_native(look_up(native, by, keys, values))
+        if ordered:
+            return nw.from_native(native.project(", ".join(["*", *by_enum(by, keys, values)])))
+        return nw.from_native(_joined_in_duckdb(native, by, keys, values))
     if engine.is_polars():
         return nw.from_native(_in_polars(frame, by, keys, values, ordered=ordered))
     if engine.is_pyspark():
         return nw.from_native(_in_spark(native, by, keys, values))
     raise UnsupportedInputError(f"lazy frames of {engine} are not supported; collect it first")
-
-
-def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
-    """
-    Columns looked up by the code of an enum, as a join in DuckDB does not preserve the order.
-
-    Sorting afterwards would need all rows in memory; a projection streams.
-    """
-    names = ", ".join(map(literal, keys)) or "''"  # an empty catalog is valid, too
-    code = (
-        f"CAST(enum_code(TRY_CAST(CAST({quoted(by)} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
-    )
-    columns = [
-        f'CAST(list_extract({list(map(int, column))}, {code}) AS BIGINT) AS "{name}"'
-        for name, column in values.items()
-    ]
-    return native.project(", ".join(["*", *columns]))
 
 
 def _joined_in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:

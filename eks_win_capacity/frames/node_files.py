@@ -224,14 +224,7 @@ class NodeFiles:
 
     def _sized(self, sizing: Sizing) -> str:
         """Query of the rows to keep, with the added columns."""
-        names = ", ".join(map(literal, sizing.answers)) or "''"
-        by = f"CAST({quoted(sizing.by)} AS VARCHAR)"
-        code = f"CAST(enum_code(TRY_CAST({by} AS ENUM({names}))) AS INTEGER) + 1"
-        # A join does not guarantee the order of rows; list elements do, and they stream.
-        added = [
-            f"list_extract({_list(column)}, {code}) AS {quoted(name)}"
-            for name, column in sizing.columns().items()
-        ]
+        added = by_enum(sizing.by, list(sizing.answers), sizing.columns())
         kept = [_among(column, values) for column, values in sizing.kept.items()]
         where = f" WHERE {' AND '.join(kept)}" if kept else ""
         return f"SELECT *, {', '.join(added)} FROM node_rows{where}"  # noqa: S608
@@ -441,6 +434,22 @@ def _as_number(name: str, rows: Any) -> str:
     kind, cell = str(rows.types[rows.columns.index(name)]), quoted(name)
     other = {"BOOLEAN": "true", "VARCHAR": f"rtrim({cell}) LIKE '%.___'"}.get(kind, "false")
     return f"CASE WHEN {other} THEN NULL ELSE TRY_CAST({cell} AS DOUBLE) END"
+
+
+def by_enum(column: str, keys: Sequence[str], answers: Mapping[str, Sequence[Any]]) -> list[str]:
+    """
+    SQL of columns with the answer for each key, null for other values of the column.
+
+    Keys are found by the code of an enum: a join does not preserve the order of rows, and sorting
+    them afterwards would need all rows in memory; a projection streams.
+    """
+    names = ", ".join(map(literal, keys)) or "''"  # an empty catalog is valid, too
+    member = f"TRY_CAST(CAST({quoted(column)} AS VARCHAR) AS ENUM({names}))"
+    code = f"CAST(enum_code({member}) AS INTEGER) + 1"
+    return [
+        f"list_extract({_list(values)}, {code}) AS {quoted(name)}"
+        for name, values in answers.items()
+    ]
 
 
 def _list(values: Sequence[Any]) -> str:
