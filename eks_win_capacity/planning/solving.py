@@ -575,7 +575,7 @@ def _zone_by_zone(
         mine = (_part(node, index, len(shares)) for node in nodes if node.zone in {"", zone})
         for way in pack(tuple(mine), zone, slots):
             stood: list[PlannedGroup] | None = [replace(group, zone=zone) for group in way]
-            if ask.limited or not zone:
+            if sites and (ask.limited or not zone):
                 stood = placed_in(ask, way, sites)
             if stood is not None:
                 groups += stood

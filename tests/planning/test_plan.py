@@ -446,6 +446,17 @@ def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
     assert "addresses-short" in ran.output
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_few_types_are_found_without_time_where_no_zone_matters(most):
+    loads = [load(f"w{i}", 1 + i % 7, 100 + 37 * i, 200 + 53 * i) for i in range(60)]
+    answer = plan(
+        loads, candidates=["m5.*", "r5.*"], max_types=most, time_limit_s=1e-3, compare=False
+    )
+    assert answer.feasible
+    assert len(answer.types) <= most
+    assert problems(answer, loads, CATALOG) == []
+
+
 def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
     def interrupted(*_args, **_options):
         raise KeyboardInterrupt
