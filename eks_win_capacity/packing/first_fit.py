@@ -41,7 +41,7 @@ class _Groups:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Growth:
     """
     How the groups arose from those before: the one each was, -1 if new, and its new pods of a shape.
 
@@ -79,7 +79,7 @@ def first_fit(
     """
     count = problem.count if count is None else count
     order = decreasing(problem, kinds) if order is None else order
-    groups, steps = _empty(problem, kinds, 0), list[_Step]()
+    groups, steps = _empty(problem, kinds, 0), list[_Growth]()
     for shape in order[count[order] > 0].tolist():
         left = int(count[shape])
         each = _most_more(problem, kinds, groups, shape, left)
@@ -101,7 +101,7 @@ def first_fit(
                 np.concatenate([groups.able, opened.able]),
             )
             parent = np.concatenate([step.parent, np.full_like(first.parent, -1)])
-            step = _Step(shape, parent, np.concatenate([step.more, first.more]))
+            step = _Growth(shape, parent, np.concatenate([step.more, first.more]))
         steps.append(step)
     return _settled(problem, kinds, groups, _mixes(steps, len(groups.number), problem.shapes))
 
@@ -165,7 +165,7 @@ def _fed(  # noqa: PLR0917
     taken: Ints,
     *,
     spare: bool = True,
-) -> tuple[_Groups, _Step]:
+) -> tuple[_Groups, _Growth]:
     """Groups with ``taken`` more pods: ``each`` per node, and the remainder on one more node."""
     full, rest = np.divmod(taken, np.maximum(each, 1))
     odd = (rest > 0).astype(np.int64)
@@ -179,10 +179,10 @@ def _fed(  # noqa: PLR0917
     fed = np.nonzero(more)[0]
     fits = (problem.room[kinds] >= used[fed, None]).all(axis=2)
     able[fed] &= problem.allowed[kinds, shape] & fits
-    return _Groups(number, used, able), _Step(shape, parent, more)
+    return _Groups(number, used, able), _Growth(shape, parent, more)
 
 
-def _mixes(steps: list[_Step], rows: int, shapes: int) -> Ints:
+def _mixes(steps: list[_Growth], rows: int, shapes: int) -> Ints:
     """Pods of each shape on a node of each group, from the steps by which the groups arose."""
     mix = np.zeros((rows, shapes), dtype=np.int64)
     row = at = np.arange(rows)

@@ -287,7 +287,7 @@ def _row(one: Any) -> tuple[str, str, Any]:
 
 
 @dataclass
-class _Search:
+class _Interruptible:
     """Plans of questions, without time once one of them was interrupted."""
 
     plan_of: Callable[[Question], FleetPlan]
@@ -315,7 +315,7 @@ def from_now(
     present nodes are kept and their free room is used first; of those that become empty, as many as
     allowed are drained. An interrupt ends all searches.
     """
-    planned = _Search(plan_of)
+    planned = _Interruptible(plan_of)
     ask, present = _with_candidates(ask, _read(current, ask.catalog))
     if max_replaced is not None:
         present = replace(present, most=max_replaced)
@@ -349,7 +349,7 @@ def from_now(
 
 
 def _cheapest(
-    ask: Question, present: Present, planned: _Search
+    ask: Question, present: Present, planned: _Interruptible
 ) -> tuple[FleetPlan, FleetPlan, list[float]]:
     """Plan from scratch, the cheapest from the present nodes, and bounds on what it must add."""
     fresh = planned(replace(ask, deadline=ask.deadline.part(_REPLAN)))
