@@ -87,8 +87,7 @@ def list_patterns(
     With ``empty`` they include nodes without pods. With ``full`` they exclude nodes with room for
     another pod: if places may stay free and addresses cost nothing, these are not needed.
     """
-    problem = model.problem
-    most: Ints = problem.most_per_node().max(axis=0, initial=0)
+    problem, most = model.problem, _most_in_zone(model)
     allowed: Flags = np.zeros((len(model.nodes), problem.shapes), dtype=bool)
     allowed[model.node] = problem.allowed
     rooms = np.array([node.room for node in model.nodes], dtype=np.int64)
@@ -121,6 +120,18 @@ def list_patterns(
     cost: Floats = np.array([node.cost for node in model.nodes])
     addresses, prefixes = attached.T
     return Patterns(mixes[row], which, cost[which], NODE_ADDRESSES + addresses, prefixes)
+
+
+def _most_in_zone(model: Model) -> Ints:
+    """Most pods of each shape on a node: for spread shapes, the largest share of a zone."""
+    problem, zones = model.problem, max(len(model.ask.zones), 1)
+    most: Ints = problem.most_per_node().max(axis=0, initial=0)
+    for shape, group in enumerate(model.members):
+        load = model.ask.workloads[group[0]]
+        if load.zone_spread:
+            share = (int(problem.count[shape]) + (zones - 1) * load.max_skew) // zones
+            most[shape] = min(most[shape], share)
+    return most
 
 
 def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags, *, top: int) -> Ints | None:
