@@ -79,6 +79,16 @@ def test_a_file_stem_stands_for_one_thing():
     assert not {stem: paths for stem, paths in stems.items() if len(paths) > 1}
 
 
+def test_a_class_name_stands_for_one_thing():
+    homes: dict[str, list[str]] = {}
+    for path in modules():
+        if path.relative_to(PACKAGE).parts[0] not in {"aws", "cli"}:
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name.lstrip("_"), []).append(str(path))
+    assert not {name: paths for name, paths in homes.items() if len(paths) > 1}
+
+
 def test_a_function_is_named_by_what_it_returns_and_not_by_an_act_of_speech():
     said = {
         f"{path.name}: {line}"
