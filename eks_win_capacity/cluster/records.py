@@ -471,6 +471,7 @@ class NodeGroup(Shown):
     warm_pool: int = 0
     prefixes: int | None = None
     issues: tuple[str, ...] = ()
+    role_account: str = field(default="", compare=False, repr=False)
 
     @property
     def windows(self) -> bool | None:
@@ -480,8 +481,6 @@ class NodeGroup(Shown):
         if self.ami_type.startswith("WINDOWS"):
             return True
         return None if self.ami_type in {"", "CUSTOM"} else False
-
-    role_account: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,7 @@ def in_all(pods: Mapping[str, int], view: ClusterView, *, address: bool = True) 
         return sum(pods.values())
     # By subnet and mode: pods on slots to be filled, and how many of them the subnet can fill.
     grown: dict[str, dict[bool, tuple[int, int]]] = defaultdict(dict)
-    reserved: dict[str, int] = {}
+    subnets: dict[str, SubnetState] = {}
     total = 0
     for name, more in pods.items():
         if not more:
@@ -39,10 +39,12 @@ def in_all(pods: Mapping[str, int], view: ClusterView, *, address: bool = True) 
         there = min(more, max(attached, 0))
         before, _ = grown[subnet.subnet_id].get(slots.prefix_delegation, (0, 0))
         grown[subnet.subnet_id][slots.prefix_delegation] = before + more - there, slots.room
-        reserved[subnet.subnet_id] = _reserved_prefixes(subnet)
+        subnets[subnet.subnet_id] = subnet
         total += there
     return total + sum(
-        _most_pods(modes.get(False, (0, 0)), modes.get(True, (0, 0)), reserved[name])
+        most_pods(
+            modes.get(False, (0, 0)), modes.get(True, (0, 0)), _reserved_prefixes(subnets[name])
+        )
         for name, modes in grown.items()
     )
 
@@ -55,12 +57,19 @@ def _reserved_prefixes(subnet: SubnetState) -> int:
     return model.free_prefixes - int(model.free_unreserved_blocks.sum())
 
 
-def _most_pods(single: tuple[int, int], prefixes: tuple[int, int], reserved: int) -> int:
-    """Pods that one subnet can serve, if some take single addresses and others prefixes."""
+def most_pods(single: tuple[int, int], prefixes: tuple[int, int], reserved: int) -> int:
+    """
+    Pods that one subnet can serve, if some take single addresses and others prefixes. [pods].
+
+    Each pair has the pods, and the free addresses or blocks that they can take.
+    """
     (pods, free), (of_prefixes, blocks) = single, prefixes
+    each = ADDRESSES_PER_PREFIX
+    # The sum is linear in the number of prefixes between these, so it is largest at one of them.
+    turns = (of_prefixes // each, reserved, *(reserved + n // each for n in (free - pods, free)))
+    counts = {0, blocks, *(min(max(n, 0), blocks) for turn in turns for n in (turn, turn + 1))}
     # A prefix outside reservations takes its addresses from those of single pods.
     return max(
-        min(of_prefixes, ADDRESSES_PER_PREFIX * count)
-        + min(pods, max(free - ADDRESSES_PER_PREFIX * max(count - reserved, 0), 0))
-        for count in range(blocks + 1)
+        min(of_prefixes, each * count) + min(pods, max(free - each * max(count - reserved, 0), 0))
+        for count in counts
     )

@@ -24,6 +24,7 @@ from eks_win_capacity.cluster import (
 )
 from eks_win_capacity.cluster.pending import NO_ROOM
 from eks_win_capacity.cluster.serving import autoscaler_tags
+from eks_win_capacity.cluster.shared_room import most_pods
 from eks_win_capacity.core.errors import StateConflictError, WarmTargetError
 
 RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"
@@ -882,26 +883,35 @@ def test_headroom_of_prefixes_says_when_it_rests_on_the_advertised_number():
     assert not any("attachable" in text for text in cluster_report(seen).unknown)
 
 
-def test_nodes_of_one_subnet_do_not_count_its_last_block_twice():
-    taken = tuple(f"10.0.0.{16 * n + 9}" for n in range(2, 15))
-    nodes = tuple(
+def m5_nodes(*ends, advertised):
+    return tuple(
         Node(
-            name=f"win-{n}",
+            name=f"win-{end}",
             os="windows",
             instance_type="m5.large",
-            address=f"10.0.0.{4 + n}",
+            address=f"10.0.0.{end}",
             pods_limit=110,
             cpu_m=2000,
-            advertised_addresses=144,
+            advertised_addresses=advertised,
         )
-        for n in (1, 2)
+        for end in ends
     )
-    subnet = SubnetState(
+
+
+def subnet_of(nodes, *used, **more):
+    return SubnetState(
         subnet_id="subnet-1",
         cidr="10.0.0.0/24",
-        used=("10.0.0.5", "10.0.0.6", *taken),
+        used=used,
         interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
+        **more,
     )
+
+
+def test_nodes_of_one_subnet_do_not_count_its_last_block_twice():
+    taken = tuple(f"10.0.0.{16 * n + 9}" for n in range(2, 15))
+    nodes = m5_nodes(5, 6, advertised=144)
+    subnet = subnet_of(nodes, "10.0.0.5", "10.0.0.6", *taken)
     report = cluster_report(
         ClusterState(nodes=nodes, pods=(), cni_configmap=PREFIX, subnets=(subnet,))
     )
@@ -931,13 +941,7 @@ def test_nodes_of_two_modes_do_not_count_the_same_addresses(used, reserved, tota
     )
     # The first block, which AWS keeps in part, is used.
     taken = (*range(4, 16), *used)
-    net = SubnetState(
-        subnet_id="subnet-1",
-        cidr="10.0.0.0/24",
-        used=tuple(f"10.0.0.{n}" for n in taken),
-        interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
-        reservations=reserved,
-    )
+    net = subnet_of(nodes, *(f"10.0.0.{n}" for n in taken), reservations=reserved)
     state = ClusterState(nodes=nodes, pods=(), cni_configmap=PREFIX, subnets=(net,))
     assert cluster_report(state).total["headroom"] == total
     # Advice on these nodes promises no more.
@@ -948,6 +952,23 @@ def test_nodes_of_two_modes_do_not_count_the_same_addresses(used, reserved, tota
     assert next(one.gain for one in pod.options if one.code == "uncordon") == total
     (pod,) = explain_pending(replace(state, pods=(waits,)))
     assert any(f"has room for {total} such pods" in seen for seen in pod.evidence)
+
+
+@given(
+    pods=st.integers(0, 300),
+    free=st.integers(0, 300),
+    of_prefixes=st.integers(0, 300),
+    blocks=st.integers(0, 18),
+    reserved=st.integers(0, 6),
+)
+def test_a_shared_subnet_serves_the_most_pods_of_any_number_of_prefixes(
+    pods, free, of_prefixes, blocks, reserved
+):
+    served = (
+        min(of_prefixes, 16 * taken) + min(pods, max(free - 16 * max(taken - reserved, 0), 0))
+        for taken in range(blocks + 1)
+    )
+    assert most_pods((pods, free), (of_prefixes, blocks), reserved) == max(served)
 
 
 def of_vpc(vpc, *addresses):
@@ -991,24 +1012,8 @@ def test_a_node_whose_address_two_vpcs_have_is_in_no_known_subnet():
 
 @pytest.mark.parametrize(("free", "gain"), [(5, 5), (100, 18)])
 def test_turning_windows_support_on_gives_no_more_than_the_subnet_has(free, gain):
-    nodes = tuple(
-        Node(
-            name=f"win-{n}",
-            os="windows",
-            instance_type="m5.large",
-            address=f"10.0.0.{n}",
-            pods_limit=110,
-            cpu_m=2000,
-            advertised_addresses=0,
-        )
-        for n in (4, 5)
-    )
-    net = SubnetState(
-        subnet_id="subnet-1",
-        cidr="10.0.0.0/24",
-        used=tuple(f"10.0.0.{n}" for n in range(4, 255 - free)),
-        interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
-    )
+    nodes = m5_nodes(4, 5, advertised=0)
+    net = subnet_of(nodes, *(f"10.0.0.{n}" for n in range(4, 255 - free)))
     message = f"0/2 nodes are available: 2 Insufficient {RESOURCE}."
     (pod,) = explain_pending(
         ClusterState(
