@@ -383,7 +383,7 @@ def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | 
     name = _count_column(frame, types, wanted)
     if name is None:
         return None
-    texts = frame[name].astype(str)
+    texts = frame[name].drop_duplicates().astype(str)
     if (unclear := texts[texts.str.fullmatch(_THOUSANDS)]).size:
         raise InputError(
             f"{name}: {unclear.iloc[0]!r} may be a whole number with a separator of thousands or "
